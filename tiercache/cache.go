@@ -1,0 +1,170 @@
+package tiercache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Cache answers from this process's memory, from Redis where it has one, and else from the source. It is safe for concurrent use.
+type Cache[K comparable, V any] struct {
+	name   string
+	cfg    Config[K, V]
+	codec  string // the codec's name as it stands in records
+	format format
+	memory *memory[K, V]
+	redis  *Redis  // nil: memory only
+	remote *remote // nil: memory only
+	log    *slog.Logger
+
+	flights  flights[K, V]
+	counters counters
+
+	epoch     atomic.Uint64 // entries of an earlier one must be validated; from 1
+	floor     atomic.Uint64 // entries of this one and before were ended by Clear
+	tokens    tokens
+	ledger    *ledger // nil: memory only
+	replaying atomic.Bool
+
+	unconfirmedMu sync.Mutex
+	unconfirmed   []unconfirmed
+
+	closed  atomic.Bool
+	stopped context.Context //nolint:containedctx // ends with the cache: what it does in the background is bounded by it
+	stop    context.CancelFunc
+	tasks   tasks
+
+	loadersMu sync.Mutex
+	loaders   []*loaderState[K, V]
+}
+
+// closeWait is how long Close waits for loads that do not heed their context.
+const closeWait = 3 * time.Second
+
+// New returns a cache with the tiers that cfg names: memory always, Redis where cfg.Redis is set. The caller closes it, before its Redis. The
+// error names every bad field.
+func New[K comparable, V any](cfg Config[K, V]) (*Cache[K, V], error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	c := &Cache[K, V]{
+		name: cfg.Name, cfg: cfg, codec: fmt.Sprintf("%-8s", cfg.Codec.Name()), redis: cfg.Redis,
+		log: cfg.Logger.With(slog.String("cache", cfg.Name)),
+	}
+	c.epoch.Store(1)
+	c.tokens.seed = maphash.MakeSeed()
+	started := clock{time.Now()}
+	if c.redis != nil {
+		started = c.redis.channel.clock
+		c.remote = &remote{r: c.redis, ns: namespace{prefix: c.redis.cfg.Prefix + c.name + ":"}, format: &c.format}
+		c.format.limit, c.format.compression = c.redis.cfg.MaxValueBytes, cfg.Compression
+		c.format.signer = newSigner(c.redis.cfg.Secrets, c.remote.ns.prefix)
+		c.ledger = newLedger(c.redis.cfg.HoldLife)
+	}
+	evicted := func(n int) { c.observe(Event{Kind: EventEvict, Keys: n}) }
+	if c.memory, err = newMemory[K, V](cfg.Capacity, cfg.Cost != nil, started, &c.counters, evicted); err != nil {
+		return nil, fmt.Errorf("tiercache: cache %q: %w", c.name, err)
+	}
+	c.stopped, c.stop = context.WithCancel(context.Background()) //nolint:forbidigo // the cache's own lifetime has no other parent
+	if c.redis != nil {
+		if err := c.redis.register(c.name, c); err != nil {
+			c.stop()
+			c.memory.close()
+			return nil, fmt.Errorf("tiercache: cache %q: %w", c.name, err)
+		}
+	}
+	return c, nil
+}
+
+// Name is the cache's namespace.
+func (c *Cache[K, V]) Name() string { return c.name }
+
+// Close ends running loads, waits for them as far as they heed their context, but at most 3 s, and releases the memory. What waits for a load gets
+// ErrClosed, as every later call does. It does not close the Redis. Closing twice is nothing.
+func (c *Cache[K, V]) Close() error {
+	if !c.closed.CompareAndSwap(false, true) {
+		return nil
+	}
+	if c.redis != nil {
+		c.redis.unregister(c.name)
+	}
+	c.stop()
+	c.tasks.close(closeWait)
+	c.memory.close()
+	return nil
+}
+
+// untilClose is ctx, ended by Close too.
+func (c *Cache[K, V]) untilClose(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(c.stopped, cancel)
+	return ctx, func() {
+		stop()
+		cancel()
+	}
+}
+
+// redisFailed counts an operation on Redis that failed for want of Redis.
+func (c *Cache[K, V]) redisFailed(err error, keys int) {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return
+	}
+	c.counters.add(0, redisErrors, 1)
+	c.observe(Event{Kind: EventRedis, Keys: keys, Err: err})
+}
+
+// observe tells the observer, whose panics are its own.
+func (c *Cache[K, V]) observe(e Event) {
+	if c.cfg.Observer == nil {
+		return
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			c.log.Error("observer panicked", slog.Any("panic", v))
+		}
+	}()
+	e.Cache = c.name
+	c.cfg.Observer.Observe(e)
+}
+
+// loadError is what callers see of a loader's error.
+func (c *Cache[K, V]) loadError(key K, err error) error {
+	if errors.Is(err, ErrClosed) {
+		return ErrClosed
+	}
+	return fmt.Errorf("tiercache: cache %q: load %q: %w", c.name, fmt.Sprint(key), err)
+}
+
+// text is the key's text form.
+func (c *Cache[K, V]) text(key K) (string, error) {
+	text, err := c.encodeKey(key)
+	if err != nil {
+		return "", fmt.Errorf("tiercache: cache %q: key %v has no text form: %w", c.name, key, err)
+	}
+	return text, nil
+}
+
+func (c *Cache[K, V]) encodeKey(key K) (text string, err error) {
+	defer c.recovered(&err)
+	return c.cfg.Keys.EncodeKey(key)
+}
+
+// newToken is a random name for one lead's leases.
+func newToken() string {
+	return string(appendHex(appendHex(nil, rand.Uint64(), 16), rand.Uint64(), 16))
+}
+
+func texts[K comparable, V any](fls []*flight[K, V]) []string {
+	all := make([]string, len(fls))
+	for i, f := range fls {
+		all[i] = f.text
+	}
+	return all
+}

@@ -1,0 +1,74 @@
+package tiercache
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// usable says what about a client's options would make a cache on it wrong.
+func usable(client redis.UniversalClient) error {
+	stale := func(option, why string) error {
+		return fmt.Errorf("the client %s (%s): what was invalidated could come back; unset it", why, option)
+	}
+	const replicas, itself = "reads from replicas, which may be behind", "answers reads from a cache of its own"
+	switch c := client.(type) {
+	case *redis.Ring:
+		return errors.New("a *redis.Ring spreads keys over servers that know nothing of each other: a notice on one is not heard on the others, " +
+			"and what is evicted from the ring moves; use a *redis.ClusterClient, or a NewRedis for each server")
+	case *redis.ClusterClient:
+		switch o := c.Options(); {
+		case o.RouteByLatency:
+			return stale("RouteByLatency", replicas)
+		case o.RouteRandomly:
+			return stale("RouteRandomly", replicas)
+		case o.ReadOnly:
+			return stale("ReadOnly", replicas)
+		}
+	case *redis.Client:
+		if o := c.Options(); o.ClientSideCache != nil || o.ClientSideCacheConfig != nil {
+			return stale("ClientSideCache", itself)
+		}
+	}
+	return nil
+}
+
+// errReplica says what a client of type *redis.Client doesn't show in its options: with UniversalOptions.ReadOnly or FailoverOptions.ReplicaOnly it talks to a replica.
+var errReplica = errors.New("the server is a replica: it may be behind its master, and refuses writes; use the master's address or, with Sentinel, unset ReplicaOnly")
+
+// longOutage is how long after Redis is back a client may go without noticing.
+const longOutage = 2 * time.Second
+
+// costly lists the options of a client that don't make a cache wrong, but an outage of Redis dearer or longer. Every operation keeps to its deadline all the same: it is given up. MaxRetries,
+// PoolTimeout and the back-offs do no harm, as the operation's context ends them.
+func costly(client redis.UniversalClient, timeout time.Duration) (costs []string) {
+	var ctxTimeout bool
+	var dial, pause, read, write time.Duration
+	var dials int
+	switch c := client.(type) {
+	case *redis.Client:
+		o := c.Options()
+		ctxTimeout, dial, dials, pause, read, write = o.ContextTimeoutEnabled, o.DialTimeout, o.DialerRetries, o.DialerRetryTimeout, o.ReadTimeout, o.WriteTimeout
+	case *redis.ClusterClient:
+		o := c.Options()
+		ctxTimeout, dial, dials, pause, read, write = o.ContextTimeoutEnabled, o.DialTimeout, o.DialerRetries, o.DialerRetryTimeout, o.ReadTimeout, o.WriteTimeout
+	default:
+		return nil
+	}
+	endless := read <= 0 || write <= 0 // go-redis has replaced its default by now
+	switch held := max(read, write); {
+	case ctxTimeout:
+	case endless:
+		costs = append(costs, "ContextTimeoutEnabled is false and ReadTimeout or WriteTimeout is off: an operation that a silent Redis never answers keeps its connection and its goroutine for ever; "+
+			"set ContextTimeoutEnabled")
+	case held > longOutage && held > 2*timeout:
+		costs = append(costs, fmt.Sprintf("ContextTimeoutEnabled is false: an operation that was given up keeps its connection and its goroutine for ReadTimeout (%v); set it", held))
+	}
+	if all := time.Duration(max(1, dials)) * (dial + pause); dial <= 0 || all > 2*longOutage {
+		costs = append(costs, fmt.Sprintf("DialTimeout %v with DialerRetries %d: where packets are dropped, a dial holds its place in the pool for up to %v; set DialTimeout to 1s and DialerRetries to 1",
+			dial, max(1, dials), all))
+	}
+	return costs
+}

@@ -1,0 +1,160 @@
+package tiercache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// serverTime is what each master's clock showed before a warm run asked its source. The run's entries live until then plus their TTL, by that very clock: a process
+// that is frozen between two lines makes nothing young that is old.
+type serverTime struct {
+	takeovers uint64           // of the channel, then
+	millis    map[string]int64 // by master; "" is the one server
+}
+
+var errTakeover = errors.New("redis: another server answers than when the run began")
+
+// times asks all masters for their time. One that doesn't say gets none of the run's entries.
+func (m *remote) times(ctx context.Context) (*serverTime, error) {
+	takeovers := m.r.channel.takeovers.Load()
+	if _, err := m.r.route(ctx, 0, nil); err != nil {
+		return nil, err
+	}
+	type answer struct {
+		master string
+		now    time.Time
+		err    error
+	}
+	known := m.r.masters.known()
+	answers := make(chan answer, len(known))
+	for addr, client := range known {
+		go func() {
+			now, err := doOn(ctx, m.r, m.r.masters.of(addr), m.r.cfg.Timeout, func(ctx context.Context) (time.Time, error) { return client.Time(ctx).Result() })
+			answers <- answer{addr, now, err}
+		}()
+	}
+	t := &serverTime{takeovers: takeovers, millis: make(map[string]int64)}
+	var failed error
+	for range known {
+		if a := <-answers; a.err == nil {
+			t.millis[a.master] = a.now.UnixMilli()
+		} else {
+			failed = a.err
+		}
+	}
+	if len(t.millis) == 0 {
+		return nil, failed
+	}
+	return t, nil
+}
+
+// of is the time, in ms, of the master that has the key.
+func (t *serverTime) of(ctx context.Context, client redis.UniversalClient, key string) (int64, error) {
+	master := ""
+	if cluster, ok := client.(*redis.ClusterClient); ok {
+		node, err := cluster.MasterForKey(ctx, key)
+		if err != nil {
+			return 0, err
+		}
+		master = node.Options().Addr
+	}
+	millis, ok := t.millis[master]
+	if !ok {
+		return 0, errTakeover
+	}
+	return millis, nil
+}
+
+// A warm write that an invalidation has overtaken is refused by the hold that the invalidation left in Redis. But a hold may have been evicted, and a look at the
+// generations beforehand is no fence for a process that freezes between the look and the write. So each batch stays unconfirmed until an own heartbeat that was sent
+// after it has come back, and after that a digest of every living node that leaves no notice missing: then what was said before the write has been heard. If it
+// concerned one of the batch's keys, or if notices were missed, the entries are taken back.
+type unconfirmed struct {
+	at     int64  // when Redis had answered
+	breaks uint64 // of the channel, when the run began
+	gens   []uint64
+	keys   []unconfirmedKey
+}
+
+type unconfirmedKey struct {
+	text string
+	hash uint64
+	id   uint64
+}
+
+// awaitConfirmation notes what a warm run has just stored in Redis.
+func (c *Cache[K, V]) awaitConfirmation(u unconfirmed) {
+	c.unconfirmedMu.Lock()
+	defer c.unconfirmedMu.Unlock()
+	c.unconfirmed = append(c.unconfirmed, u)
+}
+
+// confirm settles the batches of which it is known what was said before them; settled is the moment up to which all has been heard.
+func (c *Cache[K, V]) confirm(settled, now int64) {
+	c.unconfirmedMu.Lock()
+	var due []unconfirmed
+	rest := c.unconfirmed[:0]
+	for _, u := range c.unconfirmed {
+		missed := u.breaks != c.redis.channel.breaks.Load()
+		if missed || u.at < settled || now-u.at > int64(c.redis.cfg.HoldLife) {
+			due = append(due, u)
+		} else {
+			rest = append(rest, u)
+		}
+	}
+	c.unconfirmed = rest
+	c.unconfirmedMu.Unlock()
+	if len(due) > 0 {
+		c.background(func(ctx context.Context) {
+			for i := range due {
+				c.takeBack(ctx, &due[i], settled)
+			}
+		})
+	}
+}
+
+// takeBack ends those entries of a batch that an invalidation may have overtaken.
+func (c *Cache[K, V]) takeBack(ctx context.Context, u *unconfirmed, settled int64) {
+	heard := u.breaks == c.redis.channel.breaks.Load() && u.at < settled
+	var notices []notice
+	var ids []uint64
+	for _, k := range u.keys {
+		if heard && c.memory.unmoved(k.hash, u.gens) {
+			continue
+		}
+		notices = append(notices, c.ledger.begin(noticeKey, c.name, k.text, c.memory.clock.now(), c.redis.channel.next))
+		ids = append(ids, k.id)
+	}
+	if len(notices) == 0 {
+		return
+	}
+	errs, err := c.remote.takeBack(ctx, notices, ids)
+	if err != nil {
+		c.redisFailed(err, len(notices))
+	}
+	for i, n := range notices {
+		c.ledger.done(n, err == nil && errs[i] == nil, c.memory.clock.now()) // what fails is invalidated later, whatever stands there then
+	}
+	c.counters.add(notices[0].number, takenBack, uint64(len(notices)))
+}
+
+// takeBack ends values that still are those of the ids.
+func (m *remote) takeBack(ctx context.Context, notices []notice, ids []uint64) ([]error, error) {
+	return m.run(ctx, takeBackScript, len(notices), func(i int) (string, []any) {
+		return notices[i].rest, []any{
+			m.r.channel.shared(), notices[i].String(), holdRecord, m.r.cfg.HoldLife.Milliseconds(), string(appendHex(nil, ids[i], 16)),
+		}
+	}, nil)
+}
+
+// stillThere says whether the server that a run began with still is the one that answers.
+func (t *serverTime) stillThere(r *Redis) error {
+	if t.takeovers != r.channel.takeovers.Load() {
+		return fmt.Errorf("%w: run it again", errTakeover)
+	}
+	return nil
+}

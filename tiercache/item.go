@@ -1,0 +1,160 @@
+package tiercache
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"time"
+)
+
+// newItem is a version of a value whose source read began at read. It takes the value over. A ttl of zero is the cache's, or Expiry's.
+func (c *Cache[K, V]) newItem(key K, value V, read int64, ttl time.Duration) *item[V] {
+	if ttl <= 0 && c.cfg.Expiry != nil {
+		ttl = c.cfg.Expiry(key, value)
+	}
+	if ttl <= 0 {
+		ttl = c.cfg.TTL
+	}
+	ttl = c.jitter(min(ttl, maxLife))
+	it := &item[V]{value: value, id: rand.Uint64(), read: read, ttl: int64(ttl), tags: c.tagsOf(key, value, nil)}
+	now := c.memory.clock.now()
+	it.filled = now
+	it.fresh = min(read+int64(ttl), now+int64(c.cfg.MemoryTTL))
+	it.dead = it.fresh
+	if c.cfg.StaleFor > 0 {
+		it.dead = read + int64(ttl) + int64(c.cfg.StaleFor)
+	}
+	if c.cfg.RefreshAt > 0 {
+		it.refresh.Store(read + int64(float64(ttl)*c.cfg.RefreshAt))
+	}
+	return it
+}
+
+// newAbsence remembers that the source had no such key. It is dead at once without NegativeTTL.
+func (c *Cache[K, V]) newAbsence(read int64) *item[V] {
+	ttl := int64(c.jitter(c.cfg.NegativeTTL))
+	until := min(read+ttl, c.memory.clock.now()+int64(c.cfg.MemoryTTL))
+	return &item[V]{absent: true, id: rand.Uint64(), read: read, ttl: ttl, fresh: until, dead: until}
+}
+
+func (c *Cache[K, V]) jitter(ttl time.Duration) time.Duration {
+	if c.cfg.Jitter == 0 {
+		return ttl
+	}
+	return ttl - time.Duration(rand.Float64()*c.cfg.Jitter*float64(ttl)) //nolint:gosec // spread, not secrecy
+}
+
+// fromRecord is the item that a record holds, nil where there is none or where it cannot be read. now is a moment before the look-up, and seen the sight behind
+// which it was done.
+func (c *Cache[K, V]) fromRecord(got *found, now int64, seen sight) *item[V] {
+	it, bad := c.interpret(got, now, seen)
+	if bad != nil {
+		c.counters.corrupt[bad.cause].Add(1)
+		c.observe(Event{Kind: EventCorrupt, Keys: 1, Err: bad})
+	}
+	return it
+}
+
+// interpret is fromRecord that counts nothing, and says why a record cannot be read.
+func (c *Cache[K, V]) interpret(got *found, now int64, seen sight) (*item[V], *corruptError) {
+	rec := &got.record
+	var value V
+	switch {
+	case got.corrupt != nil:
+		return nil, got.corrupt
+	case !got.ok:
+		return nil, nil
+	case rec.version != c.cfg.Version:
+		return nil, &corruptError{cause: causeVersion, detail: fmt.Sprintf("version %d, not %d", rec.version, c.cfg.Version)}
+	case rec.kind == kindValue && rec.codec != c.codec:
+		return nil, &corruptError{cause: causeCodec, detail: fmt.Sprintf("codec %q, not %q", strings.TrimSpace(rec.codec), strings.TrimSpace(c.codec))}
+	case rec.kind == kindValue:
+		var bad *corruptError
+		if value, bad = c.decode(rec); bad != nil {
+			return nil, bad
+		}
+	}
+	it := &item[V]{value: value, absent: rec.kind == kindAbsent, id: rec.id, read: now - int64(got.age()), ttl: int64(rec.fresh)}
+	it.tags = got.tags()
+	it.stamp(seen)
+	it.fresh = now + int64(min(got.fresh(), c.cfg.MemoryTTL))
+	it.dead = it.fresh
+	if c.cfg.StaleFor > 0 && !it.absent {
+		it.dead = now + int64(min(got.left, got.fresh()+c.cfg.StaleFor))
+	}
+	if c.cfg.RefreshAt > 0 && !it.absent {
+		it.refresh.Store(it.read + int64(float64(it.ttl)*c.cfg.RefreshAt))
+	}
+	return it, nil
+}
+
+func (c *Cache[K, V]) decode(rec *record) (value V, bad *corruptError) {
+	payload, err := c.format.payload(rec)
+	if err == nil {
+		value, err = c.decodePayload(payload)
+	}
+	if err == nil || errors.As(err, &bad) {
+		return value, bad
+	}
+	return value, &corruptError{cause: causeDecode, detail: err.Error()}
+}
+
+func (c *Cache[K, V]) decodePayload(payload []byte) (value V, err error) {
+	defer c.recovered(&err)
+	return c.cfg.Codec.Decode(payload)
+}
+
+// encode is the item as a record on its way to Redis. What cannot be stored there is a write of no life, which deletes what stands there: it is out of date.
+func (c *Cache[K, V]) encode(text string, it *item[V], tokens string) write {
+	rec := record{
+		kind: kindValue, codec: c.codec, id: it.id, version: c.cfg.Version, tokens: tokens, key: text,
+		fresh: time.Duration(it.ttl), stale: c.cfg.StaleFor, age: time.Duration(c.memory.clock.now() - it.read),
+	}
+	if it.absent {
+		rec.kind, rec.stale = kindAbsent, 0
+	}
+	w := write{text: text, id: it.id, age: rec.age, life: rec.life(), encoded: time.Now()}
+	if w.life < time.Millisecond {
+		w.life = 0
+		return w
+	}
+	data, err := c.format.make(&rec, func(dst []byte) ([]byte, error) { return c.cfg.Codec.Encode(dst, it.value) })
+	switch {
+	case errors.Is(err, errTooLarge):
+		w.life, w.err = 0, err
+		c.counters.add(it.id, oversized, 1)
+	case err != nil:
+		w.life, w.err = 0, fmt.Errorf("codec %s: %w", c.cfg.Codec.Name(), err)
+	default:
+		w.record = data
+	}
+	if w.err != nil {
+		c.log.Warn("value is not stored in Redis", slog.String("key", text), slog.Any("error", w.err))
+	}
+	return w
+}
+
+// clone is what goes in and out: the value itself, or a copy where the cache was told how to make one.
+func (c *Cache[K, V]) clone(value V) V {
+	if c.cfg.Clone == nil {
+		return value
+	}
+	return c.cfg.Clone(value)
+}
+
+// cost of a value in memory. Where Cost panics the value is too dear to keep.
+func (c *Cache[K, V]) cost(key K, it *item[V]) (cost int64) {
+	if c.cfg.Cost == nil || it.absent {
+		return 1
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			c.log.Error("Cost panicked: the value is not kept in memory", slog.Any("panic", v))
+			cost = math.MaxInt64
+		}
+	}()
+	return max(1, c.cfg.Cost(key, it.value))
+}

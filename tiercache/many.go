@@ -1,0 +1,106 @@
+package tiercache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// GetMany returns the values of the keys that have one. It reads Redis in one round trip, joins loads under way, and calls LoadMany once for the
+// rest (in chunks of 500). A key that is not found is missing from the map, without an error. An error joins what went wrong for some of the keys; the map
+// then still holds all the others.
+func (c *Cache[K, V]) GetMany(ctx context.Context, keys []K) (map[K]V, error) {
+	if c.closed.Load() {
+		return nil, ErrClosed
+	}
+	out := make(map[K]V, len(keys))
+	var failed failures
+	for _, w := range c.boardMany(ctx, keys, out, &failed) {
+		switch e, err := c.collect(ctx, w.flight, w.old, w.soft); {
+		case err == nil:
+			out[w.flight.key] = e.Value
+		case !errors.Is(err, ErrNotFound):
+			failed.add(err)
+		}
+	}
+	return out, failed.join(c.name, len(keys))
+}
+
+// waited is a flight that GetMany waits for.
+type waited[K comparable, V any] struct {
+	flight *flight[K, V]
+	old    *item[V] // what memory holds
+	soft   time.Time
+}
+
+// boardMany answers what memory can, and boards flights for the rest. Those that it leads are launched together, whatever happens.
+func (c *Cache[K, V]) boardMany(ctx context.Context, keys []K, out map[K]V, failed *failures) (all []waited[K, V]) {
+	var mine []*flight[K, V]
+	defer func() {
+		if len(mine) > 0 {
+			c.launch(ctx, mine)
+		}
+	}()
+	var together *lead // LoadMany loads them as one; else each is a load of its own
+	if c.cfg.LoadMany != nil {
+		together = c.leadFor(leadOf(ctx), func() []*flight[K, V] { return mine })
+	}
+	seen := make(map[K]bool)
+	soft := c.softDeadline()
+	for _, key := range keys {
+		hash := c.memory.hash(key)
+		it := c.memory.touch(hash, key)
+		if it != nil {
+			if e, ok, err := c.remembered(ctx, hash, key, it); ok {
+				if err == nil {
+					out[key] = e.Value
+				} else if !errors.Is(err, ErrNotFound) {
+					failed.add(err)
+				}
+				continue
+			}
+		}
+		if seen[key] {
+			continue
+		}
+		seen[key] = true
+		f := c.newFlight(hash, key, it)
+		f.lead = together
+		f, leads, err := c.board(ctx, f)
+		if err != nil {
+			failed.add(err)
+			continue
+		}
+		all = append(all, waited[K, V]{f, it, soft})
+		if leads {
+			mine = append(mine, f)
+		}
+	}
+	return all
+}
+
+// failures collects the errors of single keys, the first few of them whole.
+type failures struct {
+	n     int
+	first []error
+}
+
+const failuresKept = 8
+
+func (f *failures) add(err error) {
+	if f.n++; len(f.first) < failuresKept {
+		f.first = append(f.first, err)
+	}
+}
+
+func (f *failures) join(cache string, keys int) error {
+	switch {
+	case f.n == 0:
+		return nil
+	case f.n <= failuresKept:
+		return errors.Join(f.first...)
+	default:
+		return fmt.Errorf("tiercache: cache %q: %d of %d keys failed, the first %d of them: %w", cache, f.n, keys, failuresKept, errors.Join(f.first...))
+	}
+}

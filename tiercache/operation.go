@@ -1,0 +1,241 @@
+package tiercache
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+var (
+	errBusy      = fmt.Errorf("redis: %d operations are under way", maxOperations)
+	errNoAnswer  = errors.New("redis: no answer in time")
+	errSlow      = errors.New("redis: its answers come late")
+	errNoMasters = errors.New("redis: the Cluster names no masters")
+)
+
+// do runs one operation, on whichever master, under the breaker, within RedisConfig.Timeout.
+func do[T any](ctx context.Context, r *Redis, fn func(context.Context) (T, error)) (T, error) {
+	return doOn(ctx, r, r.masters.of(anyMaster), r.cfg.Timeout, fn)
+}
+
+// doFor is do on the master that has the key.
+func doFor[T any](ctx context.Context, r *Redis, key string, fn func(context.Context) (T, error)) (T, error) {
+	parts, err := r.route(ctx, 1, func(int) string { return key })
+	if err != nil {
+		var zero T
+		return zero, err
+	}
+	return doOn(ctx, r, parts[0].master, r.cfg.Timeout, fn)
+}
+
+// route sorts keys by shard. Before a Cluster's slots are known that takes an operation.
+func (r *Redis) route(ctx context.Context, n int, key func(int) string) ([]part, error) {
+	if r.masters.known() != nil {
+		return r.masters.split(ctx, n, key)
+	}
+	return do(ctx, r, func(ctx context.Context) ([]part, error) {
+		if err := r.masters.look(ctx); err != nil {
+			return nil, err
+		}
+		return r.masters.split(ctx, n, key)
+	})
+}
+
+// keyed is an operation on n keys. Where nothing comes of a key, failed says what becomes of it.
+type keyed[T any] struct {
+	n      int
+	key    func(i int) string
+	bound  time.Duration
+	failed func(error) T
+}
+
+// doEach runs fn once for each shard that some of the keys are on, at the same time, each under its own breaker, within bound. fn is given the positions of
+// its keys, and returns what became of each; its error is what that says of the whole shard.
+func doEach[T any](ctx context.Context, r *Redis, op keyed[T], fn func(context.Context, []int) ([]T, error)) []T {
+	out := make([]T, op.n)
+	if op.n == 0 {
+		return out
+	}
+	one := func(p part) {
+		got, err := doOn(ctx, r, p.master, op.bound, func(ctx context.Context) ([]T, error) { return fn(ctx, p.at) })
+		for j, i := range p.at {
+			if len(got) == len(p.at) {
+				out[i] = got[j]
+			} else {
+				out[i] = op.failed(err)
+			}
+		}
+	}
+	parts, err := r.route(ctx, op.n, op.key)
+	if err != nil {
+		for i := range out {
+			out[i] = op.failed(err)
+		}
+		return out
+	}
+	var others sync.WaitGroup
+	for _, p := range parts[1:] {
+		others.Go(func() { one(p) })
+	}
+	one(parts[0])
+	others.Wait()
+	return out
+}
+
+// doOn runs one operation on a shard, under its breaker, within bound.
+func doOn[T any](ctx context.Context, r *Redis, m *master, bound time.Duration, fn func(context.Context) (T, error)) (T, error) {
+	var zero T
+	if err := ctx.Err(); err != nil {
+		return zero, err
+	}
+	if r.isClosed() {
+		return zero, ErrClosed
+	}
+	ticket, ok := m.breaker.allow()
+	if !ok {
+		return zero, errBreakerOpen
+	}
+	began := time.Now()
+	value, err := attempt(ctx, m, bound, fn)
+	if m.breaker.report(ticket, judge(ctx, err, time.Since(began), bound)) {
+		r.noteBreaker(m, BreakerOpen, err)
+	}
+	return value, err
+}
+
+// noteBreaker logs that a breaker has opened or closed.
+func (r *Redis) noteBreaker(m *master, state BreakerState, err error) {
+	if state == BreakerOpen {
+		r.cfg.Logger.Warn("tiercache: Redis does not answer in time: memory and source serve alone until it does", slog.String("master", m.addr), slog.Any("error", cmp.Or(err, errSlow)))
+	} else {
+		r.cfg.Logger.Info("tiercache: Redis answers again", slog.String("master", m.addr))
+	}
+}
+
+// noteBeat tells a breaker how a heartbeat went.
+func (r *Redis) noteBeat(m *master, how outcome, err error) {
+	opened, closed := m.breaker.beat(how)
+	if opened {
+		r.noteBreaker(m, BreakerOpen, err)
+	} else if closed {
+		r.noteBreaker(m, BreakerClosed, nil)
+	}
+}
+
+// attempt runs one operation in a goroutine of its own, as go-redis by default heeds no context while it waits for a reply.
+func attempt[T any](ctx context.Context, m *master, bound time.Duration, fn func(context.Context) (T, error)) (T, error) {
+	var zero T
+	bounded, cancel := context.WithTimeout(ctx, bound)
+	defer cancel()
+	select {
+	case m.slots <- struct{}{}:
+	case <-bounded.Done():
+		if ctx.Err() != nil {
+			return zero, ctx.Err()
+		}
+		return zero, errBusy
+	}
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		res := result{err: ErrGoexit}
+		defer func() {
+			if v := recover(); v != nil {
+				res.err = newPanicError(v)
+			}
+			<-m.slots
+			done <- res
+		}()
+		res.value, res.err = fn(bounded)
+	}()
+	select {
+	case res := <-done:
+		return res.value, res.err
+	case <-bounded.Done():
+		if ctx.Err() != nil {
+			return zero, ctx.Err()
+		}
+		return zero, errNoAnswer
+	}
+}
+
+// slowShare is the part of its bound that an operation may take: one that takes longer counts as a failure, even if it succeeds or its caller gave it up. A Redis
+// that answers every time, but late, is worth no more than one that doesn't.
+const slowShare = 2
+
+// judge says what an operation's error, and the time it took, mean for Redis.
+func judge(ctx context.Context, err error, took, bound time.Duration) outcome {
+	switch {
+	case isAway(err):
+		return declined
+	case isTransport(err) && ctx.Err() == nil:
+		return unanswered
+	case took >= bound/slowShare && !isOwn(err):
+		return unanswered
+	case err == nil, isReply(err):
+		return answered
+	default: // fn's own, or the caller gave up
+		return neutral
+	}
+}
+
+// isOwn says that an error is of the operation's own making: the time that it took says nothing about Redis.
+func isOwn(err error) bool {
+	return err != nil && !isReply(err) && !isTransport(err) && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled)
+}
+
+// isAway says whether the server answered that it can't serve anybody now: a replica that was a master, one that loads its data, a shard without a majority. To ask it again
+// and again would be a storm of retries.
+func isAway(err error) bool {
+	return errors.Is(err, errReplica) || err != nil && slices.ContainsFunc([]string{"READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "BUSY ", "NOAUTH", "WRONGPASS"},
+		func(prefix string) bool { return redis.HasErrorPrefix(err, prefix) })
+}
+
+// isTransport says whether err is about the way to Redis, and not fn's own.
+func isTransport(err error) bool {
+	var network net.Error // deadlines are among them
+	return errors.Is(err, errNoAnswer) || errors.Is(err, errBusy) || errors.Is(err, errNoMasters) || errors.As(err, &network) || isCut(err) ||
+		errors.Is(err, redis.ErrPoolTimeout) || errors.Is(err, redis.ErrPoolExhausted) || errors.Is(err, redis.ErrClosed)
+}
+
+// isCut says whether a connection ended in the middle of an operation, as all do when a server is restarted.
+func isCut(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+func isReply(err error) bool {
+	var reply redis.Error
+	return errors.As(err, &reply)
+}
+
+// exec sends a pipeline of reads, which is prepared by fill, and once more where its connection was cut. go-redis itself is not to repeat it: its own
+// retries take what time there is.
+func exec(ctx context.Context, client redis.UniversalClient, fill func(redis.Pipeliner)) error {
+	for try := 0; ; try++ {
+		pipe := client.Pipeline()
+		fill(pipe)
+		_, err := pipe.Exec(ctx)
+		if !isCut(err) || try > 0 || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// once is a command that go-redis must not send twice, whatever MaxRetries says; nor any other of its pipeline.
+type once struct{ redis.Cmder }
+
+// NoRetry is go-redis's own question.
+func (once) NoRetry() bool { return true }

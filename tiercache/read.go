@@ -1,0 +1,235 @@
+package tiercache
+
+import (
+	"context"
+	"time"
+)
+
+// Get returns the key's value from memory, then from Redis, then from Load. It returns ErrNotFound where the source has none, the loader's error,
+// wrapped, where it failed and nothing stale may be served, or ctx's error; a ctx that ends fails this call alone, the load goes on.
+func (c *Cache[K, V]) Get(ctx context.Context, key K) (V, error) {
+	e, err := c.get(ctx, key, nil)
+	return e.Value, err
+}
+
+// GetEntry is Get with where the value came from and how old it is.
+func (c *Cache[K, V]) GetEntry(ctx context.Context, key K) (Entry[V], error) {
+	return c.get(ctx, key, nil)
+}
+
+// GetOrLoad is Get with a loader for this call, in place of Config.Load. A load of the key that is under way already is joined, whoever's loader it runs.
+func (c *Cache[K, V]) GetOrLoad(ctx context.Context, key K, load func(context.Context) (V, error)) (V, error) {
+	e, err := c.get(ctx, key, load)
+	return e.Value, err
+}
+
+// Peek returns what memory holds, fresh or within StaleFor. It counts no hit, triggers nothing, and asks neither Redis nor the source.
+func (c *Cache[K, V]) Peek(key K) (Entry[V], bool) {
+	if c.closed.Load() {
+		return Entry[V]{}, false
+	}
+	it := c.memory.get(c.memory.hash(key), key)
+	now := c.memory.clock.now()
+	if it == nil || it.absent || !c.fresh(it, now) && !c.servable(it, now) {
+		return Entry[V]{}, false
+	}
+	e, err := c.entry(it, FromMemory, now)
+	return e, err == nil
+}
+
+// Refresh loads the key now, whatever is cached, and returns the new value. A refresh of the key that is under way in this process is joined; a load that
+// another node has begun is refused its commit. Where the load fails, what was cached stays, and the error is returned.
+func (c *Cache[K, V]) Refresh(ctx context.Context, key K) (V, error) {
+	var zero V
+	if c.closed.Load() {
+		return zero, ErrClosed
+	}
+	hash := c.memory.hash(key)
+	for {
+		f := c.newFlight(hash, key, c.memory.get(hash, key))
+		f.force = true
+		f, err := c.depart(ctx, f)
+		if err != nil {
+			return zero, err
+		}
+		if err := c.await(ctx, f, nil, time.Time{}); err != nil {
+			return zero, c.waitError(key, err)
+		}
+		switch {
+		case f.err != nil:
+			return zero, f.err
+		case f.source != FromSource: // it joined a look-up to which Redis had the answer
+			continue
+		case f.answer.absent:
+			return zero, ErrNotFound
+		default:
+			return c.value(f.answer)
+		}
+	}
+}
+
+func (c *Cache[K, V]) get(ctx context.Context, key K, load func(context.Context) (V, error)) (Entry[V], error) {
+	if c.closed.Load() {
+		return Entry[V]{}, ErrClosed
+	}
+	hash := c.memory.hash(key)
+	it := c.memory.touch(hash, key)
+	if it != nil {
+		if e, ok, err := c.remembered(ctx, hash, key, it); ok {
+			return e, err
+		}
+	}
+	f := c.newFlight(hash, key, it)
+	f.load = load
+	return c.miss(ctx, f)
+}
+
+// remembered answers from memory where that will do: with something fresh or, when a load of it has just failed, with something stale.
+func (c *Cache[K, V]) remembered(ctx context.Context, hash uint64, key K, it *item[V]) (e Entry[V], ok bool, err error) {
+	switch now := c.memory.clock.now(); {
+	case c.fresh(it, now):
+		e, err = c.hit(ctx, hash, key, it, now)
+		return e, true, err
+	case now < it.retry.Load() && c.servable(it, now):
+		e, err = c.stale(hash, it, FromMemory, now)
+		return e, true, err
+	default:
+		return e, false, nil
+	}
+}
+
+// hit answers from memory, and begins a refresh behind the caller's back where it is due.
+func (c *Cache[K, V]) hit(ctx context.Context, hash uint64, key K, it *item[V], now int64) (Entry[V], error) {
+	if it.absent {
+		c.counters.add(hash, negativeHits, 1)
+		return Entry[V]{}, ErrNotFound
+	}
+	c.counters.add(hash, memoryHits, 1)
+	if it.warmed != nil && !it.useful.Load() && it.useful.CompareAndSwap(false, true) {
+		it.warmed.Add(1)
+	}
+	c.refreshIfDue(ctx, hash, key, it, now)
+	return c.entry(it, FromMemory, now)
+}
+
+// entry is what the caller gets of an item: the value itself, or a copy where the cache was told how to make one.
+func (c *Cache[K, V]) entry(it *item[V], source Source, now int64) (Entry[V], error) {
+	e := Entry[V]{Value: it.value, Source: source, Stale: !c.fresh(it, now), Age: time.Duration(max(0, now-it.read))}
+	if c.cfg.Clone == nil {
+		return e, nil
+	}
+	var err error
+	if e.Value, err = c.value(it); err != nil {
+		return Entry[V]{}, err
+	}
+	return e, nil
+}
+
+// value is a copy of the item's value. Clone's panic is an error of the call it happened in.
+func (c *Cache[K, V]) value(it *item[V]) (value V, err error) {
+	defer c.recovered(&err)
+	return c.clone(it.value), nil
+}
+
+// refreshIfDue begins one refresh, behind their backs, for everybody who sees that it is due. One that fails is tried again only after a while.
+func (c *Cache[K, V]) refreshIfDue(ctx context.Context, hash uint64, key K, it *item[V], now int64) {
+	at := it.refresh.Load()
+	if at == 0 || now < at || now >= it.fresh {
+		return
+	}
+	again := now + max(int64(refreshAgain), (it.fresh-now)/4)
+	if !it.refresh.CompareAndSwap(at, again) {
+		return
+	}
+	f := c.newFlight(hash, key, it)
+	f.newer = true
+	c.leadOne(f, nil) // nobody's load waits for it
+	if c.spell(f) != nil {
+		return
+	}
+	if f, leads := c.flights.join(f); leads {
+		c.launch(ctx, []*flight[K, V]{f})
+	}
+}
+
+// refreshAgain is the least pause between two refreshes of one item.
+const refreshAgain = 100 * time.Millisecond
+
+// miss looks f's key up beyond memory, together with everybody else who misses it.
+func (c *Cache[K, V]) miss(ctx context.Context, f *flight[K, V]) (Entry[V], error) {
+	old := f.old
+	f, err := c.depart(ctx, f)
+	if err != nil {
+		return Entry[V]{}, err
+	}
+	return c.collect(ctx, f, old, c.softDeadline())
+}
+
+// newFlight prepares a flight for the key; board decides whether it is the one. old is what memory holds, or nil.
+func (c *Cache[K, V]) newFlight(hash uint64, key K, old *item[V]) *flight[K, V] {
+	f := &flight[K, V]{
+		key: key, hash: hash, seen: c.sight(), gen: c.memory.generation(hash), old: old,
+		looked: make(chan struct{}), done: make(chan struct{}),
+	}
+	if old != nil && !old.absent {
+		f.stale.Store(old)
+	}
+	return f
+}
+
+// spell gives the flight its key's text form, where it is going to need it.
+func (c *Cache[K, V]) spell(f *flight[K, V]) (err error) {
+	if c.remote != nil {
+		f.text, err = c.text(f.key)
+	}
+	return err
+}
+
+// board joins the flight of f's key, or makes f it: then the caller must launch it. A load that would wait for itself is refused.
+func (c *Cache[K, V]) board(ctx context.Context, f *flight[K, V]) (joined *flight[K, V], leads bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, false, c.waitError(f.key, err)
+	}
+	if err := c.spell(f); err != nil {
+		return nil, false, err
+	}
+	from := leadOf(ctx)
+	if from.leads(flightID[K, V]{c, f.key}) {
+		return nil, false, c.loadError(f.key, ErrRecursive)
+	}
+	if f.lead == nil {
+		c.leadOne(f, from)
+	}
+	if joined, leads = c.flights.join(f); !leads {
+		c.counters.add(f.hash, joins, 1)
+	}
+	return joined, leads, nil
+}
+
+// depart is board and, where f is the flight, its launch.
+func (c *Cache[K, V]) depart(ctx context.Context, f *flight[K, V]) (*flight[K, V], error) {
+	f, leads, err := c.board(ctx, f)
+	if err == nil && leads {
+		c.launch(ctx, []*flight[K, V]{f})
+	}
+	return f, err
+}
+
+// fill stores in memory what a flight found, unless its key was invalidated since the flight began.
+func (c *Cache[K, V]) fill(f *flight[K, V], it *item[V]) { c.fillMemory(f.hash, f.key, it, f.gen) }
+
+// fillMemory reports whether the entry is in memory now.
+func (c *Cache[K, V]) fillMemory(hash uint64, key K, it *item[V], gen uint64) bool {
+	cost := c.cost(key, it)
+	if cost > c.cfg.Capacity {
+		c.counters.add(hash, oversized, 1)
+		return false
+	}
+	now := c.memory.clock.now()
+	if now >= it.dead {
+		c.memory.drop(hash, key, it, gen)
+		return false
+	}
+	it.filled = now
+	return c.memory.fill(hash, key, it, cost, gen)
+}

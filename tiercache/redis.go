@@ -1,0 +1,173 @@
+package tiercache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// RedisConfig sets what all caches on one Redis share. The zero value is usable.
+type RedisConfig struct {
+	// Prefix stands before every key and channel, so that applications can share a Redis. No braces, blanks or control
+	// characters; end it with a colon.
+	Prefix string
+	// Timeout bounds one operation, whatever the client's own settings; default 100 ms. One that takes more than half of it counts as a failure to the
+	// breaker, even if it succeeds.
+	Timeout time.Duration
+	// MaxValueBytes is the largest encoded value that is stored, and the largest that is read; larger ones are returned but not
+	// stored; default 8 MiB.
+	MaxValueBytes int
+	// LeaseLife is how long a load keeps its key to itself without a sign of life; default 3 s, renewed each third while a load runs.
+	LeaseLife time.Duration
+	// HoldLife is how long an invalidation is remembered against warm writes; default 2 min.
+	HoldLife time.Duration
+	// Secrets, where given, protect the caches from whoever else can write to Redis: records are signed with the first, and one that none of
+	// them signed is a miss. To change the secret of a fleet, add the new one behind the old one everywhere, then put it first, then drop the
+	// old one. At least 16 random bytes each, at most 8.
+	Secrets []Secret
+	// TrustSnapshots keeps what a restarted Redis loaded from disk.
+	TrustSnapshots bool
+	// Logger hears of what happens in the background; default slog.Default().
+	Logger *slog.Logger
+}
+
+// Health is the state of a Redis as its caches see it.
+type Health struct {
+	Breaker  BreakerState // of a Cluster's masters, the worst
+	Coherent bool         // invalidations of other nodes are heard
+	Pending  int          // keys that are yet to be invalidated there
+	Epoch    uint64       // grows whenever notices may have been missed
+}
+
+// Redis is the remote tier that any number of caches share. It is safe for concurrent use.
+type Redis struct {
+	client  redis.UniversalClient
+	cfg     RedisConfig
+	masters *masters
+	channel *channel
+
+	mu     sync.Mutex
+	closed bool
+	names  map[string]bool // of the caches
+}
+
+// NewRedis wraps one client (single node, Sentinel or Cluster) for any number of caches. It never closes the client. It succeeds while Redis is
+// down. It refuses clients that read from replicas, which may be behind, or from a cache of their own, and a Ring, whose servers know nothing of each other; and a
+// Redis that answers that this user may not do what a cache must.
+func NewRedis(client redis.UniversalClient, cfg RedisConfig) (*Redis, error) {
+	if client == nil || reflect.ValueOf(client).Kind() == reflect.Pointer && reflect.ValueOf(client).IsNil() {
+		return nil, errors.New("tiercache: NewRedis: client is nil")
+	}
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if len(cfg.Prefix) > maxNameBytes || !utf8.ValidString(cfg.Prefix) || strings.ContainsFunc(cfg.Prefix, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '{' || r == '}' || r == '\\' }) {
+		bad("Prefix %.200q must be at most %d bytes of UTF-8 without blanks, braces, backslashes and control characters", cfg.Prefix, maxNameBytes)
+	}
+	for _, d := range []struct {
+		field    string
+		value    *time.Duration
+		standard time.Duration
+	}{
+		{"Timeout", &cfg.Timeout, 100 * time.Millisecond},
+		{"LeaseLife", &cfg.LeaseLife, 3 * time.Second},
+		{"HoldLife", &cfg.HoldLife, 2 * time.Minute},
+	} {
+		if *d.value == 0 {
+			*d.value = d.standard
+		}
+		if *d.value < time.Millisecond || *d.value > 24*time.Hour {
+			bad("%s %v must be from 1ms to 24h", d.field, *d.value)
+		}
+	}
+	if cfg.MaxValueBytes == 0 {
+		cfg.MaxValueBytes = 8 << 20
+	}
+	if cfg.MaxValueBytes < 0 || cfg.MaxValueBytes > 512<<20 {
+		bad("MaxValueBytes %d must be from 1 to 512 MiB, Redis's own limit", cfg.MaxValueBytes)
+	}
+	if err := checkSecrets(cfg.Secrets); err != nil {
+		errs = append(errs, err)
+	}
+	if err := usable(client); err != nil {
+		errs = append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("tiercache: NewRedis: %w", err)
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	if costs := costly(client, cfg.Timeout); len(costs) > 0 {
+		cfg.Logger.Warn("tiercache: the options of the Redis client make an outage cost more than it need", slog.Any("options", costs))
+	}
+	r := &Redis{client: client, cfg: cfg, masters: newMasters(client), names: make(map[string]bool)}
+	r.channel = newChannel(r)
+	if err := r.channel.start(); err != nil {
+		return nil, fmt.Errorf("tiercache: NewRedis: %w", err)
+	}
+	return r, nil
+}
+
+// Close ends what the Redis does in the background. Close its caches first; the client stays open. Closing twice is nothing.
+func (r *Redis) Close() error {
+	r.mu.Lock()
+	closed := r.closed
+	r.closed = true
+	r.mu.Unlock()
+	if !closed {
+		r.channel.close()
+	}
+	return nil
+}
+
+// Health reports the state of the breaker and of coherence.
+func (r *Redis) Health() Health {
+	h := Health{Breaker: r.masters.state(), Coherent: r.channel.coherent(), Epoch: r.channel.epoch.Load()}
+	for _, c := range r.channel.all() {
+		h.Pending += c.pending()
+	}
+	return h
+}
+
+// Do runs fn with the client, under the deadline of RedisConfig.Timeout and under the breaker. When the deadline passes Do returns, even where
+// fn, with a client that ignores contexts, does not: fn must not write to what its caller reads after an error.
+func (r *Redis) Do(ctx context.Context, fn func(context.Context, redis.UniversalClient) error) error {
+	_, err := do(ctx, r, func(ctx context.Context) (struct{}, error) { return struct{}{}, fn(ctx, r.client) })
+	return err
+}
+
+func (r *Redis) isClosed() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.closed
+}
+
+// register takes a cache's name, which no other cache on this Redis may have.
+func (r *Redis) register(name string, c noticed) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return ErrClosed
+	}
+	if r.names[name] {
+		return errors.New("another cache of that name is on this Redis")
+	}
+	r.names[name] = true
+	r.channel.register(name, c)
+	return nil
+}
+
+func (r *Redis) unregister(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.names, name)
+	r.channel.unregister(name)
+}

@@ -1,0 +1,140 @@
+package tiercache
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// Stats is one snapshot of a cache: counters that only grow since New, and gauges. A read counts once, under what answered it.
+type Stats struct {
+	MemoryHits   uint64 // fresh, from this process's memory
+	RedisHits    uint64 // fresh, from Redis
+	StaleHits    uint64 // a stale value was served
+	NegativeHits uint64 // a remembered ErrNotFound was served, from either tier
+	Misses       uint64 // neither tier had an answer; the read loaded, or joined a load
+	Loads        uint64 // calls of Load, LoadMany (one a key), Reload and GetOrLoad's function
+	LoadErrors   uint64 // of these, failures other than ErrNotFound and ErrNotModified
+	Joined       uint64 // reads that waited for a load that another read had begun
+	Evictions    uint64 // entries that memory gave up, or did not admit, for want of room
+	Expirations  uint64 // entries that memory gave up because their time was over
+	Oversized    uint64 // values returned but not stored: over Capacity, or over RedisConfig.MaxValueBytes
+	Refused      uint64 // loads not stored because the key was invalidated, or led by another node, meanwhile
+	TakenBack    uint64 // warm writes ended after the fact, as an invalidation may have overtaken them
+	Corrupt      uint64 // records in Redis that could not be read, of all causes; each is a miss
+	CorruptBy    map[string]uint64
+	RedisErrors  uint64 // failed operations on Redis
+
+	NoticesSent     uint64       // of this process, over all caches of the Redis, as are the next five
+	NoticesReceived uint64       // from other nodes
+	NoticesLost     uint64       // known to be
+	Epoch           uint64       // gauge: grows whenever notices may have been missed
+	Coherent        bool         // gauge: invalidations of other nodes are heard
+	Breaker         BreakerState // gauge; empty without Redis
+	Pending         int          // gauge: invalidations of this cache that Redis has yet to hear of, or to hear again
+
+	Entries  int   // gauge: entries in memory
+	Cost     int64 // gauge: what they cost, in units of Capacity
+	Capacity int64
+}
+
+// Hits is the number of reads that a tier answered, stale ones and remembered absences included.
+func (s Stats) Hits() uint64 { return s.MemoryHits + s.RedisHits + s.StaleHits + s.NegativeHits }
+
+// Observer hears of what happens off the hit path. Observe is called synchronously from the goroutine in which it happened: it must be
+// safe for concurrent use and quick. A panic in it is recovered and logged.
+type Observer interface {
+	Observe(Event)
+}
+
+// Event is one thing that happened in a cache.
+type Event struct {
+	Kind  EventKind
+	Cache string
+	Took  time.Duration // of a load or an operation; zero elsewhere
+	Keys  int           // how many keys it was about
+	Err   error
+}
+
+// EventKind says what an Event is about.
+type EventKind string
+
+// The kinds of events.
+const (
+	EventLoad    EventKind = "load"    // a load ended; Err is its error
+	EventRedis   EventKind = "redis"   // an operation on Redis failed
+	EventCorrupt EventKind = "corrupt" // a record could not be read; Err is the cause
+	EventEvict   EventKind = "evict"   // memory gave up Keys entries for want of room
+	EventWarm    EventKind = "warm"    // a warmup loader ended with Keys readable entries
+
+	EventEpoch    EventKind = "epoch"    // notices may have been missed: what is in memory is validated before it counts as fresh
+	EventDegraded EventKind = "degraded" // a write reached memory only; Err is ErrDegraded with its cause
+	EventReplay   EventKind = "replay"   // Redis is back, and Keys invalidations that it had missed were said to it again
+)
+
+type counter uint8
+
+const (
+	memoryHits counter = iota
+	redisHits
+	staleHits
+	negativeHits
+	misses
+	loads
+	loadErrors
+	joins
+	evictions
+	expirations
+	oversized
+	refused
+	redisErrors
+	takenBack
+	numCounters
+)
+
+const counterStripes = 16
+
+// counters are striped by key hash and padded, so that two cores that count hits share no cache line.
+type counters struct {
+	stripes [counterStripes]struct {
+		n [numCounters]atomic.Uint64
+		_ [128 - numCounters*8%128]byte
+	}
+	corrupt [numCauses]atomic.Uint64
+}
+
+func (c *counters) add(hash uint64, what counter, n uint64) {
+	c.stripes[hash%counterStripes].n[what].Add(n)
+}
+
+func (c *counters) sum(what counter) uint64 {
+	var n uint64
+	for i := range c.stripes {
+		n += c.stripes[i].n[what].Load()
+	}
+	return n
+}
+
+// Stats returns a snapshot. It also works on a closed cache.
+func (c *Cache[K, V]) Stats() Stats {
+	s := Stats{
+		MemoryHits: c.counters.sum(memoryHits), RedisHits: c.counters.sum(redisHits), StaleHits: c.counters.sum(staleHits),
+		NegativeHits: c.counters.sum(negativeHits), Misses: c.counters.sum(misses), Loads: c.counters.sum(loads),
+		LoadErrors: c.counters.sum(loadErrors), Joined: c.counters.sum(joins), Evictions: c.counters.sum(evictions),
+		Expirations: c.counters.sum(expirations), Oversized: c.counters.sum(oversized), Refused: c.counters.sum(refused),
+		RedisErrors: c.counters.sum(redisErrors), TakenBack: c.counters.sum(takenBack), CorruptBy: make(map[string]uint64),
+		Capacity: c.cfg.Capacity,
+	}
+	for cause := range numCauses {
+		if n := c.counters.corrupt[cause].Load(); n > 0 {
+			s.CorruptBy[cause.String()] = n
+			s.Corrupt += n
+		}
+	}
+	if c.redis != nil {
+		ch := c.redis.channel
+		s.NoticesSent, s.NoticesReceived, s.NoticesLost = ch.seq.Load(), ch.received.Load(), ch.lostCount.Load()
+		s.Epoch, s.Coherent, s.Breaker, s.Pending = ch.epoch.Load(), ch.coherent(), c.redis.masters.state(), c.pending()
+	}
+	s.Entries, s.Cost = c.memory.size()
+	return s
+}

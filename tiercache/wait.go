@@ -1,0 +1,136 @@
+package tiercache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// softDeadline is when a caller that begins to wait now takes something stale instead; zero is never.
+func (c *Cache[K, V]) softDeadline() time.Time {
+	if c.cfg.SoftTimeout == 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(c.cfg.SoftTimeout)
+}
+
+// collect waits for a flight and turns its outcome into what the caller gets.
+func (c *Cache[K, V]) collect(ctx context.Context, f *flight[K, V], old *item[V], soft time.Time) (Entry[V], error) {
+	err := c.await(ctx, f, old, soft)
+	now := c.memory.clock.now()
+	waited := err == nil
+	if waited && f.err == nil {
+		return c.outcome(ctx, f, now)
+	}
+	if waited {
+		err = f.err
+	}
+	gaveUp := !waited && errors.Is(err, context.Canceled) || errors.Is(err, ErrClosed)
+	if stale := c.fallback(f, old, now); stale != nil && !gaveUp {
+		source := FromMemory
+		if stale != old && stale != f.old {
+			source = FromRedis
+		}
+		if waited {
+			stale.retry.Store(now + int64(backOffLife))
+		}
+		return c.stale(f.hash, stale, source, now)
+	}
+	if !waited {
+		err = c.waitError(f.key, err)
+	}
+	c.counters.add(f.hash, misses, 1)
+	return Entry[V]{}, err
+}
+
+// stale serves what is no longer fresh.
+func (c *Cache[K, V]) stale(hash uint64, it *item[V], source Source, now int64) (Entry[V], error) {
+	c.counters.add(hash, staleHits, 1)
+	e, err := c.entry(it, source, now)
+	e.Stale = true
+	return e, err
+}
+
+// outcome counts the read under what answered it.
+func (c *Cache[K, V]) outcome(ctx context.Context, f *flight[K, V], now int64) (Entry[V], error) {
+	it := f.answer
+	switch {
+	case f.source == FromMemory:
+		return c.hit(ctx, f.hash, f.key, it, now)
+	case it.absent && f.source == FromRedis:
+		c.counters.add(f.hash, negativeHits, 1)
+	case f.source == FromRedis:
+		c.counters.add(f.hash, redisHits, 1)
+	default:
+		c.counters.add(f.hash, misses, 1)
+	}
+	if it.absent {
+		return Entry[V]{}, ErrNotFound
+	}
+	if f.source == FromRedis {
+		c.refreshIfDue(ctx, f.hash, f.key, it, now)
+	}
+	e, err := c.entry(it, f.source, now)
+	e.Stale = false // it was fresh when it was found
+	return e, err
+}
+
+// errSoft says that SoftTimeout is over and that there is something stale to serve.
+var errSoft = errors.New("soft timeout")
+
+// await waits until the flight has ended, ctx has, or SoftTimeout has and something stale is at hand.
+func (c *Cache[K, V]) await(ctx context.Context, f *flight[K, V], old *item[V], softly time.Time) error {
+	if from := leadOf(ctx); from != nil {
+		if err := from.await(f.lead); err != nil {
+			return err
+		}
+		defer from.awaited(f.lead)
+	}
+	var soft <-chan time.Time
+	if !softly.IsZero() {
+		timer := time.NewTimer(time.Until(softly))
+		defer timer.Stop()
+		soft = timer.C
+	}
+	looked := (<-chan struct{})(nil)
+	for {
+		select {
+		case <-f.done:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-soft:
+			soft = nil
+			if c.fallback(f, old, c.memory.clock.now()) != nil {
+				return errSoft
+			}
+			looked = f.looked // Redis may still come up with something
+		case <-looked:
+			looked = nil
+			if c.fallback(f, old, c.memory.clock.now()) != nil {
+				return errSoft
+			}
+		}
+	}
+}
+
+// fallback is the youngest value that may be served stale now: what the caller saw in memory, or what the flight found.
+func (c *Cache[K, V]) fallback(f *flight[K, V], old *item[V], now int64) *item[V] {
+	best := f.stale.Load()
+	if old != nil && !old.absent && (best == nil || old.read > best.read) {
+		best = old
+	}
+	if !c.servable(best, now) {
+		return nil
+	}
+	return best
+}
+
+// waitError is what a caller sees who did not wait for the end.
+func (c *Cache[K, V]) waitError(key K, err error) error {
+	if errors.Is(err, ErrRecursive) {
+		return c.loadError(key, err)
+	}
+	return fmt.Errorf("tiercache: cache %q: wait for %q: %w", c.name, fmt.Sprint(key), err)
+}

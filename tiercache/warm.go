@@ -1,0 +1,136 @@
+package tiercache
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// WarmOptions narrows one run of one loader. The zero value runs it to its end.
+type WarmOptions struct {
+	// DryRun reads the source and judges every entry, but writes nothing.
+	DryRun bool
+	// Room is the cost that the run may take in memory; zero is the cache's own budget (80 % of an empty cache, the free
+	// room of a live one), negative is none: the entries go to Redis only.
+	Room int64
+	// Grace is how long a loader that ignores its context is waited for after that has ended; then the run ends with ErrAbandoned, and
+	// whatever the loader still emits is refused. Zero waits as long as it takes.
+	Grace time.Duration
+	// Stored, where given, hears the text form of each key that was stored in the furthest tier (Redis, or memory without Redis), in
+	// the order of emission. It is called from one goroutine at a time.
+	Stored func(key string)
+}
+
+// ErrAbandoned ends the run of a loader that did not return when its context had ended.
+var ErrAbandoned = errors.New("tiercache: loader abandoned: it ignores its context")
+
+// warmGrace is the Grace of Warm.
+const warmGrace = 5 * time.Second
+
+// Warm runs the named loaders, all of them without names, on this node and without a ledger: one after the other, in the order of their
+// dependencies, priorities and registration. It returns one result a loader. The error says that something could not be run (an unknown name, a cycle,
+// a closed cache), or joins the results' errors.
+func (c *Cache[K, V]) Warm(ctx context.Context, names ...string) ([]WarmResult, error) {
+	if c.closed.Load() {
+		return nil, ErrClosed
+	}
+	order, err := c.warmOrder(names)
+	if err != nil {
+		return nil, fmt.Errorf("tiercache: cache %q: warm: %w", c.name, err)
+	}
+	var results []WarmResult
+	var errs []error
+	failed := make(map[string]bool)
+	for _, l := range order {
+		var r WarmResult
+		if i := slices.IndexFunc(l.After, func(name string) bool { return failed[name] }); i >= 0 {
+			r = WarmResult{Loader: l.Name, Err: fmt.Errorf("skipped: %q, which it comes after, failed", l.After[i])}
+		} else {
+			r = c.WarmLoader(ctx, l.Name, WarmOptions{Grace: warmGrace})
+		}
+		if r.Err != nil {
+			failed[l.Name] = true
+			errs = append(errs, fmt.Errorf("tiercache: cache %q: warm %q: %w", c.name, l.Name, r.Err))
+		}
+		results = append(results, r)
+	}
+	return results, errors.Join(errs...)
+}
+
+// warmOrder sorts loaders: what comes first by After, then by priority, then by registration. After names of other caches are an engine's business.
+func (c *Cache[K, V]) warmOrder(names []string) ([]*loaderState[K, V], error) {
+	c.loadersMu.Lock()
+	defer c.loadersMu.Unlock()
+	var todo []*loaderState[K, V]
+	for _, l := range c.loaders {
+		if len(names) == 0 || slices.Contains(names, l.Name) {
+			todo = append(todo, l)
+		}
+	}
+	unknown := slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		return slices.ContainsFunc(todo, func(l *loaderState[K, V]) bool { return l.Name == name })
+	})
+	if len(unknown) > 0 {
+		return nil, fmt.Errorf("no loader is called %q", unknown)
+	}
+	slices.SortStableFunc(todo, func(a, b *loaderState[K, V]) int { return cmp.Compare(b.Priority, a.Priority) })
+	var order []*loaderState[K, V]
+	for len(todo) > 0 {
+		next := slices.IndexFunc(todo, func(l *loaderState[K, V]) bool {
+			return !slices.ContainsFunc(todo, func(other *loaderState[K, V]) bool { return slices.Contains(l.After, other.Name) })
+		})
+		if next < 0 {
+			return nil, fmt.Errorf("loaders wait for each other by After: %s", cycle(todo))
+		}
+		order = append(order, todo[next])
+		todo = slices.Delete(todo, next, next+1)
+	}
+	return order, nil
+}
+
+// cycle names loaders of which each comes after the next. All of todo wait for another of todo, so that any walk ends in one.
+func cycle[K comparable, V any](todo []*loaderState[K, V]) string {
+	var path []string
+	at := todo[0]
+	for {
+		if i := slices.Index(path, at.Name); i >= 0 {
+			return strings.Join(append(path[i:], at.Name), " after ")
+		}
+		path = append(path, at.Name)
+		next := slices.IndexFunc(todo, func(l *loaderState[K, V]) bool { return slices.Contains(at.After, l.Name) })
+		at = todo[next]
+	}
+}
+
+// WarmLoader runs one loader now. It is what an engine calls; programs call Warm.
+func (c *Cache[K, V]) WarmLoader(ctx context.Context, name string, opts WarmOptions) (res WarmResult) {
+	began := time.Now()
+	res.Loader = name
+	if c.closed.Load() || !c.tasks.enter() {
+		res.Err = ErrClosed
+		return res
+	}
+	defer c.tasks.leave()
+	l := c.loader(name)
+	if l == nil {
+		res.Err = fmt.Errorf("no loader %q is registered", name)
+		return res
+	}
+	ctx, cancel := c.untilClose(ctx)
+	defer cancel()
+	if l.Timeout > 0 {
+		ctx, cancel = context.WithTimeout(ctx, l.Timeout)
+		defer cancel()
+	}
+	res = c.newWarming(ctx, l, opts).run(ctx)
+	if res.Err != nil && c.closed.Load() {
+		res.Err = fmt.Errorf("%w: %w", ErrClosed, res.Err)
+	}
+	res.Duration = time.Since(began)
+	c.observe(Event{Kind: EventWarm, Took: res.Duration, Keys: res.Cached(), Err: res.Err})
+	return res
+}

@@ -1,0 +1,334 @@
+package tiercache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Set stores the value in both tiers and ends every load of the key under way. The source is the caller's business: commit there first. It returns
+// ErrDegraded, wrapped, where the value reached this process's memory only.
+func (c *Cache[K, V]) Set(ctx context.Context, key K, value V, opts ...SetOption) error {
+	return c.set(ctx, []K{key}, []V{value}, opts)
+}
+
+// SetMany is Set for many keys, in one round trip a batch. The keys that could be stored are, whatever becomes of the others; the error joins what
+// went wrong.
+func (c *Cache[K, V]) SetMany(ctx context.Context, values map[K]V, opts ...SetOption) error {
+	keys := make([]K, 0, len(values))
+	vals := make([]V, 0, len(values))
+	for k, v := range values {
+		keys, vals = append(keys, k), append(vals, v)
+	}
+	return c.set(ctx, keys, vals, opts)
+}
+
+// Delete removes the keys everywhere: no later read on this node sees what was there, not even stale, and other nodes hear of it within a hop. It returns
+// ErrDegraded, wrapped, where Redis could not be told yet: it is told when it is back, and until then this node doesn't ask it about the keys.
+func (c *Cache[K, V]) Delete(ctx context.Context, keys ...K) error {
+	return c.invalidate(ctx, noticeKey, keys, func(*item[V]) *item[V] { return nil })
+}
+
+// Expire ends the freshness of the keys: the next read loads. Within StaleFor the value may still be served if that fails or is slow; in a cache
+// without StaleFor it is Delete.
+func (c *Cache[K, V]) Expire(ctx context.Context, keys ...K) error {
+	if c.cfg.StaleFor == 0 {
+		return c.Delete(ctx, keys...)
+	}
+	return c.invalidate(ctx, noticeExpire, keys, c.expired)
+}
+
+// InvalidateTags ends all entries that have one of the tags, everywhere; they are not even served stale. It costs one round trip, whatever the number of
+// entries. Errors are Delete's.
+func (c *Cache[K, V]) InvalidateTags(ctx context.Context, tags ...string) error {
+	names := make([]string, len(tags))
+	for i, tag := range tags {
+		names[i] = canonical(tag)
+	}
+	return c.endTokens(ctx, noticeTag, distinct(names), c.tokens.endTag)
+}
+
+// Clear ends all entries of the cache, everywhere; they are not even served stale. It costs one round trip, whatever the number of entries. Errors
+// are Delete's.
+func (c *Cache[K, V]) Clear(ctx context.Context) error {
+	return c.endTokens(ctx, noticeClear, []string{""}, func(string) { c.endAll() })
+}
+
+// endTokens ends tags, or everything: here, in Redis and on the other nodes, and here again, for what was read in between.
+func (c *Cache[K, V]) endTokens(ctx context.Context, kind noticeKind, names []string, here func(string)) error {
+	if c.closed.Load() {
+		return ErrClosed
+	}
+	var failed failures
+	for batch := range slices.Chunk(names, batchKeys) {
+		for _, name := range batch {
+			here(name)
+		}
+		if c.remote == nil {
+			continue
+		}
+		notices := make([]notice, len(batch))
+		for i, name := range batch {
+			notices[i] = c.ledger.begin(kind, c.name, name, c.memory.clock.now(), c.redis.channel.next)
+		}
+		for i, err := range c.tell(ctx, notices) {
+			here(batch[i])
+			if err != nil {
+				failed.add(c.reachedMemoryOnly(fmt.Errorf("%w: cache %q: invalidate: %w", ErrDegraded, c.name, err)))
+			}
+		}
+	}
+	return failed.join(c.name, len(names))
+}
+
+// expired is the item as Expire leaves it.
+func (c *Cache[K, V]) expired(it *item[V]) *item[V] {
+	if it == nil || it.absent {
+		return nil
+	}
+	now := c.memory.clock.now()
+	return &item[V]{
+		value: it.value, id: it.id, read: it.read, ttl: it.ttl, filled: it.filled, epoch: it.epoch, tags: it.tags, count: it.count,
+		fresh: min(it.fresh, now), dead: min(it.dead, now+int64(c.cfg.StaleFor)),
+	}
+}
+
+// setting is one key on its way through Set.
+type setting[K comparable, V any] struct {
+	key  K
+	hash uint64
+	item *item[V]
+	cost int64
+	gen  *claim
+}
+
+// begin takes the settings' keys out of memory and claims their generations. What stood there is handed to had.
+func (c *Cache[K, V]) begin(settings []setting[K, V], had func(s *setting[K, V], it *item[V])) {
+	claims := make(map[uint64]*claim, len(settings))
+	for i := range settings {
+		s := &settings[i]
+		it, gen := c.memory.remove(s.hash, s.key)
+		had(s, it)
+		at := c.memory.genIndex(s.hash)
+		if claims[at] == nil {
+			claims[at] = new(claim)
+		}
+		s.gen = claims[at]
+		s.gen.gen = gen
+	}
+}
+
+func (c *Cache[K, V]) set(ctx context.Context, keys []K, values []V, opts []SetOption) (err error) {
+	if c.closed.Load() {
+		return ErrClosed
+	}
+	defer c.recovered(&err)
+	var all SetOption
+	for _, o := range opts {
+		all.tags = append(all.tags, o.tags...)
+		if o.ttl > 0 {
+			all.ttl = o.ttl
+		}
+	}
+	var failed failures
+	seen := c.sight()
+	settings := make([]setting[K, V], 0, len(keys))
+	writes := make([]write, 0, len(keys))
+	for i, key := range keys {
+		s := setting[K, V]{key: key, hash: c.memory.hash(key)}
+		s.item = c.newItem(key, c.clone(values[i]), c.memory.clock.now(), all.ttl).stamp(seen)
+		if len(all.tags) > 0 {
+			s.item.tags = c.tagsOf(key, values[i], all.tags)
+		}
+		s.cost = c.cost(key, s.item)
+		if c.remote == nil {
+			c.put(s)
+			continue
+		}
+		text, err := c.text(key)
+		if err != nil {
+			failed.add(err)
+			continue
+		}
+		if c.ledger.bypass(text) {
+			c.put(s)
+			c.pend(text) // what Redis is about to hear may have been sent before this
+			failed.add(c.degraded("set", key, errPending))
+			continue
+		}
+		tokens, err := c.setTokens(ctx, s.item.tags, seen)
+		if err != nil {
+			c.redisFailed(err, 1)
+			c.put(s)
+			c.pend(text)
+			failed.add(c.degraded("set", key, err))
+			continue
+		}
+		w := c.encode(text, s.item, tokens)
+		if w.err != nil && !errors.Is(w.err, errTooLarge) {
+			failed.add(fmt.Errorf("tiercache: cache %q: set %q: %w", c.name, fmt.Sprint(key), w.err))
+			continue
+		}
+		settings, writes = append(settings, s), append(writes, w)
+	}
+	c.setBoth(ctx, settings, writes, &failed)
+	return failed.join(c.name, len(keys))
+}
+
+// setTokens is the current tokens of the cache and of the tags, as they stand in a record.
+func (c *Cache[K, V]) setTokens(ctx context.Context, tags []string, seen sight) (string, error) {
+	names := []string{clearToken}
+	for _, tag := range tags {
+		names = append(names, tagToken(tag))
+	}
+	tokens, err := c.tokens.get(ctx, c.remote, seen.epoch, names, known)
+	return joinTokens(tokens, tags), err
+}
+
+// pend leaves the invalidation of a key to be said when Redis answers.
+func (c *Cache[K, V]) pend(text string) {
+	c.ledger.pend(noticeKey, c.name, text, c.memory.clock.now(), c.redis.channel.next)
+}
+
+var errPending = errors.New("Redis has yet to hear of an earlier invalidation")
+
+// put is Set in memory alone.
+func (c *Cache[K, V]) put(s setting[K, V]) {
+	if s.cost > c.cfg.Capacity {
+		c.counters.add(s.hash, oversized, 1)
+		c.memory.remove(s.hash, s.key)
+		return
+	}
+	c.memory.put(s.hash, s.key, s.item, s.cost)
+}
+
+// setBoth stores in Redis, which decides the order of two Sets, and then in memory, unless another writer came in between.
+func (c *Cache[K, V]) setBoth(ctx context.Context, settings []setting[K, V], writes []write, failed *failures) {
+	for lo := 0; lo < len(writes); {
+		hi := lo + batchLen(writes[lo:])
+		c.begin(settings[lo:hi], func(*setting[K, V], *item[V]) {})
+		notices := make([]notice, hi-lo)
+		for i := range notices {
+			notices[i] = c.ledger.begin(noticeKey, c.name, writes[lo+i].text, settings[lo+i].item.read, c.redis.channel.next)
+		}
+		errs, err := c.remote.store(ctx, writes[lo:hi], notices)
+		if err != nil {
+			c.redisFailed(err, hi-lo)
+		}
+		for i := lo; i < hi; i++ {
+			one := err
+			if one == nil {
+				one = errs[i-lo]
+				c.noteWrite(one)
+			}
+			c.ledger.done(notices[i-lo], one == nil || errors.Is(one, errFull), c.memory.clock.now())
+			s := &settings[i]
+			if s.cost > c.cfg.Capacity {
+				c.counters.add(s.hash, oversized, 1)
+				s.item = nil
+			}
+			c.memory.settle(s.hash, s.key, s.item, s.cost, s.gen)
+			if one != nil {
+				failed.add(c.degraded("set", s.key, one))
+			}
+		}
+		lo = hi
+	}
+}
+
+// invalidate ends keys in both tiers. keep says what memory retains of what it had.
+func (c *Cache[K, V]) invalidate(ctx context.Context, kind noticeKind, keys []K, keep func(*item[V]) *item[V]) (err error) {
+	if c.closed.Load() {
+		return ErrClosed
+	}
+	defer c.recovered(&err)
+	var failed failures
+	for batch := range slices.Chunk(distinct(keys), batchKeys) {
+		settings := make([]setting[K, V], len(batch))
+		for i, key := range batch {
+			settings[i] = setting[K, V]{key: key, hash: c.memory.hash(key)}
+		}
+		c.begin(settings, func(s *setting[K, V], had *item[V]) {
+			if s.item = keep(had); s.item != nil {
+				s.cost = c.cost(s.key, s.item)
+			}
+		})
+		errs := c.invalidateRemote(ctx, kind, batch)
+		for i, s := range settings {
+			c.memory.settle(s.hash, s.key, s.item, s.cost, s.gen)
+			if errs[i] != nil {
+				failed.add(errs[i])
+			}
+		}
+	}
+	return failed.join(c.name, len(keys))
+}
+
+// invalidateRemote tells Redis, and returns each key's error.
+func (c *Cache[K, V]) invalidateRemote(ctx context.Context, kind noticeKind, keys []K) []error {
+	failed := make([]error, len(keys))
+	if c.remote == nil {
+		return failed
+	}
+	notices := make([]notice, 0, len(keys))
+	at := make([]int, 0, len(keys)) // the key of each notice
+	for i, key := range keys {
+		text, err := c.text(key)
+		if err != nil {
+			failed[i] = err
+			continue
+		}
+		notices = append(notices, c.ledger.begin(kind, c.name, text, c.memory.clock.now(), c.redis.channel.next))
+		at = append(at, i)
+	}
+	if len(notices) == 0 {
+		return failed
+	}
+	for j, err := range c.tell(ctx, notices) {
+		if err != nil {
+			failed[at[j]] = c.degraded("invalidate", keys[at[j]], err)
+		}
+	}
+	return failed
+}
+
+// distinct is keys without repetitions.
+func distinct[K comparable](keys []K) []K {
+	if len(keys) < 2 {
+		return keys
+	}
+	seen := make(map[K]bool, len(keys))
+	var once []K
+	for _, key := range keys {
+		if !seen[key] {
+			seen[key] = true
+			once = append(once, key)
+		}
+	}
+	return once
+}
+
+// degraded says that a write reached memory only.
+func (c *Cache[K, V]) degraded(what string, key K, err error) error {
+	return c.reachedMemoryOnly(fmt.Errorf("%w: cache %q: %s %q: %w", ErrDegraded, c.name, what, fmt.Sprint(key), err))
+}
+
+func (c *Cache[K, V]) reachedMemoryOnly(err error) error {
+	c.observe(Event{Kind: EventDegraded, Keys: 1, Err: err})
+	return err
+}
+
+// noteWrite counts what Redis said of one write.
+func (c *Cache[K, V]) noteWrite(err error) {
+	if err != nil && !errors.Is(err, errLeaseLost) && !errors.Is(err, errStandsYounger) && !errors.Is(err, errRefused) {
+		c.redisFailed(err, 1)
+	}
+}
+
+// recovered turns the panic of a user's callback into an error of the call it happened in.
+func (c *Cache[K, V]) recovered(err *error) {
+	if v := recover(); v != nil {
+		*err = errors.Join(*err, newPanicError(v))
+	}
+}
