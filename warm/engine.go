@@ -1,0 +1,323 @@
+package warm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/warmcache/warmcache/schedule"
+)
+
+// The errors that callers tell apart with [errors.Is].
+var (
+	// ErrDisabled is the answer of Run and Begin with Config.Disabled.
+	ErrDisabled = errors.New("warm: disabled")
+	// ErrStopped is the answer of every method that would begin something, once Stop was called.
+	ErrStopped = errors.New("warm: stopped")
+	// ErrStarted is the answer of a second Start.
+	ErrStarted = errors.New("warm: already started")
+)
+
+// Engine runs warmup tasks. Make one with [New]; it is safe for concurrent use. It has no goroutine before Start or Run and none after Stop,
+// other than those of abandoned loaders.
+type Engine struct {
+	cfg       settings
+	scheduler *schedule.Scheduler
+
+	ready   chan struct{}
+	stopped chan struct{} // closed as Stop begins
+	hurry   chan struct{} // closed as the context of Stop ends
+	wake    chan struct{} // tells the refresher to look again; holds one
+	events  hub
+
+	goroutines sync.WaitGroup // runs and the refresher
+
+	mu        sync.Mutex // guards what follows; held for moments, and never while foreign code runs
+	tasks     []*task    // in the order of registration
+	records   map[string]*taskRecord
+	current   *running
+	queue     []*running // waiting for their turn: one dry and one real at most
+	history   []Run      // oldest first
+	last      *Run       // that wrote something
+	skipped   uint64     // runs of the clock that found another running
+	gate      gate
+	started   bool
+	stopping  bool
+	closed    bool        // everything has ended
+	stopAfter func() bool // releases Start's context
+}
+
+const historyLength = 50
+
+// New returns an engine without tasks. Every bad field of cfg is reported in one error.
+func New(cfg Config) (*Engine, error) {
+	s, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{
+		cfg:       s,
+		ready:     make(chan struct{}),
+		stopped:   make(chan struct{}),
+		hurry:     make(chan struct{}),
+		wake:      make(chan struct{}, 1),
+		records:   make(map[string]*taskRecord),
+		stopAfter: func() bool { return true },
+	}
+	if e.scheduler, err = e.newScheduler(); err != nil {
+		return nil, fmt.Errorf("warm: config: %w", err)
+	}
+	return e, nil
+}
+
+// Add makes the registered loaders of the targets tasks of the engine, all or none of them. It fails on a task name that the engine
+// has already. Loaders that are registered later are not seen. Tasks may be added after Start: they run from the next run on, and
+// Ready doesn't wait for them.
+func (e *Engine) Add(targets ...Target) error {
+	var added []*task
+	for i, target := range targets {
+		if v := reflect.ValueOf(target); !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
+			return fmt.Errorf("warm: add: target %d is nil", i+1)
+		}
+		for _, info := range target.Loaders() {
+			added = append(added, loaderTask(target, info))
+		}
+	}
+	return e.add(added)
+}
+
+// AddFunc makes fn a task. It returns how many items it has cached; what it has cached when it returns an error counts too. As the
+// engine cannot know what fn writes, a dry run skips it. See Add.
+func (e *Engine) AddFunc(name string, fn func(context.Context) (int, error), opts TaskOptions) error {
+	if err := checkFunc(name, fn, opts); err != nil {
+		return fmt.Errorf("warm: add task %s: %w", quote(name), err)
+	}
+	opts.After = slices.Clone(opts.After)
+	return e.add([]*task{{name: name, fn: fn, opts: opts}})
+}
+
+func (e *Engine) add(added []*task) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.stopping {
+		return ErrStopped
+	}
+	var errs []error
+	names := make(map[string]bool, len(added))
+	for _, t := range added {
+		if names[t.name] || e.records[t.name] != nil {
+			errs = append(errs, fmt.Errorf("warm: add task %q: the engine has a task of that name already", t.name))
+		}
+		names[t.name] = true
+	}
+	if len(errs) > 0 {
+		return errors.Join(errs...)
+	}
+	for _, t := range added {
+		e.tasks = append(e.tasks, t)
+		e.records[t.name] = &taskRecord{}
+	}
+	return nil
+}
+
+// order puts all tasks in order, which fails on what only the whole set shows. The caller holds e.mu.
+func (e *Engine) order() ([]*task, error) {
+	var errs []error
+	if e.cfg.byHand {
+		for _, name := range e.cfg.Priority {
+			if e.records[name] == nil {
+				errs = append(errs, fmt.Errorf("priority list (WARMUP_PRIORITY): no task is called %q; known: %s", name, strings.Join(e.names(), ", ")))
+			}
+		}
+	}
+	order, err := plan(e.tasks, e.cfg.Priority)
+	return order, errors.Join(append(errs, err)...)
+}
+
+func (e *Engine) names() []string {
+	names := make([]string, len(e.tasks))
+	for i, t := range e.tasks {
+		names[i] = t.name
+	}
+	return names
+}
+
+// Start begins to warm in the background, unless Config.SkipStartup says otherwise, and starts the schedule. It returns at once. The end of ctx
+// stops the engine as Stop does with a context that is over; a program still calls Stop, to wait. Start fails, and starts nothing, where tasks, dependencies and
+// priority list don't fit together; it may then be called again. A second Start is [ErrStarted], one after Stop [ErrStopped].
+func (e *Engine) Start(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("warm: start: %w", context.Cause(ctx))
+	}
+	if err := e.start(ctx); err != nil {
+		return err
+	}
+	if e.cfg.Disabled {
+		e.cfg.Logger.InfoContext(ctx, "warm: disabled")
+		return nil
+	}
+	for _, f := range e.Lint() {
+		e.cfg.Logger.WarnContext(ctx, "warm: lint", f.attrs()...)
+	}
+	return nil
+}
+
+func (e *Engine) start(ctx context.Context) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case e.stopping:
+		return ErrStopped
+	case e.started:
+		return ErrStarted
+	case e.cfg.Disabled:
+		e.started = true
+		e.openGate(ctx, "disabled")
+		return nil
+	}
+	order, err := e.order()
+	if err != nil {
+		return fmt.Errorf("warm: start: %w", err)
+	}
+	if !e.cfg.SkipSchedule {
+		if err := e.scheduler.Start(ctx); err != nil {
+			return fmt.Errorf("warm: start: %w", err)
+		}
+	}
+	e.started = true
+	e.stopAfter = context.AfterFunc(ctx, func() {
+		if err := e.Stop(ctx); err != nil {
+			e.cfg.Logger.WarnContext(ctx, "warm: stopped by the end of Start's context", slog.Any("error", err))
+		}
+	})
+	e.armGate(ctx)
+	e.goroutines.Go(func() { e.refresher(ctx) })
+	if !e.cfg.SkipStartup && len(order) > 0 {
+		r, _, err := e.enter(ctx, Request{Trigger: TriggerStartup})
+		if err != nil {
+			return err
+		}
+		r.kept = true
+	}
+	return nil
+}
+
+// Stop begins nothing more and waits for the running tasks. When ctx ends it cancels them and waits for them on, a second or Grace at most, whichever is
+// shorter; the error then names what was cancelled, and whose loader still runs. Runs that wait for their turn end with [ErrStopped]. Ready
+// closes, so that nobody waits for it any longer. Stop may be called before Start, more than once, and by several at a time.
+func (e *Engine) Stop(ctx context.Context) error {
+	e.mu.Lock()
+	if !e.stopping {
+		e.stopping = true
+		close(e.stopped)
+		for _, r := range e.queue {
+			e.drop(r, ErrStopped)
+		}
+		e.queue = nil
+		e.openGate(ctx, "the engine stops")
+		e.stopAfter()
+	}
+	e.mu.Unlock()
+
+	// The jobs of the scheduler do nothing but wait for their run: its error would say less than ours.
+	_ = e.scheduler.Stop(ctx)
+	over := make(chan struct{})
+	go func() { // ends with the last run
+		e.goroutines.Wait()
+		close(over)
+	}()
+	var cancelled string
+	select {
+	case <-over:
+	case <-ctx.Done():
+		cancelled = e.cancelCurrent()
+		<-over
+	}
+
+	e.mu.Lock()
+	e.closed = true
+	stray := e.stray()
+	e.mu.Unlock()
+	e.events.close()
+	switch {
+	case cancelled != "" && len(stray) > 0:
+		return fmt.Errorf("warm: stop: run %s was cancelled; the loaders of %s ignore it: %w", cancelled, strings.Join(stray, ", "), context.Cause(ctx))
+	case cancelled != "":
+		return fmt.Errorf("warm: stop: run %s was cancelled: %w", cancelled, context.Cause(ctx))
+	}
+	return nil
+}
+
+// cancelCurrent cancels the current run and returns its ID, "" where there is none.
+func (e *Engine) cancelCurrent() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.current == nil {
+		return ""
+	}
+	select {
+	case <-e.hurry:
+	default:
+		close(e.hurry)
+	}
+	e.current.cancel(ErrStopped)
+	return e.current.run.ID
+}
+
+// stray names the tasks whose call was abandoned and goes on. The caller holds e.mu.
+func (e *Engine) stray() []string {
+	var names []string
+	for _, t := range e.tasks {
+		if t.busy.Load() && t.abandoned.Load() {
+			names = append(names, t.name)
+		}
+	}
+	return names
+}
+
+// History returns the last 50 runs that are over, oldest first. The records are the caller's.
+func (e *Engine) History() []Run {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	runs := make([]Run, len(e.history))
+	for i, r := range e.history {
+		runs[i] = r.clone()
+	}
+	return runs
+}
+
+// taskRecord is what is known of a task from its runs, dry runs apart.
+type taskRecord struct {
+	last      TaskRun
+	lastRunID string
+	succeeded time.Time // when the last run that was ok began
+	counts    map[TaskStatus]uint64
+	durations []time.Duration // of the last runs whose loader had no error
+	refresh   refreshState
+}
+
+const durationsKept = 50
+
+func (rec *taskRecord) note(runID string, t TaskRun) {
+	rec.last, rec.lastRunID = t, runID
+	if rec.counts == nil {
+		rec.counts = make(map[TaskStatus]uint64)
+	}
+	rec.counts[t.Status]++
+	if t.Status == TaskOK {
+		rec.succeeded = t.Started
+	}
+	// A loader that was so slow that its entries could no longer be stored is one to learn from as well.
+	if t.Attempts > 0 && t.Result.Err == nil && t.Status != TaskAbandoned {
+		rec.durations = append(rec.durations, t.Ended.Sub(t.Started))
+		if len(rec.durations) > durationsKept {
+			rec.durations = slices.Delete(rec.durations, 0, 1)
+		}
+	}
+}

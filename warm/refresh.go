@@ -1,0 +1,142 @@
+package warm
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// refreshState is when a task with a RefreshAt is to run before its entries expire. It is guarded by Engine.mu.
+type refreshState struct {
+	due      time.Time // zero: not before the task's next ordinary run
+	idle     bool      // it stopped, since nothing of the task was read
+	useful   uint64    // LoaderInfo.Useful when last seen
+	readAt   time.Time // when Useful was last seen to have grown, or the last ordinary run
+	failures int       // in a row
+}
+
+const (
+	shortestRefresh = 100 * time.Millisecond // keeps a tiny TTL from becoming a busy loop
+	firstBackoff    = time.Second
+	idleAfterTTLs   = 2
+)
+
+// refreshPeriod is the time from one run of t to its refresh; 0 for a task that isn't refreshed.
+func refreshPeriod(t *task) time.Duration {
+	if t.info.RefreshAt <= 0 {
+		return 0
+	}
+	return max(time.Duration(t.info.RefreshAt*float64(t.info.TTL)), shortestRefresh)
+}
+
+// note sets when t is due after a run of it. An entry's TTL counts from the start of its loader, and so does the refresh. A task that is not ok is
+// tried again with an exponential back-off, unless it never was: then it has nothing to keep warm, and the schedule comes back to it.
+func (s *refreshState) note(t *task, out TaskRun, trigger Trigger, useful uint64) {
+	period := refreshPeriod(t)
+	if period == 0 {
+		return
+	}
+	now := time.Now()
+	if trigger != TriggerRefresh {
+		s.idle, s.readAt, s.useful = false, now, useful
+	}
+	switch {
+	case out.Status == TaskOK:
+		s.failures = 0
+		s.due = out.Started.Add(period)
+	case !s.due.IsZero():
+		s.failures++
+		s.due = now.Add(min(firstBackoff<<min(s.failures-1, 16), max(period, firstBackoff)))
+	}
+}
+
+// refresher runs what is due until the engine stops. It looks again whenever a run is over.
+func (e *Engine) refresher(ctx context.Context) {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		var tick <-chan time.Time
+		if next := e.refreshDue(ctx); !next.IsZero() {
+			timer.Reset(time.Until(next))
+			tick = timer.C
+		}
+		select {
+		case <-e.stopped:
+			return
+		case <-e.wake:
+		case <-tick:
+		}
+	}
+}
+
+// refreshDue begins a run of the tasks that are due, and returns when the next one will be. While a run goes on there is nothing to say: it may be what
+// is due, and the refresher is woken at its end.
+func (e *Engine) refreshDue(ctx context.Context) time.Time {
+	now := time.Now()
+	e.mu.Lock()
+	if e.current != nil || e.stopping {
+		e.mu.Unlock()
+		return time.Time{}
+	}
+	var due []*task
+	var next time.Time
+	for _, t := range e.tasks {
+		switch at := e.records[t.name].refresh.due; {
+		case at.IsZero():
+		case !at.After(now):
+			due = append(due, t)
+		case next.IsZero() || at.Before(next):
+			next = at
+		}
+	}
+	e.mu.Unlock()
+	if len(due) == 0 {
+		return next
+	}
+
+	useful := e.useful(due)
+	var names []string
+	for _, t := range due {
+		if e.stillRead(ctx, t, useful[t.name]) {
+			names = append(names, t.name)
+		}
+	}
+	if len(names) == 0 {
+		return next
+	}
+	e.background(ctx, Request{Tasks: names, Trigger: TriggerRefresh})
+	return time.Time{}
+}
+
+// stillRead says whether t is worth a refresh: some of its entries were read within the last two TTLs.
+func (e *Engine) stillRead(ctx context.Context, t *task, useful uint64) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s := &e.records[t.name].refresh
+	if useful != s.useful {
+		s.useful, s.readAt = useful, time.Now()
+	}
+	if time.Since(s.readAt) < idleAfterTTLs*t.info.TTL {
+		return true
+	}
+	s.idle, s.due = true, time.Time{}
+	e.cfg.Logger.InfoContext(ctx, "warm: refresh stopped", slog.String("task", t.name), slog.Duration("ttl", t.info.TTL),
+		slog.String("reason", "nothing of it was read for two TTLs; it resumes with the task's next ordinary run"))
+	return false
+}
+
+// useful asks the targets how many entries of each task were read since they were warmed.
+func (e *Engine) useful(tasks []*task) map[string]uint64 {
+	counts := make(map[string]uint64, len(tasks))
+	for _, t := range tasks {
+		if t.target == nil {
+			continue
+		}
+		for _, info := range t.target.Loaders() {
+			if info.Name == t.name {
+				counts[t.name] = info.Useful
+			}
+		}
+	}
+	return counts
+}

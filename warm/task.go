@@ -1,0 +1,275 @@
+package warm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/warmcache/warmcache/tiercache"
+)
+
+// TaskOptions describes a function that is a task. The zero value is usable.
+type TaskOptions struct {
+	Priority int           // higher first
+	After    []string      // tasks that must have run before, of whatever cache
+	Required bool          // Ready waits for it
+	Timeout  time.Duration // default Config.TaskTimeout
+}
+
+// task is a loader of a target, or a function, under its name. It doesn't change once it is added, but for busy.
+type task struct {
+	name string
+	opts TaskOptions
+
+	target Target                                            // of a loader; nil for a function
+	info   tiercache.LoaderInfo                              // of a loader, as it was when it was added
+	fn     func(ctx context.Context) (cached int, err error) // of a function; nil for a loader
+
+	// busy while a call of the task goes on, be it abandoned. It is what keeps a second call from being put on top of it.
+	busy atomic.Bool
+	// abandoned says that the call that keeps the task busy was given up.
+	abandoned atomic.Bool
+}
+
+func loaderTask(target Target, info tiercache.LoaderInfo) *task {
+	return &task{
+		name: info.Name, target: target, info: info,
+		opts: TaskOptions{Priority: info.Priority, After: info.After, Required: info.Required, Timeout: info.Timeout},
+	}
+}
+
+// call runs the task's loader or function once.
+func (t *task) call(ctx context.Context, opts tiercache.WarmOptions) tiercache.WarmResult {
+	if t.target != nil {
+		return t.target.WarmLoader(ctx, t.name, opts)
+	}
+	begun := time.Now()
+	n, err := t.fn(ctx)
+	return tiercache.WarmResult{Loader: t.name, Emitted: max(n, 0), Memory: max(n, 0), Duration: time.Since(begun), Err: err}
+}
+
+// attempt calls the task in a goroutine of its own, so that neither a panic, nor runtime.Goexit, nor a loader that ignores its context can
+// hold its caller. Returned is false for a call that goes on: it is abandoned to itself. The caller has set busy.
+func (t *task) attempt(ctx context.Context, opts tiercache.WarmOptions, p patience) (res tiercache.WarmResult, returned bool) {
+	done := make(chan tiercache.WarmResult, 1) // buffered: an abandoned call must not wait for a reader
+	go func() {
+		res := tiercache.WarmResult{Loader: t.name, Err: tiercache.ErrGoexit} // stands unless the call returns or panics
+		defer func() {
+			if v := recover(); v != nil {
+				res.Err = &tiercache.PanicError{Value: v, Stack: debug.Stack()}
+			}
+			t.busy.Store(false)
+			done <- res
+		}()
+		res = t.call(ctx, opts)
+	}()
+	select {
+	case res = <-done:
+		return res, true
+	case <-ctx.Done():
+	}
+	over := time.NewTimer(p.grace)
+	defer over.Stop()
+	for {
+		select {
+		case res = <-done:
+			return res, true
+		case <-over.C:
+			return tiercache.WarmResult{Loader: t.name}, false
+		case <-p.hurry:
+			over.Reset(min(p.grace, hurriedGrace))
+			p.hurry = nil
+		}
+	}
+}
+
+// patience is how long a call may go on after its context is over.
+type patience struct {
+	grace time.Duration
+	hurry <-chan struct{} // closed once Stop has no more time: then it is hurriedGrace, from there on
+}
+
+const hurriedGrace = time.Second
+
+var (
+	errStillRuns = errors.New("the loader of an earlier run still runs: it ignores its context")
+	errDryFunc   = errors.New("a function cannot be run without writing")
+)
+
+// taskTimeoutError is the cause of a task's context that is over by its own timeout.
+type taskTimeoutError struct{ after time.Duration }
+
+func (e taskTimeoutError) Error() string {
+	return fmt.Sprintf("the task's timeout of %v is over", e.after)
+}
+func (e taskTimeoutError) Unwrap() error { return context.DeadlineExceeded }
+
+// runTimeoutError is the same for the run's.
+type runTimeoutError struct{ after time.Duration }
+
+func (e runTimeoutError) Error() string {
+	return fmt.Sprintf("the run's timeout of %v is over", e.after)
+}
+func (e runTimeoutError) Unwrap() error { return context.DeadlineExceeded }
+
+// runTask runs a task under its timeout, with retries from the run's budget, and judges the outcome.
+func (e *Engine) runTask(ctx context.Context, r *running, t *task) TaskRun {
+	out := TaskRun{Name: t.name, Role: e.role(), Started: time.Now()}
+	end := func(status TaskStatus, err error) TaskRun {
+		out.Status, out.Err, out.Ended = status, err, time.Now()
+		return out
+	}
+	if r.run.DryRun && t.target == nil {
+		return end(TaskSkipped, errDryFunc)
+	}
+	timeout := e.timeout(t)
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, taskTimeoutError{timeout})
+	defer cancel()
+
+	var stored atomic.Int64
+	opts := tiercache.WarmOptions{DryRun: r.run.DryRun}
+	if !opts.DryRun {
+		opts.Stored = func(string) { stored.Add(1) }
+		e.progress(r, t, &stored)
+	}
+	for {
+		if !t.busy.CompareAndSwap(false, true) {
+			return end(TaskSkipped, errStillRuns)
+		}
+		t.abandoned.Store(false)
+		out.Attempts++
+		stored.Store(0)
+		res, returned := t.attempt(ctx, opts, patience{e.cfg.Grace, e.hurry})
+		if !returned {
+			t.abandoned.Store(true)
+			out.Items = max(out.Items, int(stored.Load()))
+			return end(TaskAbandoned, context.Cause(ctx))
+		}
+		out.Result = res
+		out.Items = max(out.Items, res.Cached()) // what an earlier attempt has cached is still there
+		if t.full(ctx, res) {
+			out.Warning = fmt.Sprintf("MaxItems %d was reached", t.info.MaxItems)
+			return end(TaskOK, nil)
+		}
+		if deadline, ok := ctx.Deadline(); ok && isContextError(res.Err) && !time.Now().Before(deadline) {
+			<-ctx.Done() // a cache applies the same timeout by a timer of its own, which may have been the first by a moment
+		}
+		status, err := judge(ctx, res, out.Items)
+		if status == TaskOK || !e.retry(ctx, r, out.Attempts, res.Err) {
+			if status == TaskOK && out.Items == 0 && res.Emitted == 0 {
+				out.Warning = "it returned no rows"
+			}
+			return end(status, err)
+		}
+	}
+}
+
+// full says that a loader ended because it has emitted all it may: it did what it was asked to, and the lint says that there was more.
+func (t *task) full(ctx context.Context, res tiercache.WarmResult) bool {
+	return errors.Is(res.Err, tiercache.ErrMaxItems) && !errors.Is(res.Err, tiercache.ErrDegraded) && res.Failed == 0 && ctx.Err() == nil
+}
+
+// judge says how a call ended that returned. A loader that was done before it noticed the end of its context is ok.
+func judge(ctx context.Context, res tiercache.WarmResult, items int) (TaskStatus, error) {
+	err := res.Err
+	if err == nil && res.Failed == 0 {
+		return TaskOK, nil
+	}
+	if err == nil {
+		err = fmt.Errorf("%d of %d items could not be stored", res.Failed, res.Emitted)
+	}
+	if ctx.Err() != nil {
+		cause := context.Cause(ctx)
+		if !isContextError(err) {
+			cause = fmt.Errorf("%w; the loader returned: %w", cause, err)
+		}
+		err = cause
+		if !errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+			return TaskCancelled, err
+		}
+	}
+	if items > 0 {
+		return TaskPartial, err
+	}
+	return TaskFailed, err
+}
+
+const (
+	firstRetry  = 100 * time.Millisecond
+	slowestTry  = 5 * time.Second
+	leastBudget = 3
+)
+
+// retry waits before the next attempt and says whether there is to be one: exponential with full jitter
+// (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter), inside the task's timeout, from the run's budget.
+func (e *Engine) retry(ctx context.Context, r *running, attempts int, err error) bool {
+	if err == nil || permanent(err) || attempts > e.cfg.Retries || ctx.Err() != nil {
+		return false
+	}
+	ceiling := min(firstRetry<<min(attempts-1, 16), slowestTry)
+	wait := rand.N(ceiling) //nolint:gosec // spreads retries; nothing is guarded by it
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= wait {
+		return false
+	}
+	if r.retries.Add(-1) < 0 {
+		return false
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// permanent says that trying again cannot help, or is not wanted: the source has answered where only Redis did not.
+func permanent(err error) bool {
+	var marked interface{ Permanent() bool }
+	var panicked *tiercache.PanicError
+	return errors.As(err, &marked) && marked.Permanent() ||
+		errors.As(err, &panicked) || isContextError(err) ||
+		errors.Is(err, tiercache.ErrDegraded) || errors.Is(err, tiercache.ErrNotFound) || errors.Is(err, tiercache.ErrClosed) || errors.Is(err, tiercache.ErrGoexit)
+}
+
+func isContextError(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+func (e *Engine) role() Role {
+	if e.cfg.Redis != nil {
+		return RoleLeader
+	}
+	return RoleLocal
+}
+
+func (e *Engine) timeout(t *task) time.Duration {
+	if t.opts.Timeout > 0 {
+		return t.opts.Timeout
+	}
+	return e.cfg.TaskTimeout
+}
+
+// checkFunc judges a function task.
+func checkFunc(name string, fn func(context.Context) (int, error), opts TaskOptions) error {
+	var errs []error
+	if !validName(name) {
+		errs = append(errs, fmt.Errorf("name %s must be one or more of A-Z a-z 0-9 _ . : -", quote(name)))
+	}
+	if fn == nil {
+		errs = append(errs, errors.New("the function is nil"))
+	}
+	if opts.Timeout < 0 {
+		errs = append(errs, fmt.Errorf("the Timeout %v is negative", opts.Timeout))
+	}
+	if slices.Contains(opts.After, name) {
+		errs = append(errs, errors.New("its After names the task itself"))
+	}
+	return errors.Join(errs...)
+}
