@@ -1,0 +1,144 @@
+package loaders_test
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jmoiron/sqlx"
+
+	"github.com/warmcache/warmcache/loaders"
+	"github.com/warmcache/warmcache/tiercache"
+)
+
+func TestOpen_defaults(t *testing.T) {
+	t.Parallel()
+	c := openCaches(t, seeded(t, sqliteFile(t), 10, 1), loaders.Config{})
+	want := []tiercache.LoaderInfo{
+		{Name: "popular_brands", TTL: time.Hour, Priority: 5, Required: true, MaxItems: 20, RefreshAt: 0.8},
+		{Name: "recent_reports", TTL: 15 * time.Minute, Priority: 4, Required: true, MaxItems: 100, RefreshAt: 0.8},
+		{Name: "popular_questions", TTL: time.Hour, Priority: 3, Required: true, MaxItems: 20, RefreshAt: 0.8},
+		{Name: "user_stats", TTL: 30 * time.Minute, Priority: 2, Required: true, MaxItems: 50, RefreshAt: 0.8},
+		{Name: "api_responses", TTL: 5 * time.Minute, Priority: 1, Required: true, MaxItems: 2, RefreshAt: 0.8},
+	}
+	var got []tiercache.LoaderInfo
+	var caches []string
+	for _, target := range c.Targets() {
+		caches = append(caches, target.Name())
+		got = append(got, target.Loaders()...)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("loaders (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"brand_stats", "report_info", "question_stats", "user_stats", "api_response"}, caches); diff != "" {
+		t.Errorf("caches (-want +got):\n%s", diff)
+	}
+}
+
+func TestOpen_none(t *testing.T) {
+	t.Parallel()
+	c := openCaches(t, seeded(t, sqliteFile(t), 500, 1), loaders.Config{
+		Brands: -1, Users: -1, Questions: -1, Reports: -1, RefreshAt: -1, BrandTTL: 90*time.Second + time.Millisecond,
+	})
+	if got := warmAll(t, c).len(); got != 2 {
+		t.Errorf("%d items warmed, want the 2 responses", got)
+	}
+	if at := c.Brands.Loaders()[0].RefreshAt; at != 0 {
+		t.Errorf("RefreshAt -1 registered %v, want 0, never", at)
+	}
+	if nike, err := c.Brands.Get(t.Context(), "Nike"); err != nil || nike.TTL != 91 {
+		t.Errorf("Get(Nike) = %+v, %v; want a ttl of 91 s", nike, err)
+	}
+}
+
+func TestOpen_everyFaultInOneError(t *testing.T) {
+	t.Parallel()
+	_, err := loaders.Open(t.Context(), nil, nil, loaders.Config{
+		Brands: 100_001, Users: math.MaxInt, Questions: 200_000, Reports: 100_001,
+		BrandTTL: -1, UserTTL: 721 * time.Hour, QuestionTTL: -time.Hour, ReportTTL: math.MaxInt64, ResponseTTL: math.MinInt64,
+		StaleFor: -1, Capacity: -7, RefreshAt: math.NaN(),
+	})
+	if err == nil {
+		t.Fatal("Open succeeded")
+	}
+	for _, part := range []string{
+		"db is nil", "Brands 100001", "Users ", "Questions 200000", "Reports 100001", "BrandTTL -1ns", "UserTTL 721h", "QuestionTTL", "ReportTTL", "ResponseTTL",
+		"StaleFor -1ns", "Capacity -7", "RefreshAt NaN",
+	} {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("Open: %v\nwant it to say %q", err, part)
+		}
+	}
+}
+
+func TestOpen_nilPointers(t *testing.T) {
+	t.Parallel()
+	for _, db := range []loaders.DB{nil, (*sqlx.DB)(nil), (*sqlx.Conn)(nil), (*sqlx.Tx)(nil)} {
+		_, openErr := loaders.Open(t.Context(), db, nil, loaders.Config{})
+		for name, err := range map[string]error{
+			"Open": openErr, "Migrate": loaders.Migrate(t.Context(), db), "SeedDemo": loaders.SeedDemo(t.Context(), db, 1, 1),
+		} {
+			if err == nil || !strings.Contains(err.Error(), "db is nil") {
+				t.Errorf("%s of a nil %T: %v; want an error that says so", name, db, err)
+			}
+		}
+	}
+}
+
+func TestConfigFromEnv(t *testing.T) {
+	for name, value := range map[string]string{
+		"WARMUP_POPULAR_BRANDS_COUNT": "7", "WARMUP_POPULAR_USERS_COUNT": "0", "WARMUP_POPULAR_QUESTIONS_COUNT": "100000", "WARMUP_RECENT_REPORTS_COUNT": "",
+		"BRAND_STATS_TTL": "7200", "USER_STATS_TTL": "1h30m", "REPORT_STATS_TTL": "1s", "QUESTION_STATS_TTL": "720h", "API_RESPONSE_TTL": "",
+	} {
+		t.Setenv(name, value)
+	}
+	got, err := loaders.ConfigFromEnv()
+	want := loaders.Config{
+		Brands: 7, Users: -1, Questions: 100_000,
+		BrandTTL: 2 * time.Hour, UserTTL: 90 * time.Minute, ReportTTL: time.Second, QuestionTTL: 30 * 24 * time.Hour,
+	}
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("ConfigFromEnv: %v (-want +got):\n%s", err, diff)
+	}
+}
+
+func TestConfigFromEnv_everyFaultInOneError(t *testing.T) {
+	bad := map[string]string{
+		"WARMUP_POPULAR_BRANDS_COUNT": "-1", "WARMUP_POPULAR_USERS_COUNT": "100001", "WARMUP_POPULAR_QUESTIONS_COUNT": "twenty",
+		"WARMUP_RECENT_REPORTS_COUNT": "99999999999999999999", "BRAND_STATS_TTL": "0", "USER_STATS_TTL": "1 h", "REPORT_STATS_TTL": "999ms",
+		"QUESTION_STATS_TTL": "99999999999999999999", "API_RESPONSE_TTL": "2592001",
+	}
+	for name, value := range bad {
+		t.Setenv(name, value)
+	}
+	cfg, err := loaders.ConfigFromEnv()
+	if err == nil {
+		t.Fatalf("ConfigFromEnv = %+v; want an error", cfg)
+	}
+	lines := strings.Split(err.Error(), "\n")
+	if len(lines) != len(bad) {
+		t.Errorf("%d lines for %d faults:\n%v", len(lines), len(bad), err)
+	}
+	for name, value := range bad {
+		accepted := "from 1s to 720h"
+		if strings.HasSuffix(name, "_COUNT") {
+			accepted = "from 0 to 100000"
+		}
+		if !strings.Contains(err.Error(), name+`="`+value+`": want `) || !strings.Contains(err.Error(), accepted) {
+			t.Errorf("ConfigFromEnv: %v\nwant it to name %s, %q and %q", err, name, value, accepted)
+		}
+	}
+	for _, value := range []string{" 5", "5 # five", "5\x1b[31m", "0x10", "1_000", "٣", "1e3", strings.Repeat("9", 10_000)} {
+		t.Setenv("WARMUP_POPULAR_BRANDS_COUNT", value)
+		_, err := loaders.ConfigFromEnv()
+		if err == nil || !strings.Contains(err.Error(), "WARMUP_POPULAR_BRANDS_COUNT=") {
+			t.Errorf("WARMUP_POPULAR_BRANDS_COUNT=%.20q: %v; want an error that names it", value, err)
+			continue
+		}
+		if strings.ContainsRune(err.Error(), '\x1b') || len(err.Error()) > 2000 {
+			t.Errorf("WARMUP_POPULAR_BRANDS_COUNT=%.20q: raw or long value in the error: %.100q", value, err)
+		}
+	}
+}

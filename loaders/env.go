@@ -1,0 +1,91 @@
+package loaders
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ConfigFromEnv reads counts and TTLs from the environment. A variable that is unset, or set to nothing, has its default; every bad one is reported in one
+// error that names the variable, its value, and what is accepted. Values are taken as they are: blanks around them are part of the value.
+//
+//	WARMUP_POPULAR_BRANDS_COUNT     20    0 to 100000; 0 = none
+//	WARMUP_POPULAR_USERS_COUNT      50
+//	WARMUP_POPULAR_QUESTIONS_COUNT  20
+//	WARMUP_RECENT_REPORTS_COUNT     100
+//	BRAND_STATS_TTL                 3600  seconds, or a duration such as 1h; 1s to 720h
+//	USER_STATS_TTL                  1800
+//	REPORT_STATS_TTL                900
+//	QUESTION_STATS_TTL              3600
+//	API_RESPONSE_TTL                300
+func ConfigFromEnv() (Config, error) {
+	var env environment
+	cfg := Config{
+		Brands:      env.count("WARMUP_POPULAR_BRANDS_COUNT"),
+		Users:       env.count("WARMUP_POPULAR_USERS_COUNT"),
+		Questions:   env.count("WARMUP_POPULAR_QUESTIONS_COUNT"),
+		Reports:     env.count("WARMUP_RECENT_REPORTS_COUNT"),
+		BrandTTL:    env.ttl("BRAND_STATS_TTL"),
+		UserTTL:     env.ttl("USER_STATS_TTL"),
+		ReportTTL:   env.ttl("REPORT_STATS_TTL"),
+		QuestionTTL: env.ttl("QUESTION_STATS_TTL"),
+		ResponseTTL: env.ttl("API_RESPONSE_TTL"),
+	}
+	if len(env.faults) > 0 {
+		return Config{}, fmt.Errorf("loaders: environment: %w", errors.Join(env.faults...))
+	}
+	return cfg, nil
+}
+
+const shortestTTL = time.Second
+
+// environment reads variables and remembers what was wrong with them. Each method returns the zero value, which Config takes for its
+// default, for a variable that is not set.
+type environment struct{ faults []error }
+
+func (env *environment) count(name string) int {
+	value := os.Getenv(name)
+	if value == "" {
+		return 0
+	}
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 0 || n > mostItems {
+		env.bad(name, value, "an integer from 0 to %d", mostItems)
+		return 0
+	}
+	if n == 0 {
+		return -1 // none
+	}
+	return n
+}
+
+func (env *environment) ttl(name string) time.Duration {
+	value := os.Getenv(name)
+	if value == "" {
+		return 0
+	}
+	seconds := value
+	if strings.Trim(seconds, "0123456789") == "" {
+		seconds += "s"
+	}
+	d, err := time.ParseDuration(seconds)
+	if err != nil || d < shortestTTL || d > longestTTL {
+		env.bad(name, value, "seconds as an integer, or a duration such as 1h or 90s, from 1s to %.0fh", longestTTL.Hours())
+		return 0
+	}
+	return d
+}
+
+// longestQuote bounds how much of a bad value an error repeats.
+const longestQuote = 64
+
+func (env *environment) bad(name, value, want string, args ...any) {
+	quoted := strconv.Quote(value)
+	if len(value) > longestQuote {
+		quoted = fmt.Sprintf("%q... (%d bytes)", value[:longestQuote], len(value))
+	}
+	env.faults = append(env.faults, fmt.Errorf("%s=%s: want "+want, append([]any{name, quoted}, args...)...))
+}
