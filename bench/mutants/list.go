@@ -1,0 +1,82 @@
+package main
+
+// list is the guards of docs/coherence.md, in its order, each with the test that watches it.
+func list() []mutant {
+	return []mutant{
+		{
+			guard: "a fill is refused when the key's generation has moved", file: "tiercache/memory.go",
+			old: "return g.Load() == gen && (", new: "return (", test: "TestInvalidate_aLoadThatBeganBefore",
+		},
+		{
+			guard: "flights are keyed by generation", file: "tiercache/flight.go",
+			old: "k := flightKey[K]{f.key, f.gen, f.seen}\n\tif", new: "k := flightKey[K]{f.key, 0, f.seen}\n\tif", test: "TestInvalidate_aLoadThatBeganBefore",
+		},
+		{
+			guard: "an invalidation ends leases", file: "tiercache/scripts.go",
+			old:  "then redis.call('DEL', KEYS[1]) end\nredis.call('DEL', KEYS[2])\nredis.call('PUBLISH', ARGV[1], ARGV[2])\nreturn 1`)\n\n\t// expireScript",
+			new:  "then redis.call('DEL', KEYS[1]) end\nredis.call('PUBLISH', ARGV[1], ARGV[2])\nreturn 1`)\n\n\t// expireScript",
+			test: "TestInvalidate_anotherNodesLoad",
+		},
+		{
+			guard: "a notice takes the key out of memory", file: "tiercache/coherence.go",
+			old: "had, gen := c.memory.remove(hash, key)", new: "had, gen := c.memory.get(hash, key), uint64(0)", test: "TestOtherNodesHearOf",
+		},
+		{
+			guard: "without heartbeats memory is not trusted", file: "tiercache/coherence.go",
+			old: "now < c.redis.channel.trust.Load() ||", new: "true ||", test: "TestSilentLinkEndsTrust",
+		},
+		{
+			guard: "what Redis has yet to hear of is not read there", file: "tiercache/load.go",
+			old: "if l.c.ledger.bypass(f.text) {", new: "if false {", test: "TestDeleteWhileRedisIsFrozenIsSaidWhenItThaws",
+		},
+		{
+			guard: "a failed invalidation is said again", file: "tiercache/coherence.go",
+			old: "if len(due) == 0 ||", new: "if true || len(due) == 0 ||", test: "TestDeleteWhileRedisIsFrozenIsSaidWhenItThaws",
+		},
+		{
+			guard: "a record older than this node's invalidation is disbelieved", file: "tiercache/coherence.go",
+			old: "f.ok && c.ledger.outdated(", new: "f.ok && false && c.ledger.outdated(", test: "TestRedisOfAnotherDayIsNotBelieved",
+		},
+		{
+			guard: "tags that ended during a load end it", file: "tiercache/tokens.go",
+			old: "if t.slot(tag).Load() > count {", new: "if t.slot(tag).Load() > count+1<<40 {", test: "TestEndedByTagIsEndedAlsoWhenItsLoadWasUnderWay|TestOtherNodesHearOf",
+		},
+		{
+			guard: "a hold refuses warm writes", file: "tiercache/scripts.go",
+			old: "string.sub(head, 1, 5) == 'WC01H' then return -1 end", new: "string.sub(head, 1, 5) == 'WC01H' then end",
+			test: "TestHold_refusesAWarmWriteThatBeganBefore",
+		},
+		{
+			guard: "warm writes are taken back when an invalidation has overtaken them", file: "tiercache/coherence.go",
+			old: "c.confirm(c.redis.channel.settled.Load(), now)", new: "", test: "TestConfirm_takesBackAWarmWriteThatSlippedPastItsHold",
+		},
+		{
+			guard: "a warm write replaces nothing younger", file: "tiercache/scripts.go",
+			old: "and life - left <= age then return 0 end", new: "and false then return 0 end", test: "TestWarm_whatIsThereAlready|TestWarm_makesNothingYoung",
+		},
+		{
+			guard: "a failed load leaves a back-off mark", file: "tiercache/settle.go",
+			old: "l.backOff(ctx, broken)", new: "l.release(ctx, broken)", test: "TestBackOff_aFleet",
+		},
+		{
+			guard: "a leader looks at memory once more", file: "tiercache/load.go",
+			old: "slices.DeleteFunc(slices.Clone(fls), c.landed)", new: "slices.Clone(fls)", test: "TestGetLoadsOnceAndThenHits",
+		},
+		{
+			guard: "one load a fleet", file: "tiercache/remote.go",
+			old: `return m.lease(ctx, texts, token, "NX")`, new: `return m.lease(ctx, texts, token, "")`, test: "TestFlight_oneLoadAFleet",
+		},
+		{
+			guard: "the checksum counts", file: "tiercache/record.go",
+			old: "if uint64(checksum(data[:end])) != n.hex(end, trailerBytes) || n.bad {", new: "if n.bad {", test: "TestHostile|TestRecord",
+		},
+		{
+			guard: "recursion is found by key", file: "tiercache/recursion.go",
+			old: "if !l.over.Load() && l.loads(id) {", new: "if false {", test: "TestRecursion",
+		},
+		{
+			guard: "recursion of two that cross is found", file: "tiercache/recursion.go",
+			old: "if other.waitsFor(l) {", new: "if false {", test: "TestRecursion",
+		},
+	}
+}

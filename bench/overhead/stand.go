@@ -1,0 +1,241 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/warmcache/warmcache/internal/redistest"
+	"github.com/warmcache/warmcache/tiercache"
+)
+
+const (
+	ttl       = 10 * time.Minute
+	keyCount  = 1000
+	batch     = 100 // keys of one GetMany
+	bareBatch = 256 // SETs of one bare pipeline
+)
+
+// value is 300 B of text, which the caches and the bare commands store as it is.
+var value = strings.Repeat(`{"brand":"Nike","reports":12345}`, 10)[:300]
+
+// stand is what both sides use.
+type stand struct {
+	server *redistest.Server
+	client *redis.Client
+	redis  *tiercache.Redis
+	hits   *tiercache.Cache[string, string] // remembers next to nothing in memory: each read goes to Redis
+	misses *tiercache.Cache[string, string]
+	keys   []string
+	loads  int
+	next   int // of keys that nobody has used
+}
+
+func newStand(tb redistest.TB) (*stand, error) {
+	s := &stand{server: redistest.Start(tb)}
+	s.client = s.server.Client(func(o *redis.Options) { o.PoolSize = 16 })
+	var err error
+	if s.redis, err = tiercache.NewRedis(s.client, tiercache.RedisConfig{Timeout: 5 * time.Second}); err != nil {
+		return nil, err
+	}
+	load := func(context.Context, string) (string, error) { s.loads++; return value, nil }
+	if s.hits, err = tiercache.New(tiercache.Config[string, string]{
+		Name: "hits", TTL: ttl, MemoryTTL: time.Nanosecond, Redis: s.redis, Load: load,
+	}); err != nil {
+		return nil, err
+	}
+	if s.misses, err = tiercache.New(tiercache.Config[string, string]{Name: "misses", TTL: ttl, Redis: s.redis, Load: load}); err != nil {
+		return nil, err
+	}
+	all := make(map[string]string)
+	pipe := s.client.Pipeline()
+	for i := range keyCount {
+		key := "key-" + strconv.Itoa(i)
+		s.keys = append(s.keys, key)
+		all[key] = value
+		pipe.Set(tb.Context(), "plain:"+key, value, ttl)
+	}
+	if _, err := pipe.Exec(tb.Context()); err != nil {
+		return nil, err
+	}
+	return s, s.hits.SetMany(tb.Context(), all)
+}
+
+func (s *stand) close() {
+	_ = s.hits.Close()
+	_ = s.misses.Close()
+	_ = s.redis.Close()
+}
+
+func (s *stand) contests(cfg config) []contest {
+	return []contest{
+		{name: "hit in Redis", plain: "GET", bar: 1.15, ours: s.hit, bare: s.get, pairs: cfg.Pairs},
+		{name: "miss (look-up, lease, commit)", plain: "GET, SET", bar: 1.6, ours: s.miss, bare: s.getSet, pairs: cfg.Pairs},
+		{name: "Delete", plain: "DEL, PUBLISH", bar: 1.0, ours: s.remove, bare: s.delPublish, pairs: cfg.Pairs},
+		{name: "GetMany of 100 from Redis", plain: "MGET and decoding", bar: 0.8, speed: true, ours: s.getMany, bare: s.mget, pairs: cfg.Pairs},
+		{name: "warm run into both tiers", plain: "pipelined SETs", bar: 0.85, speed: true, ours: s.warm, bare: s.pipeline, whole: cfg.WarmItems, pairs: cfg.WarmPairs},
+	}
+}
+
+func (s *stand) hit(ctx context.Context, n int) error {
+	before := s.hits.Stats().RedisHits
+	for i := range n {
+		if _, err := s.hits.Get(ctx, s.keys[i%keyCount]); err != nil {
+			return err
+		}
+	}
+	if hits := s.hits.Stats().RedisHits - before; hits != uint64(n) {
+		return fmt.Errorf("%d of %d reads were hits in Redis", hits, n)
+	}
+	return nil
+}
+
+func (s *stand) get(ctx context.Context, n int) error {
+	for i := range n {
+		if _, err := s.client.Get(ctx, "plain:"+s.keys[i%keyCount]).Result(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *stand) fresh(n int) []string {
+	keys := make([]string, n)
+	for i := range keys {
+		keys[i] = "new-" + strconv.Itoa(s.next)
+		s.next++
+	}
+	return keys
+}
+
+func (s *stand) miss(ctx context.Context, n int) error {
+	before := s.loads
+	for _, key := range s.fresh(n) {
+		if _, err := s.misses.Get(ctx, key); err != nil {
+			return err
+		}
+	}
+	if s.loads-before != n {
+		return fmt.Errorf("%d loads for %d misses", s.loads-before, n)
+	}
+	return nil
+}
+
+func (s *stand) getSet(ctx context.Context, n int) error {
+	for _, key := range s.fresh(n) {
+		if err := s.client.Get(ctx, "plain:"+key).Err(); err != redis.Nil { //nolint:errorlint // go-redis returns it as it is
+			return fmt.Errorf("GET of an absent key: %w", err)
+		}
+		if err := s.client.Set(ctx, "plain:"+key, value, ttl).Err(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *stand) remove(ctx context.Context, n int) error {
+	for i := range n {
+		if err := s.misses.Delete(ctx, s.keys[i%keyCount]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *stand) delPublish(ctx context.Context, n int) error {
+	for i := range n {
+		key := s.keys[i%keyCount]
+		if err := s.client.Del(ctx, "gone:"+key).Err(); err != nil {
+			return err
+		}
+		if err := s.client.Publish(ctx, "plain-notices", key).Err(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *stand) some(i int) []string {
+	at := i * batch % keyCount
+	return s.keys[at : at+batch]
+}
+
+func (s *stand) getMany(ctx context.Context, n int) error {
+	for i := range n {
+		got, err := s.hits.GetMany(ctx, s.some(i))
+		if err != nil || len(got) != batch {
+			return fmt.Errorf("%d values: %w", len(got), err)
+		}
+	}
+	return nil
+}
+
+func (s *stand) mget(ctx context.Context, n int) error {
+	names := make([]string, batch)
+	for i := range n {
+		keys := s.some(i)
+		for j, key := range keys {
+			names[j] = "plain:" + key
+		}
+		all, err := s.client.MGet(ctx, names...).Result()
+		if err != nil {
+			return err
+		}
+		got := make(map[string]string, batch)
+		for j, v := range all {
+			got[keys[j]], _ = v.(string)
+		}
+		if len(got) != batch || len(got[keys[0]]) != len(value) {
+			return fmt.Errorf("%d values", len(got))
+		}
+	}
+	return nil
+}
+
+// warm runs a loader of n entries in a new cache.
+func (s *stand) warm(ctx context.Context, n int) (err error) {
+	s.next++
+	c, err := tiercache.New(tiercache.Config[int, string]{Name: "warm" + strconv.Itoa(s.next), TTL: ttl, Capacity: 2 * int64(n), Redis: s.redis})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.Close()) }()
+	err = c.RegisterLoader(tiercache.Loader[int, string]{Name: "all", Load: func(_ context.Context, emit func(int, string) error) error {
+		for i := range n {
+			if err := emit(i, value); err != nil {
+				return err
+			}
+		}
+		return nil
+	}})
+	if err != nil {
+		return err
+	}
+	res, err := c.Warm(ctx)
+	if err != nil || res[0].Memory != n || res[0].Redis != n {
+		return fmt.Errorf("%+v: %w", res, err)
+	}
+	return nil
+}
+
+// pipeline sends what a warm run sends: the same bytes, with the same commands.
+func (s *stand) pipeline(ctx context.Context, n int) error {
+	s.next++
+	prefix := "bare" + strconv.Itoa(s.next) + ":"
+	record := strings.Repeat(".", 112+19+6+8) + value // as long as a record
+	for lo := 0; lo < n; lo += bareBatch {
+		pipe := s.client.Pipeline()
+		for i := lo; i < min(lo+bareBatch, n); i++ {
+			pipe.Set(ctx, prefix+strconv.Itoa(i), string(append([]byte(nil), record...)), ttl)
+		}
+		if _, err := pipe.Exec(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
