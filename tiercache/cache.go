@@ -42,6 +42,8 @@ type Cache[K comparable, V any] struct {
 
 	loadersMu sync.Mutex
 	loaders   []*loaderState[K, V]
+
+	hot *hot[K] // nil: LearnHot is 0
 }
 
 // closeWait is how long Close waits for loads that do not heed their context.
@@ -80,6 +82,7 @@ func New[K comparable, V any](cfg Config[K, V]) (*Cache[K, V], error) {
 			return nil, fmt.Errorf("tiercache: cache %q: %w", c.name, err)
 		}
 	}
+	c.startHot()
 	return c, nil
 }
 

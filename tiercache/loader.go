@@ -45,6 +45,10 @@ type LoaderInfo struct {
 	MaxItems  int
 	RefreshAt float64
 
+	// EachNode marks what every node must run for itself, as it is about this process's memory and asks the source for next to nothing: the replay of learned
+	// hot keys, "hot:NAME". Its entries keep their own TTLs; TTL is 0.
+	EachNode bool
+
 	// Useful counts the warmed entries that were read from memory at least once since they were warmed. It only grows, so that an
 	// engine can tell a loader whose entries nobody reads.
 	Useful uint64
@@ -70,6 +74,7 @@ func (r WarmResult) Cached() int { return max(r.Memory, r.Redis+r.SkippedFresh) 
 // loaderState is a registered loader with what is counted over its runs.
 type loaderState[K comparable, V any] struct {
 	Loader[K, V]
+	hot    bool          // it is the replay of hot keys, and has no Load
 	own    time.Duration // its TTL where it has one of its own: that goes before Config.Expiry
 	useful atomic.Uint64
 }
@@ -137,7 +142,7 @@ func (c *Cache[K, V]) Loaders() []LoaderInfo {
 	for i, l := range c.loaders {
 		infos[i] = LoaderInfo{
 			Name: l.Name, TTL: l.TTL, Priority: l.Priority, After: slices.Clone(l.After), Required: l.Required,
-			Timeout: l.Timeout, MaxItems: l.MaxItems, RefreshAt: l.RefreshAt, Useful: l.useful.Load(),
+			Timeout: l.Timeout, MaxItems: l.MaxItems, RefreshAt: l.RefreshAt, Useful: l.useful.Load(), EachNode: l.hot,
 		}
 	}
 	return infos

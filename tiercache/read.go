@@ -104,7 +104,7 @@ func (c *Cache[K, V]) hit(ctx context.Context, hash uint64, key K, it *item[V], 
 		c.counters.add(hash, negativeHits, 1)
 		return Entry[V]{}, ErrNotFound
 	}
-	c.counters.add(hash, memoryHits, 1)
+	c.learn(hash, key, c.counters.add(hash, memoryHits, 1))
 	if it.warmed != nil && !it.useful.Load() && it.useful.CompareAndSwap(false, true) {
 		it.warmed.Add(1)
 	}

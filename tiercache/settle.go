@@ -49,6 +49,7 @@ func (l *loading[K, V]) item(f *flight[K, V], res *loaded[V], read int64) (it *i
 	case res.err == nil:
 		return l.c.newItem(f.key, l.c.clone(res.value), read, 0).stamp(f.seen)
 	case errors.Is(res.err, ErrNotFound):
+		l.c.unlearn(f)
 		return l.c.newAbsence(read).stamp(f.seen)
 	default:
 		return nil

@@ -102,8 +102,9 @@ type counters struct {
 	corrupt [numCauses]atomic.Uint64
 }
 
-func (c *counters) add(hash uint64, what counter, n uint64) {
-	c.stripes[hash%counterStripes].n[what].Add(n)
+// add returns the new count of the hash's stripe.
+func (c *counters) add(hash uint64, what counter, n uint64) uint64 {
+	return c.stripes[hash%counterStripes].n[what].Add(n)
 }
 
 func (c *counters) sum(what counter) uint64 {

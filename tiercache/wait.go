@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 )
 
@@ -35,6 +36,7 @@ func (c *Cache[K, V]) collect(ctx context.Context, f *flight[K, V], old *item[V]
 		if waited {
 			stale.retry.Store(now + int64(backOffLife))
 		}
+		c.learn(f.hash, f.key, rand.Uint64())
 		return c.stale(f.hash, stale, source, now)
 	}
 	if !waited {
@@ -68,6 +70,7 @@ func (c *Cache[K, V]) outcome(ctx context.Context, f *flight[K, V], now int64) (
 	if it.absent {
 		return Entry[V]{}, ErrNotFound
 	}
+	c.learn(f.hash, f.key, rand.Uint64())
 	if f.source == FromRedis {
 		c.refreshIfDue(ctx, f.hash, f.key, it, now)
 	}

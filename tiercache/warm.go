@@ -126,6 +126,9 @@ func (c *Cache[K, V]) WarmLoader(ctx context.Context, name string, opts WarmOpti
 		ctx, cancel = context.WithTimeout(ctx, l.Timeout)
 		defer cancel()
 	}
+	if l.hot {
+		return c.warmHot(ctx, opts)
+	}
 	res = c.newWarming(ctx, l, opts).run(ctx)
 	if res.Err != nil && c.closed.Load() {
 		res.Err = fmt.Errorf("%w: %w", ErrClosed, res.Err)
