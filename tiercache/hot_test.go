@@ -251,6 +251,9 @@ func TestHot_inRedis(t *testing.T) {
 	c := learning(t, newRedis(t, server), new(catalogue), func(cfg *tiercache.Config[string, string]) { cfg.LearnHot = 5 })
 	other := learning(t, newRedis(t, server), new(catalogue))
 	for round := range 2 {
+		for i := range 20 * round { // a node that knows no bound
+			server.Do("ZADD", "{c}:hot", i, "planted "+strconv.Itoa(i))
+		}
 		for i := range 40 {
 			readMany(t, c, fmt.Sprintf("key %d of round %d", i, round), 5+10*round+i)
 		}
