@@ -33,7 +33,7 @@ func (c *Cache[K, V]) warmHot(ctx context.Context, opts WarmOptions) (res WarmRe
 		keys[i] = k.Key
 	}
 	if opts.DryRun {
-		return c.planHot(keys, opts)
+		return c.judgeHot(keys, opts)
 	}
 	if c.remote != nil {
 		res = c.Hydrate(ctx, c.textsOf(keys), opts)
@@ -51,15 +51,29 @@ func (c *Cache[K, V]) warmHot(ctx context.Context, opts WarmOptions) (res WarmRe
 	return res
 }
 
-// planHot judges the keys as a run would find them.
-func (c *Cache[K, V]) planHot(keys []K, opts WarmOptions) WarmResult {
-	missing := len(c.unread(keys))
-	res := WarmResult{Emitted: len(keys), SkippedFresh: len(keys) - missing}
-	room := opts.Room
+// judgeHot judges the keys as a run would find them. Each is taken to cost one.
+func (c *Cache[K, V]) judgeHot(keys []K, opts WarmOptions) WarmResult {
+	res := WarmResult{Emitted: len(keys)}
+	room, now := opts.Room, c.memory.clock.now()
 	if room == 0 {
 		room = c.warmRoom()
 	}
-	res.SkippedRoom = max(0, missing-int(max(0, room))) // each costs one at least
+	for _, key := range keys {
+		it := c.memory.get(c.memory.hash(key), key)
+		j := Judgement{Cost: 1, InMemory: it != nil && c.fresh(it, now), Fits: true}
+		switch {
+		case j.InMemory:
+			res.SkippedFresh++
+		case it == nil && room <= 0:
+			j.Fits = false
+			res.SkippedRoom++
+		case it == nil:
+			room--
+		}
+		if j.Key, j.Err = c.hotText(key); opts.Judged != nil {
+			opts.Judged(j)
+		}
+	}
 	res.Memory = len(keys) - res.SkippedRoom
 	return res
 }

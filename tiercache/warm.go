@@ -23,6 +23,9 @@ type WarmOptions struct {
 	// Stored, where given, hears the text form of each key that was stored in the furthest tier (Redis, or memory without Redis), in
 	// the order of emission. It is called from one goroutine at a time.
 	Stored func(key string)
+	// Judged, where given, hears what a dry run finds of each entry, in the order of emission, from one goroutine at a time. What a loader emits twice it
+	// may hear of twice. It costs a read of Redis a batch.
+	Judged func(Judgement)
 }
 
 // ErrAbandoned ends the run of a loader that did not return when its context had ended.

@@ -202,7 +202,7 @@ func TestWarm_roomDryRunAndUseful(t *testing.T) {
 		return nil
 	}})
 	writes := func() (n int) {
-		for _, command := range []string{"set", "evalsha", "eval", "del"} {
+		for _, command := range []string{"set", "getex", "evalsha", "eval", "del", "expire", "pexpire"} {
 			n += server.Calls(command)
 		}
 		return n
@@ -210,9 +210,13 @@ func TestWarm_roomDryRunAndUseful(t *testing.T) {
 	before := writes()
 	result(t, c.WarmLoader(t.Context(), "l", tiercache.WarmOptions{DryRun: true}),
 		tiercache.WarmResult{Emitted: 300, Memory: 80, Redis: 300, SkippedRoom: 220})
-	// The cache's own token may be written at any time; of the 300 entries, none is.
-	if keys, ok := server.Do("KEYS", "c:*").([]any); !ok || len(keys) != 0 || writes()-before > 2 || c.Stats().Entries != 0 {
-		t.Errorf("a dry run wrote %d times: %v, %d entries", writes()-before, keys, c.Stats().Entries)
+	var judged []tiercache.Judgement
+	c.WarmLoader(t.Context(), "l", tiercache.WarmOptions{DryRun: true, Judged: func(j tiercache.Judgement) { judged = append(judged, j) }})
+	if len(judged) != 300 || judged[0].Key != "0" || judged[0].Bytes < 100 || !judged[79].Fits || judged[80].Fits || judged[0].InMemory || judged[0].InRedis {
+		t.Errorf("%d judgements, the first %+v; want 300, of which 80 fit, with nothing there yet", len(judged), judged[:min(1, len(judged))])
+	}
+	if keys, ok := server.Do("KEYS", "*").([]any); !ok || len(keys) != 0 || writes() != before || c.Stats().Entries != 0 {
+		t.Errorf("dry runs wrote %d times: %v, %d entries", writes()-before, keys, c.Stats().Entries)
 	}
 	result(t, c.WarmLoader(t.Context(), "l", tiercache.WarmOptions{}),
 		tiercache.WarmResult{Emitted: 300, Memory: 80, Redis: 300, SkippedRoom: 220})
@@ -220,6 +224,12 @@ func TestWarm_roomDryRunAndUseful(t *testing.T) {
 		if _, err := c.GetMany(t.Context(), []string{"0", "1", "2"}); err != nil {
 			t.Fatal(err)
 		}
+	}
+	judged = nil
+	c.WarmLoader(t.Context(), "l", tiercache.WarmOptions{DryRun: true, Judged: func(j tiercache.Judgement) { judged = append(judged, j) }})
+	if size, ok := server.Do("STRLEN", "c:0").(int64); len(judged) != 300 || !ok || judged[0].Bytes != int(size) ||
+		!judged[0].InMemory || !judged[0].InRedis || judged[99].InMemory || !judged[99].InRedis {
+		t.Errorf("%d judgements, the first %+v, the hundredth %+v; want %d bytes, in both tiers, and in Redis alone", len(judged), judged[0], judged[99], size)
 	}
 	if got := c.Loaders()[0].Useful; got != 3 {
 		t.Errorf("useful %d, want 3", got)

@@ -74,7 +74,9 @@ func (c *Cache[K, V]) newWarming(ctx context.Context, l *loaderState[K, V], opts
 	if opts.Room == 0 {
 		w.room = c.warmRoom()
 	}
-	if c.remote != nil {
+	if opts.DryRun {
+		w.tokens = noTokens(nil)
+	} else if c.remote != nil {
 		w.breaks = c.redis.channel.breaks.Load()
 		var err error
 		if w.times, err = c.remote.times(ctx); err == nil {
@@ -175,6 +177,9 @@ func (w *warming[K, V]) emit(key K, value V) (err error) {
 	e, err := w.prepare(key, value, state)
 	if err != nil {
 		state.outcome = warmFailed
+		if w.opts.DryRun && w.opts.Judged != nil {
+			w.opts.Judged(Judgement{Key: e.write.text, Cost: e.cost, Err: err})
+		}
 		w.c.log.Warn("warmup entry is not stored", slog.String("loader", w.loader.Name), slog.Any("error", err))
 		return nil
 	}
@@ -228,6 +233,9 @@ func (w *warming[K, V]) prepare(key K, value V, state *warmKey) (e warmEntry[K, 
 
 // tagTokens adds the tokens of tags to those of before the source read.
 func (w *warming[K, V]) tagTokens(tags []string) (map[string]string, error) {
+	if w.opts.DryRun {
+		return noTokens(tags), nil
+	}
 	names := make([]string, len(tags))
 	for i, tag := range tags {
 		names[i] = tagToken(tag)
@@ -267,10 +275,8 @@ func (w *warming[K, V]) flush() error {
 		e.state.queued = 0
 	}
 	if w.opts.DryRun {
-		for _, e := range batch {
-			w.plan(e)
-		}
-		return nil
+		w.judge(batch)
+		return w.ctx.Err()
 	}
 	ended := w.ended(batch)
 	batch = slices.DeleteFunc(batch, func(e warmEntry[K, V]) bool {
@@ -310,16 +316,6 @@ func (w *warming[K, V]) takeBack(batch []warmEntry[K, V]) {
 	if len(notices) > 0 {
 		w.c.tell(context.WithoutCancel(w.ctx), notices) // what fails is said again later
 	}
-}
-
-// plan judges an entry of a dry run.
-func (w *warming[K, V]) plan(e warmEntry[K, V]) {
-	e.state.outcome = warmStored
-	if have := w.c.memory.get(e.hash, e.key); have != nil && have.read >= w.read && have.id != e.state.id {
-		e.state.outcome = warmSkippedFresh
-		return
-	}
-	w.takeRoom(e)
 }
 
 // toRedis sets each entry's outcome. Without Redis, or where it does not answer, memory alone decides.
