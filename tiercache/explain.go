@@ -3,6 +3,7 @@ package tiercache
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -36,6 +37,15 @@ func (c *Cache[K, V]) Explain(ctx context.Context, key K) (Explanation, error) {
 	}
 	e.Verdict = sentence(&e)
 	return e, nil
+}
+
+// ExplainText is Explain of the key with this text form, for programs that don't know K.
+func (c *Cache[K, V]) ExplainText(ctx context.Context, text string) (Explanation, error) {
+	key, err := c.decodeKey(text)
+	if err != nil {
+		return Explanation{}, fmt.Errorf("tiercache: cache %q: %.200q is no key: %w", c.name, text, err)
+	}
+	return c.Explain(ctx, key)
 }
 
 // Explanation is what Explain found. It marshals to JSON, durations in nanoseconds.

@@ -18,13 +18,13 @@ type HotKey[K comparable] struct {
 
 // Hot returns the n hottest keys, the hottest first; all that were learned, LearnHot at most, where n is 0 or less. With Redis they are what the whole fleet
 // reads; where Redis cannot be asked, what this process has learned comes beside the error. Never among them are keys that the source does not have, keys whose text is
-// longer than 512 bytes, and keys of which fewer than three reads were sampled. It fails where LearnHot is 0.
+// longer than 512 bytes, and keys of which fewer than three reads were sampled. It fails with ErrNotLearning where LearnHot is 0.
 func (c *Cache[K, V]) Hot(ctx context.Context, n int) ([]HotKey[K], error) {
 	switch {
 	case c.closed.Load():
 		return nil, ErrClosed
 	case c.hot == nil:
-		return nil, fmt.Errorf("tiercache: cache %q: %w", c.name, errNotLearning)
+		return nil, fmt.Errorf("tiercache: cache %q: %w", c.name, ErrNotLearning)
 	}
 	if n <= 0 || n > c.cfg.LearnHot {
 		n = c.cfg.LearnHot
@@ -47,6 +47,9 @@ func (c *Cache[K, V]) Hot(ctx context.Context, n int) ([]HotKey[K], error) {
 // HotTexts is Hot with the keys in their text form, for programs that don't know K. A key without a text form is left out.
 func (c *Cache[K, V]) HotTexts(ctx context.Context, n int) ([]HotKey[string], error) {
 	hot, err := c.Hot(ctx, n)
+	if hot == nil {
+		return nil, err
+	}
 	all := make([]HotKey[string], 0, len(hot))
 	for _, k := range hot {
 		if text, err := c.hotText(k.Key); err == nil {
@@ -56,8 +59,10 @@ func (c *Cache[K, V]) HotTexts(ctx context.Context, n int) ([]HotKey[string], er
 	return all, err
 }
 
+// ErrNotLearning is the answer of Hot where Config.LearnHot is 0.
+var ErrNotLearning = errors.New("no hot keys are learned: Config.LearnHot is 0")
+
 var (
-	errNotLearning = errors.New("it learns no hot keys: set Config.LearnHot to how many it should")
 	errNoRoundTrip = errors.New("its text form does not lead back to it")
 	errLongKey     = fmt.Errorf("its text form has more than %d bytes", hotTextBytes)
 )

@@ -40,6 +40,7 @@ type Engine struct {
 
 	mu        sync.Mutex // guards what follows; held for moments, and never while foreign code runs
 	tasks     []*task    // in the order of registration
+	targets   []Target   // likewise
 	records   map[string]*taskRecord
 	current   *running
 	queue     []*running // waiting for their turn: one dry and one real at most
@@ -89,7 +90,11 @@ func (e *Engine) Add(targets ...Target) error {
 			added = append(added, loaderTask(target, info))
 		}
 	}
-	return e.add(added)
+	if err := e.add(added); err != nil {
+		return err
+	}
+	e.keep(targets)
+	return nil
 }
 
 // AddFunc makes fn a task. It returns how many items it has cached; what it has cached when it returns an error counts too. As the

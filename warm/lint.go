@@ -73,10 +73,34 @@ func (e *Engine) lintTask(t *task, rhythm []time.Duration) (found []Finding) {
 	if timeout := e.timeout(t); len(gaps) > 0 && timeout > slices.Min(gaps) {
 		say(CheckTimeout, "timeout %s, next run in %s: a slow run is still going when the next is due", short(timeout), short(slices.Min(gaps)))
 	}
-	if slow := p95(rec.durations); ttl > 0 && slow > ttl {
+	if timeout := e.timeout(t); timeout > e.cfg.Timeout {
+		say(CheckTimeout, "timeout %s, but a run is over after %s, and its tasks with it", short(timeout), short(e.cfg.Timeout))
+	}
+	if t.budget > 0 && int64(t.info.MaxItems) > t.budget {
+		say(CheckRoom, "MaxItems %d, but memory takes %d entries of a warm-up at most", t.info.MaxItems, t.budget)
+	}
+	return append(found, lintRun(t, rec.last, p95(rec.durations))...)
+}
+
+// memoryBudget is the share of an empty cache that warm-ups may take, in entries at most; 0 where it is not known.
+func memoryBudget(target Target) int64 {
+	cache, ok := target.(sized)
+	if !ok {
+		return 0
+	}
+	capacity := cache.Stats().Capacity
+	return capacity - capacity/5
+}
+
+// lintRun judges a task by what a run of it has shown; slow is what its runs take.
+func lintRun(t *task, tr TaskRun, slow time.Duration) (found []Finding) {
+	say := func(check Check, format string, args ...any) {
+		found = append(found, Finding{Task: t.name, Check: check, Message: fmt.Sprintf(format, args...)})
+	}
+	if ttl := t.info.TTL; ttl > 0 && slow > ttl {
 		say(CheckDuration, "TTL %s, but a run takes %s (p95): entries expire before it is over", short(ttl), short(slow))
 	}
-	res := rec.last.Result
+	res := tr.Result
 	if errors.Is(res.Err, tiercache.ErrMaxItems) { // not a loader whose query is bounded by the same number
 		say(CheckMaxItems, "MaxItems %d was reached: the query returns more", t.info.MaxItems)
 	}

@@ -93,6 +93,8 @@ type TaskRun struct {
 	Started time.Time // zero for a task that was not begun
 	Ended   time.Time
 	Warning string // of a task that is ok and yet worth a look, such as one without a row
+
+	plan *TaskPlan // of a dry run
 }
 
 // Items is the number of cached items over all tasks.

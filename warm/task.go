@@ -28,6 +28,7 @@ type task struct {
 
 	target Target                                            // of a loader; nil for a function
 	info   tiercache.LoaderInfo                              // of a loader, as it was when it was added
+	budget int64                                             // of a loader: see memoryBudget
 	fn     func(ctx context.Context) (cached int, err error) // of a function; nil for a loader
 
 	// busy while a call of the task goes on, be it abandoned. It is what keeps a second call from being put on top of it.
@@ -38,7 +39,7 @@ type task struct {
 
 func loaderTask(target Target, info tiercache.LoaderInfo) *task {
 	return &task{
-		name: info.Name, target: target, info: info,
+		name: info.Name, target: target, info: info, budget: memoryBudget(target),
 		opts: TaskOptions{Priority: info.Priority, After: info.After, Required: info.Required, Timeout: info.Timeout},
 	}
 }
@@ -118,8 +119,8 @@ func (e runTimeoutError) Error() string {
 func (e runTimeoutError) Unwrap() error { return context.DeadlineExceeded }
 
 // runTask runs a task under its timeout, with retries from the run's budget, and judges the outcome.
-func (e *Engine) runTask(ctx context.Context, r *running, t *task) TaskRun {
-	out := TaskRun{Name: t.name, Role: e.role(), Started: time.Now()}
+func (e *Engine) runTask(ctx context.Context, r *running, t *task) (out TaskRun) {
+	out = TaskRun{Name: t.name, Role: e.role(), Started: time.Now()}
 	end := func(status TaskStatus, err error) TaskRun {
 		out.Status, out.Err, out.Ended = status, err, time.Now()
 		return out
@@ -133,7 +134,11 @@ func (e *Engine) runTask(ctx context.Context, r *running, t *task) TaskRun {
 
 	var stored atomic.Int64
 	opts := tiercache.WarmOptions{DryRun: r.run.DryRun}
-	if !opts.DryRun {
+	if opts.DryRun {
+		p := newPlanning()
+		opts.Judged = p.judge
+		defer func() { out.plan = p.end() }()
+	} else {
 		opts.Stored = func(string) { stored.Add(1) }
 		e.progress(r, t, &stored)
 	}

@@ -107,7 +107,10 @@ func (h *handler) report(w http.ResponseWriter, ticket *warm.Ticket) {
 
 func codeOf(err error) int {
 	var unknown *warm.UnknownTaskError
+	var noCache *warm.UnknownCacheError
 	switch {
+	case errors.As(err, &noCache):
+		return http.StatusNotFound
 	case errors.As(err, &unknown):
 		return http.StatusBadRequest
 	case errors.Is(err, warm.ErrDisabled), errors.Is(err, warm.ErrStopped):

@@ -13,10 +13,10 @@ import (
 
 // Config describes a handler. One of Authorize and Unprotected must be set.
 type Config struct {
-	// Authorize is asked before anything is changed. An error that is [ErrUnauthenticated] is answered with 401, any other with 403; its
+	// Authorize is asked before anything is changed, before the source is asked, and before keys are shown. An error that is [ErrUnauthenticated] is answered with 401, any other with 403; its
 	// text is logged and not sent. It must be safe for concurrent use. [Bearer] makes one.
 	Authorize func(*http.Request) error
-	// Unprotected lets everybody run tasks who reaches the handler, where Authorize is nil.
+	// Unprotected lets everybody run tasks and see keys who reaches the handler, where Authorize is nil.
 	Unprotected bool
 	// Logger hears of runs that were asked for and of requests that were refused; default slog.Default().
 	Logger *slog.Logger
@@ -56,6 +56,9 @@ func Handler(e *warm.Engine, cfg Config) (http.Handler, error) {
 	mux.HandleFunc("/api/cache/warmup/status", read(h.status))
 	mux.HandleFunc("/api/cache/warmup/execute", h.execute)
 	mux.HandleFunc("/api/cache/warmup/events", read(h.events))
+	mux.HandleFunc("/api/cache/warmup/plan", h.plan)
+	mux.HandleFunc("/api/cache/warmup/hot", read(h.hot))
+	mux.HandleFunc("/api/cache/warmup/explain", read(h.explain))
 	mux.HandleFunc("/readyz", read(h.readyz))
 	mux.HandleFunc("/{$}", read(page("page.html", "text/html; charset=utf-8")))
 	mux.HandleFunc("/page.css", read(page("page.css", "text/css; charset=utf-8")))
