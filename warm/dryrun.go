@@ -91,18 +91,18 @@ func (p *Plan) take(t *task, plan TaskPlan) {
 	p.Caches[i].Takes += plan.Cost
 }
 
-// planned is the plan of a task whose dry run is tr.
-func (tr TaskRun) planned(t *task) TaskPlan {
+// planned is the plan of a task whose dry run is t.
+func (t TaskRun) planned(of *task) TaskPlan {
 	var p TaskPlan
-	if tr.plan != nil {
-		p = *tr.plan
+	if t.plan != nil {
+		p = *t.plan
 	}
-	p.Name, p.After, p.Status, p.Reason = t.name, append([]string{}, t.opts.After...), tr.Status, reason(tr)
-	if t.target != nil {
-		p.Cache = t.target.Name()
+	p.Name, p.After, p.Status, p.Reason = of.name, append([]string{}, of.opts.After...), t.Status, reason(t)
+	if of.target != nil {
+		p.Cache = of.target.Name()
 	}
-	if !tr.Started.IsZero() {
-		p.DurationSeconds = decimal(tr.Ended.Sub(tr.Started).Seconds())
+	if !t.Started.IsZero() {
+		p.DurationSeconds = decimal(t.Ended.Sub(t.Started).Seconds())
 	}
 	return p
 }
