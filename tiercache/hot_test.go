@@ -364,7 +364,9 @@ func TestHot_replayFromRedis(t *testing.T) {
 		}
 
 		narrow := learning(t, nodeOn(t, m), s, func(cfg *tiercache.Config[string, string]) { cfg.Capacity = 5 })
-		narrow.WarmLoader(t.Context(), "hot:c", tiercache.WarmOptions{})
+		if res := narrow.WarmLoader(t.Context(), "hot:c", tiercache.WarmOptions{}); res.SkippedRoom != 4 || res.Memory != 5 || narrow.Stats().Evictions != 0 {
+			t.Errorf("%+v; want 5 in memory, 4 without room, none evicted", res)
+		}
 		for i := range 4 { // 80 % of the capacity
 			if _, ok := narrow.Peek(strconv.Itoa(i)); !ok {
 				t.Errorf("the hot key %d found no room", i)
