@@ -94,6 +94,11 @@ func doEach[T any](ctx context.Context, r *Redis, op keyed[T], fn func(context.C
 
 // doOn runs one operation on a shard, under its breaker, within bound.
 func doOn[T any](ctx context.Context, r *Redis, m *master, bound time.Duration, fn func(context.Context) (T, error)) (T, error) {
+	return guarded(ctx, r, m, bound, func() (T, error) { return attempt(ctx, r, m, bound, fn) })
+}
+
+// guarded asks the shard's breaker first, and tells it how try went.
+func guarded[T any](ctx context.Context, r *Redis, m *master, bound time.Duration, try func() (T, error)) (T, error) {
 	var zero T
 	if err := ctx.Err(); err != nil {
 		return zero, err
@@ -106,7 +111,7 @@ func doOn[T any](ctx context.Context, r *Redis, m *master, bound time.Duration, 
 		return zero, errBreakerOpen
 	}
 	began := time.Now()
-	value, err := attempt(ctx, m, bound, fn)
+	value, err := try()
 	if m.breaker.report(ticket, judge(ctx, err, time.Since(began), bound)) {
 		r.noteBreaker(m, BreakerOpen, err)
 	}
@@ -132,8 +137,37 @@ func (r *Redis) noteBeat(m *master, how outcome, err error) {
 	}
 }
 
-// attempt runs one operation in a goroutine of its own, as go-redis by default heeds no context while it waits for a reply.
-func attempt[T any](ctx context.Context, m *master, bound time.Duration, fn func(context.Context) (T, error)) (T, error) {
+// attempt runs one operation within bound: right here where the client keeps to its context's deadline, as a hand-over to another goroutine and back costs about as much as a
+// round trip; else in a goroutine that can be left behind. Right here, the end of ctx before its deadline is noticed only when the operation is over.
+func attempt[T any](ctx context.Context, r *Redis, m *master, bound time.Duration, fn func(context.Context) (T, error)) (T, error) {
+	if !r.punctual {
+		return apart(ctx, m, bound, fn)
+	}
+	bounded, cancel := context.WithTimeout(ctx, bound)
+	defer cancel()
+	value, err := unpanicked(bounded, fn)
+	if err != nil && bounded.Err() != nil {
+		var zero T
+		if ctx.Err() != nil {
+			return zero, ctx.Err()
+		}
+		return zero, errNoAnswer
+	}
+	return value, err
+}
+
+// unpanicked turns fn's panic into an error.
+func unpanicked[T any](ctx context.Context, fn func(context.Context) (T, error)) (value T, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = newPanicError(v)
+		}
+	}()
+	return fn(ctx)
+}
+
+// apart runs one operation in a goroutine of its own, and leaves it behind when its time is over.
+func apart[T any](ctx context.Context, m *master, bound time.Duration, fn func(context.Context) (T, error)) (T, error) {
 	var zero T
 	bounded, cancel := context.WithTimeout(ctx, bound)
 	defer cancel()
@@ -153,13 +187,10 @@ func attempt[T any](ctx context.Context, m *master, bound time.Duration, fn func
 	go func() {
 		res := result{err: ErrGoexit}
 		defer func() {
-			if v := recover(); v != nil {
-				res.err = newPanicError(v)
-			}
 			<-m.slots
 			done <- res
 		}()
-		res.value, res.err = fn(bounded)
+		res.value, res.err = unpanicked(bounded, fn)
 	}()
 	select {
 	case res := <-done:

@@ -157,12 +157,18 @@ const refreshAgain = 100 * time.Millisecond
 
 // miss looks f's key up beyond memory, together with everybody else who misses it.
 func (c *Cache[K, V]) miss(ctx context.Context, f *flight[K, V]) (Entry[V], error) {
-	old := f.old
-	f, err := c.depart(ctx, f)
-	if err != nil {
+	old, soft := f.old, c.softDeadline()
+	f, leads, err := c.board(ctx, f)
+	switch {
+	case err != nil:
 		return Entry[V]{}, err
+	case !leads:
+	case c.mayPilot(ctx, soft):
+		c.pilot(ctx, f, soft)
+	default:
+		c.launch(ctx, []*flight[K, V]{f})
 	}
-	return c.collect(ctx, f, old, c.softDeadline())
+	return c.collect(ctx, f, old, soft)
 }
 
 // newFlight prepares a flight for the key; board decides whether it is the one. old is what memory holds, or nil.

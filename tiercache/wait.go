@@ -81,6 +81,11 @@ var errSoft = errors.New("soft timeout")
 
 // await waits until the flight has ended, ctx has, or SoftTimeout has and something stale is at hand.
 func (c *Cache[K, V]) await(ctx context.Context, f *flight[K, V], old *item[V], softly time.Time) error {
+	select {
+	case <-f.done:
+		return nil
+	default:
+	}
 	if from := leadOf(ctx); from != nil {
 		if err := from.await(f.lead); err != nil {
 			return err
