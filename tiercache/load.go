@@ -29,13 +29,13 @@ func (c *Cache[K, V]) launch(ctx context.Context, fls []*flight[K, V]) {
 		c.finishAll(fls, ErrClosed)
 		return
 	}
-	l := &loading[K, V]{c: c, token: newToken()}
+	l := &loading[K, V]{c: c}
 	l.carry(l.detached(ctx, fls), fls, func(ctx context.Context) { l.fly(ctx, fls) })
 }
 
 // detached is ctx for its values alone; loaders find in it who asks.
 func (l *loading[K, V]) detached(ctx context.Context, fls []*flight[K, V]) context.Context {
-	return context.WithValue(context.WithoutCancel(ctx), leadKey{}, fls[0].lead)
+	return leadContext{context.WithoutCancel(ctx), fls[0].lead}
 }
 
 // carry has the rest of the flights done in a goroutine of its own, which Close waits for and whose context it ends.
@@ -62,22 +62,6 @@ func (l *loading[K, V]) over(fls []*flight[K, V], panicked any) {
 		}
 		f.lead.over.Store(true)
 	}
-}
-
-// leadFor prepares the lead of flights that are about to board: fls is looked at only once they have.
-func (c *Cache[K, V]) leadFor(parent *lead, fls func() []*flight[K, V]) *lead {
-	return &lead{parent: parent, loads: func(id any) bool {
-		want, ok := id.(flightID[K, V])
-		if !ok || want.cache != c {
-			return false
-		}
-		return slices.ContainsFunc(fls(), func(f *flight[K, V]) bool { return f.key == want.key })
-	}}
-}
-
-// leadOne prepares the lead of a single flight.
-func (c *Cache[K, V]) leadOne(f *flight[K, V], parent *lead) {
-	f.lead = c.leadFor(parent, func() []*flight[K, V] { return []*flight[K, V]{f} })
 }
 
 // landed ends a flight whose key somebody else's flight brought into memory between our look there and the beginning of ours.
@@ -124,7 +108,7 @@ func underway[K comparable, V any](fls []*flight[K, V]) []*flight[K, V] {
 // loading is the work of one lead.
 type loading[K comparable, V any] struct {
 	c     *Cache[K, V]
-	token string // of all its leases
+	token string // of all its leases; made for the first
 
 	tokens map[string]string // of the cache, and its mark, as they were before the source was asked
 }
@@ -293,6 +277,9 @@ type leases[K comparable, V any] struct {
 
 // acquire asks for leases, and ends the flights to which Redis has the answer.
 func (l *loading[K, V]) acquire(ctx context.Context, fls []*flight[K, V], acquire acquire) (got leases[K, V], err error) {
+	if l.token == "" {
+		l.token = newToken()
+	}
 	now := l.c.memory.clock.now()
 	names := texts(fls)
 	held, all, err := acquire(ctx, names, l.token)

@@ -62,8 +62,21 @@ type keyed[T any] struct {
 // doEach runs fn once for each shard that some of the keys are on, at the same time, each under its own breaker, within bound. fn is given the positions of
 // its keys, and returns what became of each; its error is what that says of the whole shard.
 func doEach[T any](ctx context.Context, r *Redis, op keyed[T], fn func(context.Context, []int) ([]T, error)) []T {
-	out := make([]T, op.n)
 	if op.n == 0 {
+		return nil
+	}
+	parts, err := r.route(ctx, op.n, op.key)
+	if err == nil && len(parts) == 1 { // all of them, in order
+		var got []T
+		if got, err = doOn(ctx, r, parts[0].master, op.bound, func(ctx context.Context) ([]T, error) { return fn(ctx, parts[0].at) }); len(got) == op.n {
+			return got
+		}
+	}
+	out := make([]T, op.n)
+	if err != nil || len(parts) == 1 {
+		for i := range out {
+			out[i] = op.failed(err)
+		}
 		return out
 	}
 	one := func(p part) {
@@ -75,13 +88,6 @@ func doEach[T any](ctx context.Context, r *Redis, op keyed[T], fn func(context.C
 				out[i] = op.failed(err)
 			}
 		}
-	}
-	parts, err := r.route(ctx, op.n, op.key)
-	if err != nil {
-		for i := range out {
-			out[i] = op.failed(err)
-		}
-		return out
 	}
 	var others sync.WaitGroup
 	for _, p := range parts[1:] {
@@ -210,6 +216,8 @@ const slowShare = 2
 // judge says what an operation's error, and the time it took, mean for Redis.
 func judge(ctx context.Context, err error, took, bound time.Duration) outcome {
 	switch {
+	case err == nil && took < bound/slowShare:
+		return answered
 	case isAway(err):
 		return declined
 	case isTransport(err) && ctx.Err() == nil:
@@ -237,6 +245,9 @@ func isAway(err error) bool {
 
 // isTransport says whether err is about the way to Redis, and not fn's own.
 func isTransport(err error) bool {
+	if err == nil {
+		return false
+	}
 	var network net.Error // deadlines are among them
 	return errors.Is(err, errNoAnswer) || errors.Is(err, errBusy) || errors.Is(err, errNoMasters) || errors.As(err, &network) || isCut(err) ||
 		errors.Is(err, redis.ErrPoolTimeout) || errors.Is(err, redis.ErrPoolExhausted) || errors.Is(err, redis.ErrClosed)
@@ -248,6 +259,9 @@ func isCut(err error) bool {
 }
 
 func isReply(err error) bool {
+	if err == nil {
+		return false
+	}
 	var reply redis.Error
 	return errors.As(err, &reply)
 }
@@ -270,3 +284,15 @@ type once struct{ redis.Cmder }
 
 // NoRetry is go-redis's own question.
 func (once) NoRetry() bool { return true }
+
+// oncePTTL and onceScript are once for the most frequent commands, without an allocation.
+type (
+	oncePTTL   struct{ *redis.DurationCmd }
+	onceScript struct{ *redis.Cmd }
+)
+
+// NoRetry is go-redis's own question.
+func (oncePTTL) NoRetry() bool { return true }
+
+// NoRetry is go-redis's own question.
+func (onceScript) NoRetry() bool { return true }

@@ -38,7 +38,7 @@ func (c *Cache[K, V]) pilot(ctx context.Context, f *flight[K, V], soft time.Time
 		return
 	}
 	fls := []*flight[K, V]{f}
-	l := &loading[K, V]{c: c, token: newToken()}
+	l := &loading[K, V]{c: c}
 	alone := l.detached(ctx, fls)
 	carried := false
 	carry := func(rest func(context.Context)) {

@@ -49,7 +49,7 @@ func (l *loading[K, V]) loadAll(ctx context.Context, fls []*flight[K, V], held t
 
 // loadOne asks the source for one key.
 func (l *loading[K, V]) loadOne(ctx context.Context, f *flight[K, V], held tenure) {
-	q := l.ask(context.WithValue(ctx, leadKey{}, f.lead), f, held) // in a batch each key has its own lead
+	q := l.ask(leadContext{ctx, f.lead}, f, held) // in a batch each key has its own lead
 	q.wait(nil, nil)
 	q.land(ctx)
 }
