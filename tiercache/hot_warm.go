@@ -146,10 +146,11 @@ func (l *hotLoad[K, V]) chunk(ctx context.Context, keys []K) error {
 	if c.closed.Load() {
 		return ErrClosed
 	}
-	var mine, all []*flight[K, V]
+	var mine batch[K, V]
+	var all []*flight[K, V]
 	var together *lead
 	if c.cfg.LoadMany != nil {
-		together = c.leadFor(leadOf(ctx), func() []*flight[K, V] { return mine })
+		together = &lead{parent: leadOf(ctx), loads: &mine}
 	}
 	for _, key := range keys {
 		hash := c.memory.hash(key)
@@ -161,11 +162,11 @@ func (l *hotLoad[K, V]) chunk(ctx context.Context, keys []K) error {
 			continue
 		}
 		if all = append(all, f); leads {
-			mine = append(mine, f)
+			mine.flights = append(mine.flights, f)
 		}
 	}
-	if len(mine) > 0 {
-		c.launch(ctx, mine)
+	if len(mine.flights) > 0 {
+		c.launch(ctx, mine.flights)
 	}
 	for _, f := range all {
 		if err := c.await(ctx, f, nil, time.Time{}); err != nil {
