@@ -453,3 +453,49 @@ func TestHot_replayInMemory(t *testing.T) {
 		}
 	})
 }
+
+// sharesHot wants another node to see within moments what one reads.
+func sharesHot(t *testing.T, a, b *tiercache.Cache[string, string]) {
+	t.Helper()
+	readMany(t, a, "hot {key}", 40)
+	redistest.Eventually(t, 20*time.Second, func() error {
+		if hot, err := b.Hot(t.Context(), 0); err != nil || len(hot) != 1 || hot[0].Key != "hot {key}" {
+			return fmt.Errorf("hot are %v, %w", hot, err)
+		}
+		return nil
+	})
+	for _, c := range []*tiercache.Cache[string, string]{a, b} {
+		if n := c.Stats().RedisErrors; n != 0 {
+			t.Errorf("%d errors of Redis", n)
+		}
+	}
+}
+
+func TestHot_leastPrivilege(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	client := user(t, server, "cache", leastACL+" +type +zadd +zscore +zrevrange +zrem +zremrangebyrank")
+	node := func() *tiercache.Cache[string, string] {
+		r, err := tiercache.NewRedis(client, tiercache.RedisConfig{Prefix: "app:", Timeout: 5 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { closing(t, r) })
+		return learning(t, r, new(catalogue))
+	}
+	sharesHot(t, node(), node())
+}
+
+func TestHot_cluster(t *testing.T) {
+	t.Parallel()
+	group := redistest.Cluster(t)
+	node := func() *tiercache.Cache[string, string] {
+		r, err := tiercache.NewRedis(group.Client(), tiercache.RedisConfig{Timeout: 5 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { closing(t, r) })
+		return learning(t, r, new(catalogue))
+	}
+	sharesHot(t, node(), node())
+}

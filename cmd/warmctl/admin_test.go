@@ -7,7 +7,9 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/warmcache/warmcache/internal/redistest"
 	"github.com/warmcache/warmcache/warm"
 )
 
@@ -100,6 +102,18 @@ func TestHot(t *testing.T) {
 	}
 	s.call(t, "hot", "-n", "2", "numbers", "-json").golden(t, `{"cache": "numbers", "keys": [{"key": "plain", "reads": 30}, {"key": "", "reads": 20}]}`)
 	s.call(t, "hot", "nobody").want(t, 1, "known: numbers")
+}
+
+func TestHot_direct(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	env := []string{"REDIS_URL=redis://" + server.Addr()}
+	call(t, env, "hot", "-direct", "brands").want(t, 0, "nothing is learned yet")
+	now := float64(time.Now().UnixMilli()) / float64((10 * time.Minute).Milliseconds())
+	server.Do("ZADD", "{brands}:hot", now+5, "Nike", now+4, "Asics")
+	call(t, env, "hot", "-direct", "brands").want(t, 0, "1     32     66.7 %  Nike", "2     16     33.3 %  Asics")
+	call(t, env, "hot", "-direct", "bad name").want(t, 2, `Name "bad name"`)
+	call(t, nil, "hot", "-direct", "brands").want(t, 2, "REDIS_URL is not set")
 }
 
 func TestExplain(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"strconv"
 
@@ -14,6 +15,7 @@ import (
 func hot(ctx context.Context, t terminal, args []string) error {
 	f := newFlags(t, "hot", "CACHE", "the hottest keys of a cache, as the whole fleet reads them")
 	n := f.Int("n", 20, "how many, 1 to 10000")
+	direct := f.Bool("direct", false, "ask the Redis of REDIS_URL instead of a service")
 	admin := f.admin(t)
 	words, err := f.parse(args, 1, 1)
 	if err != nil {
@@ -22,22 +24,61 @@ func hot(ctx context.Context, t terminal, args []string) error {
 	if *n < 1 || *n > 10_000 {
 		return usageError{fmt.Sprintf("-n %d: want 1 to 10000", *n)}
 	}
-	c, err := admin()
+	found := hotKeys{Cache: words[0], Keys: []tiercache.HotKey[string]{}}
+	if *direct {
+		err = found.fromRedis(ctx, t.env("REDIS_URL"), *n)
+	} else {
+		err = found.fromService(ctx, admin, *n)
+	}
 	if err != nil {
-		return err
-	}
-	defer c.close()
-	var found struct {
-		Cache string                     `json:"cache"`
-		Keys  []tiercache.HotKey[string] `json:"keys"`
-		Note  string                     `json:"note,omitempty"`
-	}
-	if err := c.get(ctx, "hot", url.Values{"cache": {words[0]}, "n": {strconv.Itoa(*n)}}, &found); err != nil {
 		return err
 	}
 	if *f.json {
 		return printJSON(t.out, found)
 	}
+	found.print(t)
+	return nil
+}
+
+// hotKeys is what the service answers.
+type hotKeys struct {
+	Cache string                     `json:"cache"`
+	Keys  []tiercache.HotKey[string] `json:"keys"`
+	Note  string                     `json:"note,omitempty"`
+}
+
+func (found *hotKeys) fromService(ctx context.Context, admin func() (*client, error), n int) error {
+	c, err := admin()
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	return c.get(ctx, "hot", url.Values{"cache": {found.Cache}, "n": {strconv.Itoa(n)}}, found)
+}
+
+// fromRedis asks as a node of the fleet would, one that reads nothing.
+func (found *hotKeys) fromRedis(ctx context.Context, address string, n int) error {
+	if address == "" {
+		return usageError{"-direct: REDIS_URL is not set"}
+	}
+	shared, err := openRedis(ctx, address)
+	if err != nil {
+		return err
+	}
+	defer shared.close() //nolint:errcheck // it was only read
+	c, err := tiercache.New(tiercache.Config[string, []byte]{Name: found.Cache, LearnHot: n, Redis: shared.Redis, Capacity: 1, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return usageError{err.Error()}
+	}
+	defer c.Close() //nolint:errcheck // nothing is in it
+	if hot, err := c.Hot(ctx, n); err != nil || len(hot) > 0 {
+		found.Keys = hot
+		return err
+	}
+	return nil
+}
+
+func (found *hotKeys) print(t terminal) {
 	var all float64
 	for _, k := range found.Keys {
 		all += k.Reads
@@ -53,7 +94,6 @@ func hot(ctx context.Context, t terminal, args []string) error {
 	case len(found.Keys) == 0:
 		say(t.err, "warmctl hot: nothing is learned yet\n")
 	}
-	return nil
 }
 
 // explain says why a read of a key would answer as it does.
