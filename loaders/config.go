@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/warmcache/warmcache/tiercache"
 )
 
 // Config says how many items are warmed and how long values live. The zero value of every field has the default named beside it.
@@ -30,6 +32,8 @@ type Config struct {
 	RefreshAt float64
 	// Logger hears of what happens in the background; default slog.Default().
 	Logger *slog.Logger
+	// Observer hears of the events of all five caches, which carry the cache's name; optional.
+	Observer tiercache.Observer
 }
 
 const (

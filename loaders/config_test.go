@@ -1,8 +1,10 @@
 package loaders_test
 
 import (
+	"errors"
 	"math"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -34,6 +36,45 @@ func TestOpen_defaults(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"brand_stats", "report_info", "question_stats", "user_stats", "api_response"}, caches); diff != "" {
 		t.Errorf("caches (-want +got):\n%s", diff)
+	}
+}
+
+// hears counts the loads of each cache.
+type hears struct {
+	mu    sync.Mutex
+	loads map[string]int
+}
+
+func (h *hears) Observe(e tiercache.Event) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if e.Kind == tiercache.EventLoad {
+		h.loads[e.Cache]++
+	}
+}
+
+func TestOpen_observer(t *testing.T) {
+	t.Parallel()
+	h := &hears{loads: make(map[string]int)}
+	c := openCaches(t, seeded(t, sqliteFile(t), 500, 1), loaders.Config{Observer: h})
+	_, brandErr := c.Brands.Get(t.Context(), "Nike")
+	_, reportErr := c.Reports.Get(t.Context(), "nobody's")
+	_, questionErr := c.Questions.Get(t.Context(), "nobody's")
+	_, userErr := c.Users.Get(t.Context(), "nobody's")
+	_, responseErr := c.Responses.Get(t.Context(), loaders.ResponseMonitoring)
+	if err := errors.Join(brandErr, responseErr); err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range []error{reportErr, questionErr, userErr} {
+		if !errors.Is(err, tiercache.ErrNotFound) {
+			t.Errorf("a key of nobody: %v, want ErrNotFound", err)
+		}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	want := map[string]int{"brand_stats": 1, "report_info": 1, "question_stats": 1, "user_stats": 1, "api_response": 1}
+	if diff := cmp.Diff(want, h.loads); diff != "" {
+		t.Errorf("loads that the observer heard of (-want +got):\n%s", diff)
 	}
 }
 

@@ -90,7 +90,7 @@ func build[V any](redis *tiercache.Redis, cfg Config, own cache[V]) (*tiercache.
 	c, err := tiercache.New(tiercache.Config[string, V]{
 		Name: own.name, Load: own.load, LoadMany: own.loadMany,
 		TTL: own.ttl, StaleFor: cfg.StaleFor, Capacity: cfg.Capacity,
-		Version: valueVersion, Redis: redis, Logger: cfg.Logger,
+		Version: valueVersion, Redis: redis, Logger: cfg.Logger, Observer: cfg.Observer,
 	})
 	if err != nil {
 		return nil, err

@@ -181,11 +181,11 @@ func TestStop_does_not_name_who_waits_for_a_slot(t *testing.T) {
 
 // A program whose context a signal has ended often stops with that context.
 func TestStop_with_an_ended_context(t *testing.T) {
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
 	t.Run("nothing runs", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := begin(t, schedule.Config{}, schedule.Job{Name: "a", Schedule: every(t, time.Hour), Run: nothing})
+			ended, cancel := context.WithCancel(t.Context())
+			cancel()
 			if err := s.Stop(ended); err != nil {
 				t.Errorf("Stop = %v, want none: nothing was cut short", err)
 			}
@@ -197,6 +197,8 @@ func TestStop_with_an_ended_context(t *testing.T) {
 			s := begin(t, schedule.Config{OnDone: func(schedule.Run) { <-release }},
 				schedule.Job{Name: "a", Schedule: every(t, time.Hour), Run: nothing})
 			wait(time.Hour)
+			ended, cancel := context.WithCancel(t.Context())
+			cancel()
 			const want = "schedule: stop: context canceled: a hook has not returned"
 			if err := s.Stop(ended); err == nil || err.Error() != want {
 				t.Errorf("Stop = %v, want %s", err, want)

@@ -135,8 +135,13 @@ func (env *environment) cron(name string) string {
 			quote(value[i:]), quote(strings.TrimRight(value[:i], " \t")))
 		return ""
 	}
-	if _, err := parseCron(value); err != nil {
+	parsed, err := parseCron(value)
+	switch {
+	case err != nil:
 		env.bad(name, value, "want a cron expression such as %q: %w", defaultSchedule, err)
+		return ""
+	case parsed.Next(time.Now()).IsZero() && !strings.HasSuffix(parsed.String(), "@reboot"): // which is due at Start
+		env.bad(name, value, "want a cron expression such as %q: its years are over, it never runs again", defaultSchedule)
 		return ""
 	}
 	return value
@@ -168,7 +173,7 @@ func (env *environment) list(name string) []string {
 		}
 	})
 	if err := checkPriority(names); err != nil {
-		env.bad(name, value, "want names of tasks with commas between them: %w", err)
+		env.bad(name, value, "want names of tasks with commas between them: %s", strings.ReplaceAll(err.Error(), "\n", "; ")) // a line a variable
 		return nil
 	}
 	return names

@@ -71,6 +71,7 @@ func TestConfigFromEnv_namesWhatIsBad(t *testing.T) {
 		{"WARMUP_SCHEDULE", "0 3 * * * # nightly", `the comment "# nightly" is part of the value`},
 		{"WARMUP_SCHEDULE", "0 25 * * *", `hour "25"`},
 		{"WARMUP_SCHEDULE", "0 0 30 2 *", "never runs"},
+		{"WARMUP_SCHEDULE", "0 0 0 1 1 * 1999", "never runs again"},
 		{"WARMUP_SCHEDULE", strings.Repeat("0", 250) + " 3 * * *", "at most 256 bytes"},
 		{"WARMUP_TIMEZONE", "Mars/Olympus", "IANA"},
 		{"WARMUP_TIMEZONE", "../../etc/passwd", "IANA"},
@@ -81,6 +82,7 @@ func TestConfigFromEnv_namesWhatIsBad(t *testing.T) {
 		{"WARMUP_THREAD_COUNT", "257", "want an integer from 1 to 256"},
 		{"WARMUP_PRIORITY", "a,,b", `""`},
 		{"WARMUP_PRIORITY", "a,a", `"a" stands in the list twice`},
+		{"WARMUP_PRIORITY", "b?,a,a", `: -; "a" stands in the list twice`},
 		{"WARMUP_PRIORITY", "a;b", `"a;b"`},
 		{"WARMUP_TASK_TIMEOUT", "0", "want a duration"},
 		{"WARMUP_TASK_TIMEOUT", "-5s", "want a duration"},
@@ -116,6 +118,8 @@ func TestConfigFromEnv_namesWhatIsBad(t *testing.T) {
 
 func FuzzConfigFromEnv(f *testing.F) {
 	f.Add("true", "0 3 * * *", "60", "a,b", "30s", "UTC")
+	f.Add("1", "0 0 0 1 1 * 1999", "1", "a", "1s", "UTC")
+	f.Add("1", "CRON_TZ=UTC @reboot", "1", "a", "1s", "UTC")
 	f.Add("0", "@every 1h # x", "0", ",", "9223372036854775807", "Local")
 	f.Fuzz(func(t *testing.T, boolean, cron, number, list, duration, zone string) {
 		for name, value := range map[string]string{

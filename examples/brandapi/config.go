@@ -56,7 +56,11 @@ func configFromEnv() (config, error) {
 	cfg.warm, warmErr = warm.ConfigFromEnv()
 	cfg.loaders, loadersErr = loaders.ConfigFromEnv()
 	errs[5] = errors.Join(warmErr, loadersErr)
-	cfg.timeout, errs[6] = redisTimeout(cfg.redis == nil)
+	standard := defaultTimeout
+	if cfg.redis == nil {
+		standard = embeddedTimeout
+	}
+	cfg.timeout, errs[6] = redisTimeout(standard)
 	return cfg, errors.Join(errs[:]...)
 }
 
@@ -78,11 +82,7 @@ func checkAddr(addr string) error {
 	return nil
 }
 
-func redisTimeout(embedded bool) (time.Duration, error) {
-	standard := defaultTimeout
-	if embedded {
-		standard = embeddedTimeout
-	}
+func redisTimeout(standard time.Duration) (time.Duration, error) {
 	text := env("REDIS_TIMEOUT", standard.String())
 	d, err := time.ParseDuration(text)
 	if err != nil || d < shortestTimeout || d > longestTimeout {

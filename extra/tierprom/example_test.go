@@ -64,7 +64,7 @@ func Example() {
 }
 
 func scraped(url string) string {
-	response, err := http.Get(url) //nolint:noctx // the server is the Example's own
+	response, err := http.Get(url)
 	if err != nil {
 		return err.Error()
 	}

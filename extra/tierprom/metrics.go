@@ -29,8 +29,11 @@ func one(value func(tiercache.Stats) float64) func(tiercache.Stats, func(float64
 	return func(s tiercache.Stats, emit func(float64, ...string)) { emit(value(s)) }
 }
 
-func truth(b bool) float64 {
-	if b {
+// truth is 1 for what holds.
+type truth bool
+
+func (t truth) float() float64 {
+	if t {
 		return 1
 	}
 	return 0
@@ -74,13 +77,13 @@ func cacheMetrics() []metric[tiercache.Stats] {
 		gauge("tiercache_coherent", "1 while invalidations of other nodes are heard. Not there without Redis.", label,
 			func(s tiercache.Stats, emit func(float64, ...string)) {
 				if s.Breaker != "" {
-					emit(truth(s.Coherent))
+					emit(truth(s.Coherent).float())
 				}
 			}),
 		gauge("tiercache_redis_available", "1 unless the breaker keeps operations from Redis. Not there without Redis.", label,
 			func(s tiercache.Stats, emit func(float64, ...string)) {
 				if s.Breaker != "" {
-					emit(truth(s.Breaker != tiercache.BreakerOpen))
+					emit(truth(s.Breaker != tiercache.BreakerOpen).float())
 				}
 			}),
 		gauge("tiercache_pending_invalidations", "Invalidations that Redis has yet to hear of.", label,
@@ -132,10 +135,10 @@ func engineMetrics() []metric[warm.Status] {
 		gauge("tiercache_warm_cached_items", "How many items the last warm-up cached.", nil,
 			last(func(m warm.Metrics) float64 { return float64(m.CachedItems) })),
 		gauge("tiercache_warm_running", "1 while a warm-up goes on.", nil,
-			func(s warm.Status, emit func(float64, ...string)) { emit(truth(s.Warmup.Running)) }),
+			func(s warm.Status, emit func(float64, ...string)) { emit(truth(s.Warmup.Running).float()) }),
 		gauge("tiercache_warm_ready", "1 once the required tasks are done, or were waited for long enough.", nil,
-			func(s warm.Status, emit func(float64, ...string)) { emit(truth(s.Warmup.Ready.Ready)) }),
+			func(s warm.Status, emit func(float64, ...string)) { emit(truth(s.Warmup.Ready.Ready).float()) }),
 		gauge("tiercache_scheduler_running", "1 while the schedule runs.", nil,
-			func(s warm.Status, emit func(float64, ...string)) { emit(truth(s.Scheduler.Running)) }),
+			func(s warm.Status, emit func(float64, ...string)) { emit(truth(s.Scheduler.Running).float()) }),
 	}
 }

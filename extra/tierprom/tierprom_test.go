@@ -97,10 +97,11 @@ func scrape(t *testing.T, collectors ...prometheus.Collector) map[string]float64
 	got := make(map[string]float64)
 	for _, family := range families {
 		for _, m := range family.GetMetric() {
-			name := family.GetName()
+			parts := []string{family.GetName()}
 			for _, label := range m.GetLabel() {
-				name += " " + label.GetValue()
+				parts = append(parts, label.GetValue())
 			}
+			name := strings.Join(parts, " ")
 			switch family.GetType() {
 			case dto.MetricType_COUNTER:
 				got[name] = m.GetCounter().GetValue()

@@ -1,0 +1,107 @@
+package browsertest_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestPage_loads_below_a_prefix(t *testing.T) {
+	s := serve(t)
+	for _, path := range []string{"/admin/", "/admin", "/admin/?x=1"} {
+		t.Run(path, func(t *testing.T) {
+			b := open(t, s, path)
+			b.eventually(`document.querySelectorAll("#tasks tr").length`, "3")
+			b.eventually(`document.getElementById("state").textContent`, "ready")
+			names := evaluate[[]string](b, `[...document.querySelectorAll("#tasks tr td:first-child")].map(td => td.textContent)`)
+			slices.Sort(names)
+			if diff := cmp.Diff([]string{"fails", "gated", "numbers *"}, names); diff != "" {
+				t.Errorf("tasks of the page (-want +got):\n%s", diff)
+			}
+			if radius := evaluate[string](b, `getComputedStyle(document.querySelector("section")).borderTopLeftRadius`); radius == "0px" {
+				t.Error("the page has no style")
+			}
+			jobs := evaluate[string](b, `document.getElementById("jobs").textContent`)
+			if !strings.Contains(jobs, "daily_cache_warmup") || !strings.Contains(jobs, "interval_cache_warmup") {
+				t.Errorf("the page shows the jobs %q", jobs)
+			}
+		})
+	}
+}
+
+func TestPage_runs_tasks(t *testing.T) {
+	s := serve(t)
+	b := open(t, s, "/admin/")
+	b.eventually(`document.querySelectorAll("#tasks tr").length`, "3")
+	const text = `document.getElementById("%s").textContent`
+	message := fmt.Sprintf(text, "message")
+
+	b.do(chromedp.Click(chromedp.ID("go")))
+	b.eventually(message, "a valid token is needed: Authorization: Bearer TOKEN")
+	if n := len(s.engine.History()); n != 0 {
+		t.Errorf("%d runs without a token, want none", n)
+	}
+
+	b.do(chromedp.SendKeys(chromedp.ID("token"), token), chromedp.Click(chromedp.ID("go")))
+	b.eventually(fmt.Sprintf(text, "state"), "running 2 of 3") // gated waits
+	b.eventually(`document.querySelector("#tasks .running")?.textContent ?? ""`, "running")
+	close(s.gate)
+	b.eventually(fmt.Sprintf(text, "state"), "ready")
+	b.eventually(fmt.Sprintf(text, "items"), "4")
+	b.eventually(fmt.Sprintf(text, "done"), "2 / 3")
+	b.eventually(fmt.Sprintf(text, "rate"), "66.7 %")
+	b.eventually(`document.querySelectorAll("#runs tr").length`, "1")
+	b.eventually(`document.querySelector("#tasks .failed")?.textContent ?? ""`, "failed")
+
+	b.do(chromedp.Click(chromedp.CSS(`button[aria-label="Warm numbers"]`)))
+	b.eventually(`document.querySelectorAll("#runs tr").length`, "2")
+	b.eventually(fmt.Sprintf(text, "done"), "1 / 1")
+
+	b.do(chromedp.Click(chromedp.ID("dry")), chromedp.Click(chromedp.CSS(`button[aria-label="Warm numbers"]`)))
+	b.eventually(`document.querySelectorAll("#runs tr").length`, "3")
+	runs := s.engine.History()
+	if len(runs) != 3 || runs[0].DryRun || !runs[2].DryRun || len(runs[1].Tasks) != 1 || runs[1].Tasks[0].Name != "numbers" {
+		t.Errorf("history %+v, want all tasks, numbers alone, and numbers dry", runs)
+	}
+}
+
+func TestPage_says_that_the_service_is_gone(t *testing.T) {
+	s := serve(t)
+	b := open(t, s, "/admin/")
+	b.eventually(`document.getElementById("state").textContent`, "ready")
+	s.CloseClientConnections()
+	s.Listener.Close() //nolint:errcheck // the page finds out
+	b.eventually(`document.getElementById("state").textContent`, "no answer")
+}
+
+func TestPage_is_for_narrow_screens_too(t *testing.T) {
+	s := serve(t)
+	b := open(t, s, "/admin/")
+	b.eventually(`document.querySelectorAll("#tasks tr").length`, "3")
+	for _, width := range []int64{1280, 390} {
+		b.do(chromedp.EmulateViewport(width, 800))
+		b.eventually(`document.documentElement.scrollWidth <= document.documentElement.clientWidth`, "true")
+	}
+}
+
+func TestPage_has_no_parts_elsewhere(t *testing.T) {
+	s := serve(t)
+	b := open(t, s, "/admin/")
+	b.eventually(`document.querySelectorAll("#tasks tr").length`, "3")
+	asked := b.requests()
+	for _, part := range []string{"/admin/", "/admin/page.css", "/admin/page.js", "/admin/api/cache/warmup/status", "/admin/api/cache/warmup/events"} {
+		if !slices.Contains(asked, http.MethodGet+" "+s.URL+part) {
+			t.Errorf("the browser did not ask for %s; it asked for %q", part, asked)
+		}
+	}
+	for _, request := range asked {
+		if _, url, _ := strings.Cut(request, " "); !strings.HasPrefix(url, s.URL+"/admin") && !strings.HasPrefix(url, "data:") {
+			t.Errorf("the page asks for %s", request)
+		}
+	}
+}
