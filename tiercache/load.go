@@ -275,6 +275,16 @@ type leases[K comparable, V any] struct {
 	spare []string        // leases of keys that somebody committed meanwhile
 }
 
+// lead asks for the leases of flights to which Redis had no answer, and does what follows.
+func (l *loading[K, V]) lead(ctx context.Context, fls []*flight[K, V]) {
+	if err := l.readTokens(ctx, fls); err != nil {
+		l.c.redisFailed(err, len(fls))
+		l.loadAll(ctx, fls, unleased)
+		return
+	}
+	l.lease(ctx, fls)
+}
+
 // acquire asks for leases, and ends the flights to which Redis has the answer.
 func (l *loading[K, V]) acquire(ctx context.Context, fls []*flight[K, V], acquire acquire) (got leases[K, V], err error) {
 	if l.token == "" {

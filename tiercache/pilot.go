@@ -10,8 +10,9 @@ import (
 // another goroutine and back costs about as much as a round trip to Redis. What may outlast the caller is carried on in a goroutine: the loader from the start, the rest when the
 // caller gives up.
 
-// mayPilot says whether the caller can wait for operations on Redis, each of which takes RedisConfig.Timeout at most: when its own time may be over sooner, it must not. A
-// load that is waited for by another load is left to goroutines, where recursion is detected.
+// mayPilot says whether the caller can wait for the operations on Redis of one step, each of which takes RedisConfig.Timeout at most: when its own time may be over sooner, it must
+// not. It is asked before each step, as a Redis that answers late each time would else use up any deadline. A load that is waited for by another load is left to goroutines, where
+// recursion is detected.
 func (c *Cache[K, V]) mayPilot(ctx context.Context, soft time.Time) bool {
 	if leadOf(ctx) != nil {
 		return false
@@ -19,7 +20,7 @@ func (c *Cache[K, V]) mayPilot(ctx context.Context, soft time.Time) bool {
 	if c.remote == nil {
 		return true
 	}
-	const operations = 2 // before the loader is asked
+	const operations = 3 // of one step: the record and its tokens; the mark and the lease; the tags' tokens, the mark and the commit
 	patience := operations * c.redis.cfg.Timeout
 	if !c.redis.punctual || !soft.IsZero() && time.Until(soft) < patience {
 		return false
@@ -45,79 +46,97 @@ func (c *Cache[K, V]) pilot(ctx context.Context, f *flight[K, V], soft time.Time
 		carried = true
 		l.carry(alone, fls, rest)
 	}
+	var q *question[K, V]
+	renewed := func() {}
 	defer func() {
 		if v := recover(); !carried {
+			renewed()
+			q.giveBack(alone)
 			l.over(fls, v)
 			c.tasks.leave()
 		}
 	}()
-	held, next := l.search(alone, f)
+	held, next := unleased, l.lookUp(alone, f)
+	if next == toLease {
+		if !c.mayPilot(ctx, soft) {
+			carry(func(ctx context.Context) { l.lead(ctx, fls) })
+			return
+		}
+		held, next = l.acquireOne(alone, f)
+	}
 	switch next {
 	case toLand:
 		return
 	case toWait:
 		carry(func(ctx context.Context) { l.lease(ctx, fls) })
 		return
-	case toLoad:
+	case toLease, toLoad:
 	}
-	renewed := func() {}
 	if held == leased {
 		renewed = l.renewing(alone, texts(fls))
 	}
-	q := l.ask(alone, f, held)
+	q = l.ask(alone, f, held)
 	var softly <-chan time.Time
 	if !soft.IsZero() {
 		timer := time.NewTimer(time.Until(soft))
 		defer timer.Stop()
 		softly = timer.C
 	}
-	switch over := q.wait(ctx.Done(), softly); {
-	case !over:
-		carry(func(ctx context.Context) {
-			defer renewed()
-			q.wait(nil, nil)
-			q.land(ctx)
-		})
-	case held == leased && !c.mayPilot(ctx, soft):
-		carry(func(ctx context.Context) {
-			defer renewed()
-			q.land(ctx)
-		})
-	default:
-		defer renewed()
+	over := q.wait(ctx.Done(), softly)
+	if over && (held == unleased || c.mayPilot(ctx, soft)) {
 		q.land(alone)
+		return
 	}
+	carry(func(ctx context.Context) {
+		defer renewed()
+		defer q.giveBack(ctx)
+		if !over {
+			q.wait(nil, nil)
+		}
+		q.land(ctx)
+	})
 }
 
 // step is what a flight needs next.
 type step uint8
 
 const (
-	toLand step = iota // nothing: it has ended
-	toLoad             // the source
-	toWait             // another node's load
+	toLand  step = iota // nothing: it has ended
+	toLease             // the lease, or another node's value
+	toLoad              // the source
+	toWait              // another node's load
 )
 
-// search looks f up in Redis and, where that has no answer, asks for the lease.
-func (l *loading[K, V]) search(ctx context.Context, f *flight[K, V]) (tenure, step) {
+// lookUp looks f up in Redis, unless it is expected not to be there.
+func (l *loading[K, V]) lookUp(ctx context.Context, f *flight[K, V]) step {
+	c := l.c
+	switch {
+	case c.remote == nil || c.ledger.bypass(f.text):
+		f.look()
+		return toLoad
+	case c.forecast.miss():
+		return toLease
+	}
+	defer f.look()
+	rest, away, err := l.fromRedis(ctx, []*flight[K, V]{f})
+	switch {
+	case err != nil:
+		c.redisFailed(err, 1)
+		return toLoad
+	case len(away) > 0:
+		return toLoad
+	case len(rest) == 0:
+		c.forecast.note(false)
+		return toLand
+	default:
+		return toLease
+	}
+}
+
+// acquireOne asks for f's lease, and for its value once more.
+func (l *loading[K, V]) acquireOne(ctx context.Context, f *flight[K, V]) (tenure, step) {
 	defer f.look()
 	c, fls := l.c, []*flight[K, V]{f}
-	if c.remote == nil || c.ledger.bypass(f.text) {
-		return unleased, toLoad
-	}
-	if !c.forecast.miss() {
-		rest, away, err := l.fromRedis(ctx, fls)
-		switch {
-		case err != nil:
-			c.redisFailed(err, 1)
-			return unleased, toLoad
-		case len(away) > 0:
-			return unleased, toLoad
-		case len(rest) == 0:
-			c.forecast.note(false)
-			return unleased, toLand
-		}
-	}
 	err := l.readTokens(ctx, fls)
 	var got leases[K, V]
 	if err == nil {

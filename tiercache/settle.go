@@ -64,7 +64,7 @@ func (l *loading[K, V]) store(ctx context.Context, fls []*flight[K, V], items []
 	var at []int                // the flight of each write
 	var failed, broken []string // leases to give back, and those of loads that failed
 	for i, f := range fls {
-		if items[i] == nil && !errors.Is(results[i].err, context.Canceled) {
+		if err := results[i].err; items[i] == nil && !errors.Is(err, context.Canceled) && !errors.Is(err, ErrClosed) { // else the source has not failed
 			broken = append(broken, f.text)
 			continue
 		}

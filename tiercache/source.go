@@ -50,6 +50,7 @@ func (l *loading[K, V]) loadAll(ctx context.Context, fls []*flight[K, V], held t
 // loadOne asks the source for one key.
 func (l *loading[K, V]) loadOne(ctx context.Context, f *flight[K, V], held tenure) {
 	q := l.ask(leadContext{ctx, f.lead}, f, held) // in a batch each key has its own lead
+	defer q.giveBack(ctx)
 	q.wait(nil, nil)
 	q.land(ctx)
 }
@@ -61,6 +62,8 @@ type question[K comparable, V any] struct {
 	held  tenure
 	value V
 	read  int64 // when the source read began
+
+	landed bool
 }
 
 // ask begins to ask the source for one key; wait and land follow.
@@ -87,12 +90,18 @@ func (l *loading[K, V]) ask(ctx context.Context, f *flight[K, V], held tenure) *
 
 // land settles what the source said.
 func (q *question[K, V]) land(ctx context.Context) {
-	fls := []*flight[K, V]{q.f}
 	if errors.Is(q.err, errCutOff) {
-		q.l.abandon(ctx, fls, q.held) // value still belongs to the loader
-		return
+		return // value still belongs to the loader; giveBack does the rest
 	}
-	q.l.settle(ctx, fls, []loaded[V]{{q.value, q.err}}, q.read, q.held)
+	q.l.settle(ctx, []*flight[K, V]{q.f}, []loaded[V]{{q.value, q.err}}, q.read, q.held)
+	q.landed = true
+}
+
+// giveBack gives the lease back where nothing has come of the question: the loader was cut off, or a callback of the user has ended the goroutine.
+func (q *question[K, V]) giveBack(ctx context.Context) {
+	if q != nil && !q.landed {
+		q.l.abandon(ctx, []*flight[K, V]{q.f}, q.held)
+	}
 }
 
 // loadSingly is LoadMany for one key.
@@ -140,10 +149,15 @@ func (l *loading[K, V]) loadMany(ctx context.Context, fls []*flight[K, V], held 
 		values, err = l.c.cfg.LoadMany(ctx, keys)
 		return err
 	})
+	settled := false
+	defer func() {
+		if !settled { // the loader was cut off, or a callback of the user has ended the goroutine
+			l.abandon(ctx, fls, held)
+		}
+	}()
 	call.wait(nil, nil)
 	err := call.err
 	if errors.Is(err, errCutOff) {
-		l.abandon(ctx, fls, held)
 		return
 	}
 	results := make([]loaded[V], len(fls))
@@ -159,6 +173,7 @@ func (l *loading[K, V]) loadMany(ctx context.Context, fls []*flight[K, V], held 
 		}
 	}
 	l.settle(ctx, fls, results, read, held)
+	settled = true
 }
 
 // call is a loader at work, in a goroutine of its own, under LoadTimeout. Its panic or Goexit is an error. A loader that outstays its context is cut off: its
@@ -237,7 +252,7 @@ var errCutOff = errors.New("LoadTimeout exceeded")
 // cutOffGrace is how long a loader has to return after its context ended before it is cut off.
 const cutOffGrace = 10 * time.Millisecond
 
-// abandon gives back the leases of a loader that was cut off: it can write nothing any more, and others may have better luck.
+// abandon gives back the leases of a load of which nothing came: it can write nothing any more, and others may have better luck.
 func (l *loading[K, V]) abandon(ctx context.Context, fls []*flight[K, V], held tenure) {
 	if held == leased {
 		l.release(ctx, texts(fls))

@@ -30,7 +30,11 @@ func coherence() []mutant {
 		},
 		{
 			guard: "what Redis has yet to hear of is not read there", file: "tiercache/pilot.go",
-			old: "if c.remote == nil || c.ledger.bypass(f.text) {", new: "if c.remote == nil {", test: "TestDeleteWhileRedisIsFrozenIsSaidWhenItThaws",
+			old: "case c.remote == nil || c.ledger.bypass(f.text):", new: "case c.remote == nil:", test: "TestPending_isNotReadInRedis/Get$",
+		},
+		{
+			guard: "nor read there for a batch", file: "tiercache/load.go",
+			old: "if l.c.ledger.bypass(f.text) {", new: "if false {", test: "TestPending_isNotReadInRedis/GetMany",
 		},
 		{
 			guard: "a failed invalidation is said again", file: "tiercache/coherence.go",
@@ -63,7 +67,11 @@ func coherence() []mutant {
 		},
 		{
 			guard: "a leader looks at memory once more", file: "tiercache/pilot.go",
-			old: "if c.landed(f) {", new: "if false {", test: "TestGetLoadsOnceAndThenHits",
+			old: "if c.landed(f) {", new: "if false {", test: "TestFlight_aReaderThatComesLate.*/Get$",
+		},
+		{
+			guard: "a leader of many looks at memory once more", file: "tiercache/load.go",
+			old: "fls = slices.DeleteFunc(slices.Clone(fls), c.landed)", new: "fls = slices.Clone(fls)", test: "TestFlight_aReaderThatComesLate.*/GetMany",
 		},
 		{
 			guard: "one load a fleet", file: "tiercache/remote.go",

@@ -83,11 +83,11 @@ func (m mutant) try(ctx context.Context) (verdict, output string) {
 	if err != nil {
 		return broken, err.Error()
 	}
-	pkg := "./" + filepath.Dir(m.file)
-	if out, err := run(ctx, "vet", "-overlay", overlay, pkg); err != nil {
+	pkg, binary := filepath.Dir(m.file), filepath.Join(dir, "mutant.test")
+	if out, err := run(ctx, ".", "go", "test", "-c", "-vet=off", "-ldflags=-s -w", "-overlay", overlay, "-o", binary, "./"+pkg); err != nil {
 		return broken, out
 	}
-	out, err := run(ctx, "test", "-overlay", overlay, "-count=1", "-timeout=2m", "-run", m.test, pkg)
+	out, err := run(ctx, pkg, binary, "-test.timeout=2m", "-test.run", m.test)
 	switch {
 	case err == nil && bytes.Contains([]byte(out), []byte("no tests to run")):
 		return broken, out
@@ -116,7 +116,10 @@ func (m mutant) overlay(dir, source string) (string, error) {
 	return overlay, os.WriteFile(overlay, text, 0o600)
 }
 
-func run(ctx context.Context, args ...string) (string, error) {
-	out, err := exec.CommandContext(ctx, "go", args...).CombinedOutput()
+// run runs a program in a folder.
+func run(ctx context.Context, dir, name string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
