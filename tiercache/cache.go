@@ -42,6 +42,7 @@ type Cache[K comparable, V any] struct {
 
 	loadersMu sync.Mutex
 	loaders   []*loaderState[K, V]
+	tallies   tallies
 }
 
 // closeWait is how long Close waits for loads that do not heed their context.

@@ -3,16 +3,19 @@ package tiercache
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 )
 
-// Hydrate fills memory from Redis with the keys given in their text form, most wanted first, as far as there is room; keys that Redis
-// does not hold are left to demand. It never asks the source. Of the options it heeds Room. In the result Emitted counts the keys, Memory those that are
-// readable afterwards.
+// Hydrate fills memory from Redis with the keys given in their text form, most wanted first, as far as there is room. Keys that Redis does not hold, or holds
+// as expired, are left to demand: Hydrate never asks the source. It reads in small batches, one after the other, with pauses between them, so that live
+// reads go on as before.
+//
+// Of the options it heeds Room, Stored, Task and Age. In the result Emitted counts the keys, Memory those that are readable in memory afterwards, SkippedFresh those
+// of them that were left as they were, SkippedRoom those for which there was no room, Refused those that were invalidated meanwhile, and Failed those whose text form is no
+// key; the rest is gone from Redis. The error is of Redis, or ctx's; what was filled before it stays. Without Redis nothing is filled.
 func (c *Cache[K, V]) Hydrate(ctx context.Context, keys []string, opts WarmOptions) WarmResult {
 	began := time.Now()
-	res := WarmResult{Emitted: len(keys)}
+	res := WarmResult{Loader: opts.Task, Emitted: len(keys)}
 	if c.closed.Load() || !c.tasks.enter() {
 		res.Err = ErrClosed
 		return res
@@ -20,28 +23,110 @@ func (c *Cache[K, V]) Hydrate(ctx context.Context, keys []string, opts WarmOptio
 	defer c.tasks.leave()
 	ctx, cancel := c.untilClose(ctx)
 	defer cancel()
-	room := opts.Room
-	if room == 0 {
-		room = c.warmRoom()
-	}
-	for batch := range slices.Chunk(keys, hydrateKeys) {
-		if res.Err = c.hydrate(ctx, batch, &room, &res); res.Err != nil {
-			break
+	if c.remote != nil {
+		h := hydration[K, V]{c: c, opts: opts, room: opts.Room, res: &res}
+		if opts.Room == 0 {
+			h.room = c.warmRoom()
 		}
+		if opts.Task != "" {
+			h.tally = c.tallies.of(opts.Task)
+		}
+		res.Err = h.all(ctx, keys)
 	}
 	res.Duration = time.Since(began)
 	return res
 }
 
-// hydrateKeys is small: bigger batches push the live reads' latency up.
-const hydrateKeys = 64
+const (
+	// hydrateKeys is small: bigger batches push the live reads' latency up.
+	hydrateKeys = 64
+	// hydrateRest is the pause behind a batch, in parts of the time that the batch took.
+	hydrateRest = 4
+)
 
-func (c *Cache[K, V]) hydrate(ctx context.Context, names []string, room *int64, res *WarmResult) (err error) {
-	if c.remote == nil {
-		return nil
+// hydration is one call of Hydrate.
+type hydration[K comparable, V any] struct {
+	c     *Cache[K, V]
+	opts  WarmOptions
+	room  int64
+	tally *tally
+	res   *WarmResult
+
+	batch []hydrated[K]
+}
+
+// hydrated is a key of a batch.
+type hydrated[K comparable] struct {
+	name string
+	key  K
+	hash uint64
+	gen  uint64 // before Redis was looked at
+}
+
+func (h *hydration[K, V]) all(ctx context.Context, names []string) error {
+	rest := time.NewTimer(0)
+	defer rest.Stop()
+	for i, name := range names {
+		h.add(name)
+		last := i == len(names)-1
+		if len(h.batch) < hydrateKeys && !last || len(h.batch) == 0 {
+			continue
+		}
+		began := time.Now()
+		if err := h.flush(ctx); err != nil {
+			return fmt.Errorf("tiercache: cache %q: hydrate: %w", h.c.name, err)
+		}
+		if last {
+			break
+		}
+		rest.Reset(time.Since(began) / hydrateRest)
+		select {
+		case <-rest.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
+	return nil
+}
+
+// add puts a key into the batch if it is to be looked for in Redis.
+func (h *hydration[K, V]) add(name string) {
+	key, err := h.decode(name)
+	if err != nil {
+		h.res.Failed++
+		return
+	}
+	hash := h.c.memory.hash(key)
+	now := h.c.memory.clock.now()
+	have := h.c.memory.get(hash, key)
+	switch {
+	case have != nil && h.c.fresh(have, now) && (h.opts.Age == 0 || now-have.read < int64(h.opts.Age)):
+		h.res.Memory++
+		h.res.SkippedFresh++
+	case have == nil && h.room <= 0:
+		h.res.SkippedRoom++
+	default:
+		h.batch = append(h.batch, hydrated[K]{name: name, key: key, hash: hash})
+	}
+}
+
+// decode runs a callback of the user, which may panic.
+func (h *hydration[K, V]) decode(name string) (key K, err error) {
+	defer h.c.recovered(&err)
+	return h.c.cfg.Keys.DecodeKey(name)
+}
+
+// flush reads the batch's keys and stores what is worth it.
+func (h *hydration[K, V]) flush(ctx context.Context) (err error) {
+	c := h.c
 	defer c.recovered(&err)
-	gens := c.memory.generations()
+	batch := h.batch
+	h.batch = h.batch[:0]
+	names := make([]string, len(batch))
+	for i := range batch {
+		names[i] = batch[i].name
+		batch[i].gen = c.memory.generation(batch[i].hash)
+	}
 	seen := c.sight()
 	now := c.memory.clock.now()
 	all, err := c.remote.read(ctx, names)
@@ -50,35 +135,43 @@ func (c *Cache[K, V]) hydrate(ctx context.Context, names []string, room *int64, 
 	}
 	if err != nil {
 		c.redisFailed(err, len(names))
-		return fmt.Errorf("tiercache: cache %q: hydrate: %w", c.name, err)
+		return err
 	}
-	for i, name := range names {
-		key, err := c.cfg.Keys.DecodeKey(name)
-		if err != nil {
-			res.Failed++
-			continue
-		}
-		hash := c.memory.hash(key)
-		if have := c.memory.get(hash, key); have != nil && c.fresh(have, now) {
-			res.Memory++
-			res.SkippedFresh++
-			continue
-		}
-		it := c.fromRecord(&all[i], now, seen)
-		if it == nil || it.absent || now >= it.fresh {
-			continue
-		}
-		cost := c.cost(key, it)
-		if cost > *room {
-			res.SkippedRoom++
-			continue
-		}
-		if c.fillMemory(hash, key, it, gens[c.memory.genIndex(hash)]) {
-			*room -= cost
-			res.Memory++
-		} else {
-			res.Refused++
+	for i := range batch {
+		if it := c.fromRecord(&all[i], now, seen); it != nil && !it.absent && now < it.fresh {
+			h.store(&batch[i], it)
 		}
 	}
 	return nil
+}
+
+func (h *hydration[K, V]) store(e *hydrated[K], it *item[V]) {
+	c := h.c
+	have := c.memory.get(e.hash, e.key)
+	cost := c.cost(e.key, it)
+	if have == nil && cost > h.room {
+		h.res.SkippedRoom++
+		return
+	}
+	again := have != nil && have.id == it.id
+	if again { // it was validated: what is known of it stays
+		it.read, it.warmed = have.read, have.warmed
+		it.useful.Store(have.useful.Load())
+	} else {
+		it.warmed = h.tally
+	}
+	if !c.fillMemory(e.hash, e.key, it, e.gen) {
+		h.res.Refused++
+		return
+	}
+	h.res.Memory++
+	if have == nil {
+		h.room -= cost
+	}
+	if !again {
+		it.warmed.brought()
+	}
+	if h.opts.Stored != nil {
+		h.opts.Stored(e.name)
+	}
 }

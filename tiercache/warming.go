@@ -31,6 +31,7 @@ type warming[K comparable, V any] struct {
 	room  int64
 	res   WarmResult
 	redis error // why the last batch did not reach Redis
+	halt  error // of WarmOptions.Kept
 }
 
 // warmEntry waits for its batch.
@@ -49,6 +50,7 @@ type warmKey struct {
 	outcome  warmOutcome
 	inMemory bool // it has its room already
 	queued   int  // its place in the batch that is being filled, from 1; 0 is none
+	kept     bool // WarmOptions.Kept has heard of it
 }
 
 type warmOutcome uint8
@@ -126,6 +128,9 @@ func (w *warming[K, V]) run(ctx context.Context) WarmResult {
 		err = ctx.Err() // a loader that was cut short may well have returned nil
 	}
 	w.count()
+	if w.halt != nil && !errors.Is(err, w.halt) {
+		err = errors.Join(err, w.halt)
+	}
 	w.res.Err = errors.Join(err, w.redis)
 	return w.res
 }
@@ -155,6 +160,11 @@ func (w *warming[K, V]) wait(ctx context.Context, done <-chan error) error {
 
 // emit takes one entry. It blocks while a batch is written: that is the loader's backpressure.
 func (w *warming[K, V]) emit(key K, value V) (err error) {
+	if w.opts.Pace != nil {
+		if err := w.opts.Pace(w.ctx); err != nil {
+			return err
+		}
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
@@ -172,6 +182,7 @@ func (w *warming[K, V]) emit(key K, value V) (err error) {
 		w.keys[key] = state
 	}
 	w.res.Emitted++
+	w.loader.tally.rows.Add(1)
 	e, err := w.prepare(key, value, state)
 	if err != nil {
 		state.outcome = warmFailed
@@ -196,7 +207,7 @@ func (w *warming[K, V]) prepare(key K, value V, state *warmKey) (e warmEntry[K, 
 	c := w.c
 	defer c.recovered(&err)
 	it := c.newItem(key, c.clone(value), w.read, w.loader.own).stamp(w.seen)
-	it.warmed = &w.loader.useful
+	it.warmed = w.loader.tally
 	e = warmEntry[K, V]{key: key, hash: c.memory.hash(key), item: it, cost: c.cost(key, it), state: state}
 	if c.memory.clock.now() >= it.dead {
 		return e, errOutlived
@@ -286,12 +297,44 @@ func (w *warming[K, V]) flush() error {
 	})
 	w.toRedis(batch)
 	w.takeBack(batch)
+	if err := w.keep(batch); err != nil {
+		return err
+	}
 	for _, e := range batch {
 		if e.state.outcome == warmStored || e.state.outcome == warmFailed && w.redis != nil {
 			w.toMemory(e)
 		}
 	}
 	return w.ctx.Err()
+}
+
+// keep asks, now that Redis has answered the batch's writes, whether this process may still write. Asked before the writes, it would be no fence for a process that
+// freezes between question and write.
+func (w *warming[K, V]) keep(batch []warmEntry[K, V]) error {
+	if w.opts.Kept == nil || w.c.remote == nil || w.tokens == nil {
+		return nil
+	}
+	keys := make([]string, 0, len(batch))
+	for _, e := range batch {
+		if (e.state.outcome == warmStored || e.state.outcome == warmSkippedFresh) && !e.state.kept {
+			e.state.kept = true
+			keys = append(keys, e.write.text)
+		}
+	}
+	err := w.opts.Kept(w.ctx, keys)
+	if err == nil {
+		return nil
+	}
+	var own []unconfirmedKey
+	for _, e := range batch {
+		if e.state.outcome == warmStored || e.state.outcome == warmFailed { // what got no answer may have been stored
+			e.state.outcome = warmRefused
+			own = append(own, unconfirmedKey{text: e.write.text, hash: e.hash, id: e.item.id})
+		}
+	}
+	w.c.disown(context.WithoutCancel(w.ctx), own)
+	w.over, w.halt = true, err // whatever the loader makes of it
+	return err
 }
 
 // takeBack invalidates what was stored in Redis for keys that were invalidated on this node between flush's look at their generations and now: Redis may have
@@ -432,7 +475,11 @@ func (w *warming[K, V]) toMemory(e warmEntry[K, V]) {
 		return
 	}
 	gen := w.gens[w.c.memory.genIndex(e.hash)]
-	if w.c.fillMemory(e.hash, e.key, e.item, gen) && w.c.remote == nil && w.opts.Stored != nil {
+	if !w.c.fillMemory(e.hash, e.key, e.item, gen) {
+		return
+	}
+	e.item.warmed.brought()
+	if w.c.remote == nil && w.opts.Stored != nil {
 		if text, err := w.c.text(e.key); err == nil {
 			w.opts.Stored(text)
 		}
