@@ -154,6 +154,8 @@ func reason(t TaskRun) string {
 	switch {
 	case t.Err == nil:
 		return ""
+	case errors.Is(t.Err, errRedisAway):
+		return errRedisAway.Error()
 	case t.Status == TaskSkipped:
 		return t.Err.Error() // the engine's own
 	case errors.As(t.Err, &inTask):
