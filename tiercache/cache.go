@@ -43,6 +43,8 @@ type Cache[K comparable, V any] struct {
 	loadersMu sync.Mutex
 	loaders   []*loaderState[K, V]
 	tallies   tallies
+
+	revalidating atomic.Bool
 }
 
 // closeWait is how long Close waits for loads that do not heed their context.

@@ -129,7 +129,8 @@ func (c *Cache[K, V]) takeBack(ctx context.Context, u *unconfirmed, settled int6
 	c.disown(ctx, doubtful)
 }
 
-// disown ends entries that warm runs wrote, as far as they still stand, everywhere.
+// disown ends entries that warm runs of this node wrote, as far as they still stand, everywhere. It is no invalidation: what others have stored there since stays, and this node
+// believes it. So the undertakings hear only of what fails, which is invalidated later, whatever stands there then.
 func (c *Cache[K, V]) disown(ctx context.Context, keys []unconfirmedKey) {
 	if len(keys) == 0 {
 		return
@@ -137,7 +138,7 @@ func (c *Cache[K, V]) disown(ctx context.Context, keys []unconfirmedKey) {
 	notices := make([]notice, len(keys))
 	ids := make([]uint64, len(keys))
 	for i, k := range keys {
-		notices[i] = c.ledger.begin(noticeKey, c.name, k.text, c.memory.clock.now(), c.redis.channel.next)
+		notices[i] = c.redis.channel.next(noticeKey, c.name, k.text)
 		ids[i] = k.id
 	}
 	errs, err := c.remote.takeBack(ctx, notices, ids)
@@ -145,7 +146,9 @@ func (c *Cache[K, V]) disown(ctx context.Context, keys []unconfirmedKey) {
 		c.redisFailed(err, len(notices))
 	}
 	for i, n := range notices {
-		c.ledger.done(n, err == nil && errs[i] == nil, c.memory.clock.now()) // what fails is invalidated later, whatever stands there then
+		if err != nil || errs[i] != nil {
+			c.ledger.done(n, false, c.memory.clock.now())
+		}
 	}
 	c.counters.add(notices[0].number, takenBack, uint64(len(notices)))
 }

@@ -24,7 +24,7 @@ func (c *Cache[K, V]) Hydrate(ctx context.Context, keys []string, opts WarmOptio
 	ctx, cancel := c.untilClose(ctx)
 	defer cancel()
 	if c.remote != nil {
-		h := hydration[K, V]{c: c, opts: opts, room: opts.Room, res: &res}
+		h := hydration[K, V]{c: c, opts: opts, room: opts.Room, rest: hydrateRest, res: &res}
 		if opts.Room == 0 {
 			h.room = c.warmRoom()
 		}
@@ -40,8 +40,9 @@ func (c *Cache[K, V]) Hydrate(ctx context.Context, keys []string, opts WarmOptio
 const (
 	// hydrateKeys is small: bigger batches push the live reads' latency up.
 	hydrateKeys = 64
-	// hydrateRest is the pause behind a batch, in parts of the time that the batch took.
-	hydrateRest = 4
+	// hydrateRest is the pause behind a batch, in times that the batch took, where somebody waits for the whole to be done, and revalidateRest where nobody does.
+	hydrateRest    = 0.25
+	revalidateRest = 1
 )
 
 // hydration is one call of Hydrate.
@@ -49,6 +50,7 @@ type hydration[K comparable, V any] struct {
 	c     *Cache[K, V]
 	opts  WarmOptions
 	room  int64
+	rest  float64 // how long the pause behind a batch is, in times that the batch took
 	tally *tally
 	res   *WarmResult
 
@@ -79,7 +81,7 @@ func (h *hydration[K, V]) all(ctx context.Context, names []string) error {
 		if last {
 			break
 		}
-		rest.Reset(time.Since(began) / hydrateRest)
+		rest.Reset(time.Duration(h.rest * float64(time.Since(began))))
 		select {
 		case <-rest.C:
 		case <-ctx.Done():
@@ -158,7 +160,9 @@ func (h *hydration[K, V]) store(e *hydrated[K], it *item[V]) {
 		it.read, it.warmed = have.read, have.warmed
 		it.useful.Store(have.useful.Load())
 	} else {
-		it.warmed = h.tally
+		if it.warmed = h.tally; it.warmed == nil && have != nil {
+			it.warmed = have.warmed
+		}
 	}
 	if !c.fillMemory(e.hash, e.key, it, e.gen) {
 		h.res.Refused++
@@ -174,4 +178,43 @@ func (h *hydration[K, V]) store(e *hydrated[K], it *item[V]) {
 	if h.opts.Stored != nil {
 		h.opts.Stored(e.name)
 	}
+}
+
+// revalidate reads from Redis again, behind everybody's back, what warm-ups have brought before the epoch that has just begun. Else each entry's next read would have to, and
+// a node that starts, whose first epoch ends when it has met the others, would be warm for a second.
+func (c *Cache[K, V]) revalidate() {
+	if c.remote == nil || c.tallies.none() || !c.revalidating.CompareAndSwap(false, true) {
+		return // one under way looks at the epoch again
+	}
+	c.background(func(ctx context.Context) {
+		for done := uint64(0); ctx.Err() == nil && done != c.epoch.Load(); {
+			done = c.epoch.Load()
+			h := hydration[K, V]{c: c, rest: revalidateRest, res: new(WarmResult)}
+			if err := h.all(ctx, c.warmedBefore(done)); err != nil {
+				break // the reads do it
+			}
+		}
+		c.revalidating.Store(false)
+	})
+}
+
+// warmedBefore is the keys, in text form, of what warm-ups brought into memory in earlier epochs.
+func (c *Cache[K, V]) warmedBefore(epoch uint64) (names []string) {
+	for i := range c.memory.shards {
+		s := &c.memory.shards[i]
+		var keys []K
+		s.mu.RLock()
+		for key, sl := range s.slots {
+			if it := sl.item.Load(); it.warmed != nil && it.epoch < epoch {
+				keys = append(keys, key)
+			}
+		}
+		s.mu.RUnlock()
+		for _, key := range keys {
+			if name, err := c.encodeKey(key); err == nil {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
 }

@@ -91,6 +91,13 @@ func (ts *tallies) of(task string) *tally {
 	return t
 }
 
+// none says that no task has ever warmed anything.
+func (ts *tallies) none() bool {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	return len(ts.byTask) == 0
+}
+
 func (ts *tallies) stats() map[string]WarmStats {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()

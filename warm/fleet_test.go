@@ -103,17 +103,27 @@ func counted(name string, n int, passes *atomic.Int64) loader {
 	return l
 }
 
-// holds fails unless the node's memory holds the first n keys.
+// holds fails unless the node's memory holds the first n keys. On a busy machine what it holds may be in doubt for a moment, as heartbeats are late: that is not what
+// is looked for here.
 func holds(t *testing.T, n *node, name string, keys int) {
 	t.Helper()
-	missing := 0
-	for _, key := range keysOf(keys) {
-		if e, ok := n.cache.Peek(key); !ok || e.Value != "value of "+key {
-			missing++
+	deadline, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for {
+		missing := 0
+		for _, key := range keysOf(keys) {
+			if e, ok := n.cache.Peek(key); !ok || e.Value != "value of "+key {
+				missing++
+			}
 		}
-	}
-	if missing > 0 {
-		t.Errorf("%s: memory lacks %d of %d warmed keys", name, missing, keys)
+		if missing == 0 {
+			return
+		}
+		if deadline.Err() != nil {
+			t.Errorf("%s: memory lacks %d of %d warmed keys", name, missing, keys)
+			return
+		}
+		wait(deadline, 20*time.Millisecond)
 	}
 }
 
