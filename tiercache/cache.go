@@ -44,7 +44,7 @@ type Cache[K comparable, V any] struct {
 	loaders   []*loaderState[K, V]
 	tallies   tallies
 
-	revalidating atomic.Bool
+	revalidating atomic.Int32 // how often it was asked for since it last found nothing to do
 }
 
 // closeWait is how long Close waits for loads that do not heed their context.

@@ -31,7 +31,11 @@ func (c *Cache[K, V]) Hydrate(ctx context.Context, keys []string, opts WarmOptio
 		if opts.Task != "" {
 			h.tally = c.tallies.of(opts.Task)
 		}
+		epoch := c.epoch.Load()
 		res.Err = h.all(ctx, keys)
+		if epoch != c.epoch.Load() {
+			c.revalidate()
+		}
 	}
 	res.Duration = time.Since(began)
 	return res
@@ -181,20 +185,21 @@ func (h *hydration[K, V]) store(e *hydrated[K], it *item[V]) {
 }
 
 // revalidate reads from Redis again, behind everybody's back, what warm-ups have brought before the epoch that has just begun. Else each entry's next read would have to, and
-// a node that starts, whose first epoch ends when it has met the others, would be warm for a second.
+// a node that starts, whose first epoch ends when it has met the others, would be warm for a second. A run that an epoch has overtaken asks for it too, as what it stored
+// last may have come after the look at what there is.
 func (c *Cache[K, V]) revalidate() {
-	if c.remote == nil || c.tallies.none() || !c.revalidating.CompareAndSwap(false, true) {
-		return // one under way looks at the epoch again
+	if c.remote == nil || c.tallies.none() || c.revalidating.Add(1) > 1 {
+		return // the one under way looks again
 	}
 	c.background(func(ctx context.Context) {
-		for done := uint64(0); ctx.Err() == nil && done != c.epoch.Load(); {
-			done = c.epoch.Load()
+		for asked := int32(0); !c.revalidating.CompareAndSwap(asked, 0); {
+			asked = c.revalidating.Load()
 			h := hydration[K, V]{c: c, rest: revalidateRest, res: new(WarmResult)}
-			if err := h.all(ctx, c.warmedBefore(done)); err != nil {
-				break // the reads do it
+			if err := h.all(ctx, c.warmedBefore(c.epoch.Load())); err != nil {
+				c.revalidating.Store(0) // the reads do it
+				return
 			}
 		}
-		c.revalidating.Store(false)
 	})
 }
 

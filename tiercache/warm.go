@@ -137,7 +137,11 @@ func (c *Cache[K, V]) WarmLoader(ctx context.Context, name string, opts WarmOpti
 		ctx, cancel = context.WithTimeout(ctx, l.Timeout)
 		defer cancel()
 	}
-	res = c.newWarming(ctx, l, opts).run(ctx)
+	w := c.newWarming(ctx, l, opts)
+	res = w.run(ctx)
+	if w.seen.epoch != c.epoch.Load() {
+		c.revalidate()
+	}
 	if res.Err != nil && c.closed.Load() {
 		res.Err = fmt.Errorf("%w: %w", ErrClosed, res.Err)
 	}

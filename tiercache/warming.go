@@ -27,6 +27,7 @@ type warming[K comparable, V any] struct {
 	over  bool
 	batch []warmEntry[K, V]
 	bytes int
+	since int64 // when the batch's first entry came
 	keys  map[K]*warmKey
 	room  int64
 	res   WarmResult
@@ -62,6 +63,9 @@ const (
 	warmRefused
 	warmFailed
 )
+
+// batchWait is how long an entry of a slow source waits for its batch, unless no other comes.
+const batchWait = 100 * time.Millisecond
 
 var (
 	errRunOver  = errors.New("tiercache: emit after the run was over")
@@ -193,10 +197,14 @@ func (w *warming[K, V]) emit(key K, value V) (err error) {
 		w.batch[state.queued-1] = e // the last value counts
 		return nil
 	}
+	now := w.c.memory.clock.now()
+	if len(w.batch) == 0 {
+		w.since = now
+	}
 	w.batch = append(w.batch, e)
 	state.queued = len(w.batch)
 	w.bytes += len(e.write.record)
-	if len(w.batch) >= batchKeys || w.bytes >= batchBytes {
+	if len(w.batch) >= batchKeys || w.bytes >= batchBytes || now-w.since > int64(batchWait) {
 		return w.flush()
 	}
 	return nil

@@ -122,7 +122,7 @@ func (d *dispatch) begin(ctx context.Context, i int) {
 // end records a task that is over, begun or not. Whoever waits for the task needn't wait for the rest of the run.
 func (d *dispatch) end(ctx context.Context, i int, out TaskRun) {
 	t := d.r.tasks[i]
-	useful := d.e.useful([]*task{t})[t.name]
+	useful := d.e.values([]*task{t})[t.name].Useful
 	d.e.mu.Lock()
 	d.r.run.Tasks[i] = out
 	if !d.r.run.DryRun {

@@ -46,14 +46,14 @@ func TestFleet_theLeaderKeepsItsLockForAsLongAsItWorks(t *testing.T) {
 		server := redistest.Memory(t)
 		var passes atomic.Int64
 		cfg := fleetConfig{
-			loader: after(25*time.Second, counted("popular", 5, &passes)),
-			engine: warm.Config{LockLife: 3 * time.Second},
+			loader: after(12*time.Second, counted("popular", 5, &passes)),
+			engine: warm.Config{LockLife: 2 * time.Second},
 		}
 		first, second := newNode(t, server.Client(), cfg), newNode(t, server.Client(), cfg)
 		start(t, first.engine)
 		wait(t.Context(), time.Second)
 		start(t, second.engine)
-		wait(t.Context(), 40*time.Second)
+		wait(t.Context(), 20*time.Second)
 		if role, status := second.lastRole(t, "popular"); passes.Load() != 1 || role != warm.RoleFollower || status != warm.TaskOK {
 			t.Errorf("%d passes, the second node is %s, %s; want one pass and a follower that is ok", passes.Load(), role, status)
 		}
@@ -124,7 +124,7 @@ func TestFleet_aFailedRunWritesNoLedgerAndBacksOffForAll(t *testing.T) {
 		}
 		broken.Store(false)
 		before := passes.Load()
-		wait(t.Context(), 50*time.Second)
+		wait(t.Context(), 20*time.Second)
 		ok := 0
 		for _, n := range nodes {
 			if _, status := n.lastRole(t, "popular"); status == warm.TaskOK {
@@ -143,7 +143,7 @@ func TestFleet_refreshBeforeExpiryAsksTheSourceOnceForAll(t *testing.T) {
 		server := redistest.Memory(t)
 		var passes atomic.Int64
 		l := counted("popular", 5, &passes)
-		l.RefreshAt, l.TTL = 0.8, time.Minute
+		l.RefreshAt, l.TTL = 0.8, 30*time.Second
 		cfg := fleetConfig{loader: l}
 		var nodes []*node
 		for range 4 {
@@ -151,19 +151,19 @@ func TestFleet_refreshBeforeExpiryAsksTheSourceOnceForAll(t *testing.T) {
 		}
 		startAll(t, nodes)
 		begun := time.Now()
-		for time.Since(begun) < 6*time.Minute {
-			wait(t.Context(), 6*time.Second)
+		for time.Since(begun) < 3*time.Minute {
+			wait(t.Context(), 3*time.Second)
 			for i, n := range nodes {
 				for _, key := range keysOf(5) {
-					if e, err := n.cache.GetEntry(t.Context(), key); err != nil || e.Source == tiercache.FromSource || e.Age > 54*time.Second {
+					if e, err := n.cache.GetEntry(t.Context(), key); err != nil || e.Source == tiercache.FromSource || e.Age > 27*time.Second {
 						t.Fatalf("after %v node %d reads %s: %v from %v, %v old; want it from memory, refreshed in time", time.Since(begun), i, key, err, e.Source, e.Age)
 					}
 				}
 			}
 		}
-		// A pass every 45.6 to 48 seconds: the nodes come up to a twentieth earlier, and the first of them leads.
+		// A pass every 22.8 to 24 seconds: the nodes come up to a twentieth earlier, and the first of them leads.
 		if got := passes.Load(); got < 8 || got > 9 {
-			t.Errorf("%d passes in six minutes for 4 nodes, want 8 or 9", got)
+			t.Errorf("%d passes in three minutes for 4 nodes, want 8 or 9", got)
 		}
 	})
 }
@@ -173,23 +173,23 @@ func TestFleet_refreshStopsOnceNoNodeReads(t *testing.T) {
 		server := redistest.Memory(t)
 		var passes atomic.Int64
 		l := counted("popular", 5, &passes)
-		l.RefreshAt, l.TTL = 0.8, time.Minute
+		l.RefreshAt, l.TTL = 0.8, 20*time.Second
 		cfg := fleetConfig{loader: l}
 		reader, other := newNode(t, server.Client(), cfg), newNode(t, server.Client(), cfg)
 		start(t, reader.engine)
 		start(t, other.engine)
 		for range 60 { // one node reads, whichever leads
-			wait(t.Context(), 6*time.Second)
+			wait(t.Context(), 2*time.Second)
 			if _, err := reader.cache.Get(t.Context(), keysOf(1)[0]); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if got := passes.Load(); got < 7 {
-			t.Errorf("%d passes in six minutes though one node reads, want 7 or more", got)
+			t.Errorf("%d passes in two minutes though one node reads, want 7 or more", got)
 		}
-		wait(t.Context(), 4*time.Minute)
+		wait(t.Context(), 80*time.Second)
 		before := passes.Load()
-		wait(t.Context(), 20*time.Minute)
+		wait(t.Context(), 4*time.Minute)
 		if passes.Load() != before {
 			t.Errorf("%d passes though nobody reads", passes.Load()-before)
 		}

@@ -142,10 +142,10 @@ func (e *Engine) refreshDue(ctx context.Context) time.Time {
 		return next
 	}
 
-	useful := e.useful(due)
+	values := e.values(due)
 	var names []string
 	for _, t := range due {
-		if e.stillRead(ctx, t, useful[t.name]) {
+		if e.stillRead(ctx, t, values[t.name].Useful) {
 			names = append(names, t.name)
 		}
 	}
@@ -171,20 +171,4 @@ func (e *Engine) stillRead(ctx context.Context, t *task, useful uint64) bool {
 	e.cfg.Logger.InfoContext(ctx, "warm: refresh stopped", slog.String("task", t.name), slog.Duration("ttl", t.info.TTL),
 		slog.String("reason", "nothing of it was read for two TTLs; it resumes with the task's next ordinary run"))
 	return false
-}
-
-// useful asks the targets how many entries of each task were read since they were warmed.
-func (e *Engine) useful(tasks []*task) map[string]uint64 {
-	counts := make(map[string]uint64, len(tasks))
-	for _, t := range tasks {
-		if t.target == nil {
-			continue
-		}
-		for _, info := range t.target.Loaders() {
-			if info.Name == t.name {
-				counts[t.name] = info.Useful
-			}
-		}
-	}
-	return counts
 }
