@@ -1,8 +1,11 @@
 package tiercache
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"math"
+	"slices"
 	"time"
 )
 
@@ -67,13 +70,14 @@ type hydrated[K comparable] struct {
 	key  K
 	hash uint64
 	gen  uint64 // before Redis was looked at
+	rank uint32
 }
 
 func (h *hydration[K, V]) all(ctx context.Context, names []string) error {
 	rest := time.NewTimer(0)
 	defer rest.Stop()
 	for i, name := range names {
-		h.add(name)
+		h.add(name, uint32(min(i, math.MaxUint32))) //nolint:gosec // bounded
 		last := i == len(names)-1
 		if len(h.batch) < hydrateKeys && !last || len(h.batch) == 0 {
 			continue
@@ -96,7 +100,7 @@ func (h *hydration[K, V]) all(ctx context.Context, names []string) error {
 }
 
 // add puts a key into the batch if it is to be looked for in Redis.
-func (h *hydration[K, V]) add(name string) {
+func (h *hydration[K, V]) add(name string, rank uint32) {
 	key, err := h.decode(name)
 	if err != nil {
 		h.res.Failed++
@@ -112,7 +116,7 @@ func (h *hydration[K, V]) add(name string) {
 	case have == nil && h.room <= 0:
 		h.res.SkippedRoom++
 	default:
-		h.batch = append(h.batch, hydrated[K]{name: name, key: key, hash: hash})
+		h.batch = append(h.batch, hydrated[K]{name: name, key: key, hash: hash, rank: rank})
 	}
 }
 
@@ -159,6 +163,9 @@ func (h *hydration[K, V]) store(e *hydrated[K], it *item[V]) {
 		h.res.SkippedRoom++
 		return
 	}
+	if it.rank = e.rank; h.tally == nil && have != nil {
+		it.rank = have.rank
+	}
 	again := have != nil && have.id == it.id
 	if again { // it was validated: what is known of it stays
 		it.read, it.warmed = have.read, have.warmed
@@ -203,23 +210,33 @@ func (c *Cache[K, V]) revalidate() {
 	})
 }
 
-// warmedBefore is the keys, in text form, of what warm-ups brought into memory in earlier epochs.
-func (c *Cache[K, V]) warmedBefore(epoch uint64) (names []string) {
+// warmedBefore is the keys, in text form, of what warm-ups brought into memory in earlier epochs, the most wanted first.
+func (c *Cache[K, V]) warmedBefore(epoch uint64) []string {
+	type ranked struct {
+		name string
+		rank uint32
+	}
+	var all []ranked
 	for i := range c.memory.shards {
 		s := &c.memory.shards[i]
-		var keys []K
+		ranks := make(map[K]uint32)
 		s.mu.RLock()
 		for key, sl := range s.slots {
 			if it := sl.item.Load(); it.warmed != nil && it.epoch < epoch {
-				keys = append(keys, key)
+				ranks[key] = it.rank
 			}
 		}
 		s.mu.RUnlock()
-		for _, key := range keys {
+		for key, rank := range ranks { // outside of the lock: the codec of keys is the user's
 			if name, err := c.encodeKey(key); err == nil {
-				names = append(names, name)
+				all = append(all, ranked{name, rank})
 			}
 		}
+	}
+	slices.SortFunc(all, func(a, b ranked) int { return cmp.Compare(a.rank, b.rank) })
+	names := make([]string, len(all))
+	for i := range all {
+		names[i] = all[i].name
 	}
 	return names
 }

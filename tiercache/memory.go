@@ -65,6 +65,7 @@ type slot[K comparable, V any] struct {
 type item[V any] struct {
 	value  V
 	absent bool   // the source said ErrNotFound
+	rank   uint32 // among what its warm-up brought, from 0: the lower, the more it is wanted
 	id     uint64 // of the record, the same in both tiers
 
 	read    int64        // when the source read began, on the memory's clock

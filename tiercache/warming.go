@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -215,7 +216,7 @@ func (w *warming[K, V]) prepare(key K, value V, state *warmKey) (e warmEntry[K, 
 	c := w.c
 	defer c.recovered(&err)
 	it := c.newItem(key, c.clone(value), w.read, w.loader.own).stamp(w.seen)
-	it.warmed = w.loader.tally
+	it.warmed, it.rank = w.loader.tally, uint32(min(len(w.keys), math.MaxUint32)) //nolint:gosec // bounded
 	e = warmEntry[K, V]{key: key, hash: c.memory.hash(key), item: it, cost: c.cost(key, it), state: state}
 	if c.memory.clock.now() >= it.dead {
 		return e, errOutlived
