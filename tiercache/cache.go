@@ -43,8 +43,10 @@ type Cache[K comparable, V any] struct {
 
 	loadersMu sync.Mutex
 	loaders   []*loaderState[K, V]
+	hot       *hot[K] // nil: LearnHot is 0
+	tallies   tallies
 
-	hot *hot[K] // nil: LearnHot is 0
+	revalidating atomic.Int32 // how often it was asked for since it last found nothing to do
 }
 
 // closeWait is how long Close waits for loads that do not heed their context.

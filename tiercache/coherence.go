@@ -80,6 +80,7 @@ func (c *Cache[K, V]) onNotice(n notice) {
 func (c *Cache[K, V]) onEpoch() {
 	c.epoch.Add(1)
 	c.observe(Event{Kind: EventEpoch})
+	c.revalidate()
 }
 
 // onServer: another server may not have heard what was said to the one before it in the last minute. One that was restarted may have come back with what was deleted

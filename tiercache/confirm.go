@@ -120,24 +120,35 @@ func (c *Cache[K, V]) confirm(settled, now int64) {
 // takeBack ends those entries of a batch that an invalidation may have overtaken.
 func (c *Cache[K, V]) takeBack(ctx context.Context, u *unconfirmed, settled int64) {
 	heard := u.breaks == c.redis.channel.breaks.Load() && u.at < settled
-	var notices []notice
-	var ids []uint64
+	var doubtful []unconfirmedKey
 	for _, k := range u.keys {
-		if heard && c.memory.unmoved(k.hash, u.gens) {
-			continue
+		if !heard || !c.memory.unmoved(k.hash, u.gens) {
+			doubtful = append(doubtful, k)
 		}
-		notices = append(notices, c.ledger.begin(noticeKey, c.name, k.text, c.memory.clock.now(), c.redis.channel.next))
-		ids = append(ids, k.id)
 	}
-	if len(notices) == 0 {
+	c.disown(ctx, doubtful)
+}
+
+// disown ends entries that warm runs of this node wrote, as far as they still stand, everywhere. It is no invalidation: what others have stored there since stays, and this node
+// believes it. So the undertakings hear only of what fails, which is invalidated later, whatever stands there then.
+func (c *Cache[K, V]) disown(ctx context.Context, keys []unconfirmedKey) {
+	if len(keys) == 0 {
 		return
+	}
+	notices := make([]notice, len(keys))
+	ids := make([]uint64, len(keys))
+	for i, k := range keys {
+		notices[i] = c.redis.channel.next(noticeKey, c.name, k.text)
+		ids[i] = k.id
 	}
 	errs, err := c.remote.takeBack(ctx, notices, ids)
 	if err != nil {
 		c.redisFailed(err, len(notices))
 	}
 	for i, n := range notices {
-		c.ledger.done(n, err == nil && errs[i] == nil, c.memory.clock.now()) // what fails is invalidated later, whatever stands there then
+		if err != nil || errs[i] != nil {
+			c.ledger.done(n, false, c.memory.clock.now())
+		}
 	}
 	c.counters.add(notices[0].number, takenBack, uint64(len(notices)))
 }

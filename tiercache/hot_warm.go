@@ -36,6 +36,7 @@ func (c *Cache[K, V]) warmHot(ctx context.Context, opts WarmOptions) (res WarmRe
 		return c.judgeHot(keys, opts)
 	}
 	if c.remote != nil {
+		opts.Task = hotLoader(c.name)
 		res = c.Hydrate(ctx, c.textsOf(keys), opts)
 		err = errors.Join(err, res.Err)
 	}

@@ -1,18 +1,24 @@
 package tiercache
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 )
 
-// Hydrate fills memory from Redis with the keys given in their text form, most wanted first, as far as there is room; keys that Redis
-// does not hold are left to demand. It never asks the source. Of the options it heeds Room. In the result Emitted counts the keys, Memory those that are
-// readable afterwards.
+// Hydrate fills memory from Redis with the keys given in their text form, most wanted first, as far as there is room. Keys that Redis does not hold, or holds
+// as expired, are left to demand: Hydrate never asks the source. It reads in small batches, one after the other, with pauses between them, so that live
+// reads go on as before.
+//
+// Of the options it heeds Room, Stored, Task and Age. In the result Emitted counts the keys, Memory those that are readable in memory afterwards, SkippedFresh those
+// of them that were left as they were, SkippedRoom those for which there was no room, Refused those that were invalidated meanwhile, and Failed those whose text form is no
+// key; the rest is gone from Redis. The error is of Redis, or ctx's; what was filled before it stays. Without Redis nothing is filled.
 func (c *Cache[K, V]) Hydrate(ctx context.Context, keys []string, opts WarmOptions) WarmResult {
 	began := time.Now()
-	res := WarmResult{Emitted: len(keys)}
+	res := WarmResult{Loader: opts.Task, Emitted: len(keys)}
 	if c.closed.Load() || !c.tasks.enter() {
 		res.Err = ErrClosed
 		return res
@@ -20,28 +26,117 @@ func (c *Cache[K, V]) Hydrate(ctx context.Context, keys []string, opts WarmOptio
 	defer c.tasks.leave()
 	ctx, cancel := c.untilClose(ctx)
 	defer cancel()
-	room := opts.Room
-	if room == 0 {
-		room = c.warmRoom()
-	}
-	for batch := range slices.Chunk(keys, hydrateKeys) {
-		if res.Err = c.hydrate(ctx, batch, &room, &res); res.Err != nil {
-			break
+	if c.remote != nil {
+		h := hydration[K, V]{c: c, opts: opts, room: opts.Room, rest: hydrateRest, res: &res}
+		if opts.Room == 0 {
+			h.room = c.warmRoom()
+		}
+		if opts.Task != "" {
+			h.tally = c.tallies.of(opts.Task)
+		}
+		epoch := c.epoch.Load()
+		res.Err = h.all(ctx, keys)
+		if epoch != c.epoch.Load() {
+			c.revalidate()
 		}
 	}
 	res.Duration = time.Since(began)
 	return res
 }
 
-// hydrateKeys is small: bigger batches push the live reads' latency up.
-const hydrateKeys = 64
+const (
+	// hydrateKeys is small: bigger batches push the live reads' latency up.
+	hydrateKeys = 64
+	// hydrateRest is the pause behind a batch, in times that the batch took, where somebody waits for the whole to be done, and revalidateRest where nobody does.
+	hydrateRest    = 0.25
+	revalidateRest = 1
+)
 
-func (c *Cache[K, V]) hydrate(ctx context.Context, names []string, room *int64, res *WarmResult) (err error) {
-	if c.remote == nil {
-		return nil
+// hydration is one call of Hydrate.
+type hydration[K comparable, V any] struct {
+	c     *Cache[K, V]
+	opts  WarmOptions
+	room  int64
+	rest  float64 // how long the pause behind a batch is, in times that the batch took
+	tally *tally
+	res   *WarmResult
+
+	batch []hydrated[K]
+}
+
+// hydrated is a key of a batch.
+type hydrated[K comparable] struct {
+	name string
+	key  K
+	hash uint64
+	gen  uint64 // before Redis was looked at
+	rank uint32
+}
+
+func (h *hydration[K, V]) all(ctx context.Context, names []string) error {
+	rest := time.NewTimer(0)
+	defer rest.Stop()
+	for i, name := range names {
+		h.add(name, uint32(min(i, math.MaxUint32))) //nolint:gosec // bounded
+		last := i == len(names)-1
+		if len(h.batch) < hydrateKeys && !last || len(h.batch) == 0 {
+			continue
+		}
+		began := time.Now()
+		if err := h.flush(ctx); err != nil {
+			return fmt.Errorf("tiercache: cache %q: hydrate: %w", h.c.name, err)
+		}
+		if last {
+			break
+		}
+		rest.Reset(time.Duration(h.rest * float64(time.Since(began))))
+		select {
+		case <-rest.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
+	return nil
+}
+
+// add puts a key into the batch if it is to be looked for in Redis.
+func (h *hydration[K, V]) add(name string, rank uint32) {
+	key, err := h.decode(name)
+	if err != nil {
+		h.res.Failed++
+		return
+	}
+	hash := h.c.memory.hash(key)
+	now := h.c.memory.clock.now()
+	have := h.c.memory.get(hash, key)
+	switch {
+	case have != nil && h.c.fresh(have, now) && (h.opts.Age == 0 || now-have.read < int64(h.opts.Age)):
+		h.res.Memory++
+		h.res.SkippedFresh++
+	case have == nil && h.room <= 0:
+		h.res.SkippedRoom++
+	default:
+		h.batch = append(h.batch, hydrated[K]{name: name, key: key, hash: hash, rank: rank})
+	}
+}
+
+// decode runs a callback of the user, which may panic.
+func (h *hydration[K, V]) decode(name string) (key K, err error) {
+	defer h.c.recovered(&err)
+	return h.c.cfg.Keys.DecodeKey(name)
+}
+
+// flush reads the batch's keys and stores what is worth it.
+func (h *hydration[K, V]) flush(ctx context.Context) (err error) {
+	c := h.c
 	defer c.recovered(&err)
-	gens := c.memory.generations()
+	batch := h.batch
+	h.batch = h.batch[:0]
+	names := make([]string, len(batch))
+	for i := range batch {
+		names[i] = batch[i].name
+		batch[i].gen = c.memory.generation(batch[i].hash)
+	}
 	seen := c.sight()
 	now := c.memory.clock.now()
 	all, err := c.remote.read(ctx, names)
@@ -50,35 +145,98 @@ func (c *Cache[K, V]) hydrate(ctx context.Context, names []string, room *int64, 
 	}
 	if err != nil {
 		c.redisFailed(err, len(names))
-		return fmt.Errorf("tiercache: cache %q: hydrate: %w", c.name, err)
+		return err
 	}
-	for i, name := range names {
-		key, err := c.cfg.Keys.DecodeKey(name)
-		if err != nil {
-			res.Failed++
-			continue
-		}
-		hash := c.memory.hash(key)
-		if have := c.memory.get(hash, key); have != nil && c.fresh(have, now) {
-			res.Memory++
-			res.SkippedFresh++
-			continue
-		}
-		it := c.fromRecord(&all[i], now, seen)
-		if it == nil || it.absent || now >= it.fresh {
-			continue
-		}
-		cost := c.cost(key, it)
-		if cost > *room {
-			res.SkippedRoom++
-			continue
-		}
-		if c.fillMemory(hash, key, it, gens[c.memory.genIndex(hash)]) {
-			*room -= cost
-			res.Memory++
-		} else {
-			res.Refused++
+	for i := range batch {
+		if it := c.fromRecord(&all[i], now, seen); it != nil && !it.absent && now < it.fresh {
+			h.store(&batch[i], it)
 		}
 	}
 	return nil
+}
+
+func (h *hydration[K, V]) store(e *hydrated[K], it *item[V]) {
+	c := h.c
+	have := c.memory.get(e.hash, e.key)
+	cost := c.cost(e.key, it)
+	if have == nil && cost > h.room {
+		h.res.SkippedRoom++
+		return
+	}
+	if it.rank = e.rank; h.tally == nil && have != nil {
+		it.rank = have.rank
+	}
+	again := have != nil && have.id == it.id
+	if again { // it was validated: what is known of it stays
+		it.read, it.warmed = have.read, have.warmed
+		it.useful.Store(have.useful.Load())
+	} else {
+		if it.warmed = h.tally; it.warmed == nil && have != nil {
+			it.warmed = have.warmed
+		}
+	}
+	if !c.fillMemory(e.hash, e.key, it, e.gen) {
+		h.res.Refused++
+		return
+	}
+	h.res.Memory++
+	if have == nil {
+		h.room -= cost
+	}
+	if !again {
+		it.warmed.brought()
+	}
+	if h.opts.Stored != nil {
+		h.opts.Stored(e.name)
+	}
+}
+
+// revalidate reads from Redis again, behind everybody's back, what warm-ups have brought before the epoch that has just begun. Else each entry's next read would have to, and
+// a node that starts, whose first epoch ends when it has met the others, would be warm for a second. A run that an epoch has overtaken asks for it too, as what it stored
+// last may have come after the look at what there is.
+func (c *Cache[K, V]) revalidate() {
+	if c.remote == nil || c.tallies.none() || c.revalidating.Add(1) > 1 {
+		return // the one under way looks again
+	}
+	c.background(func(ctx context.Context) {
+		for asked := int32(0); !c.revalidating.CompareAndSwap(asked, 0); {
+			asked = c.revalidating.Load()
+			h := hydration[K, V]{c: c, rest: revalidateRest, res: new(WarmResult)}
+			if err := h.all(ctx, c.warmedBefore(c.epoch.Load())); err != nil {
+				c.revalidating.Store(0) // the reads do it
+				return
+			}
+		}
+	})
+}
+
+// warmedBefore is the keys, in text form, of what warm-ups brought into memory in earlier epochs, the most wanted first.
+func (c *Cache[K, V]) warmedBefore(epoch uint64) []string {
+	type ranked struct {
+		name string
+		rank uint32
+	}
+	var all []ranked
+	for i := range c.memory.shards {
+		s := &c.memory.shards[i]
+		ranks := make(map[K]uint32)
+		s.mu.RLock()
+		for key, sl := range s.slots {
+			if it := sl.item.Load(); it.warmed != nil && it.epoch < epoch {
+				ranks[key] = it.rank
+			}
+		}
+		s.mu.RUnlock()
+		for key, rank := range ranks { // outside of the lock: the codec of keys is the user's
+			if name, err := c.encodeKey(key); err == nil {
+				all = append(all, ranked{name, rank})
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b ranked) int { return cmp.Compare(a.rank, b.rank) })
+	names := make([]string, len(all))
+	for i := range all {
+		names[i] = all[i].name
+	}
+	return names
 }

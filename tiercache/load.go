@@ -189,7 +189,7 @@ func (l *loading[K, V]) answer(f *flight[K, V], got *found, now int64) bool {
 		return false
 	}
 	if f.old != nil && f.old.id == it.id { // it was validated: what is known of it stays
-		it.read, it.warmed = f.old.read, f.old.warmed
+		it.read, it.warmed, it.rank = f.old.read, f.old.warmed, f.old.rank
 		it.useful.Store(f.old.useful.Load())
 	}
 	if l.suffices(f, it, now) {

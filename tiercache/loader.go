@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 )
 
@@ -45,13 +44,17 @@ type LoaderInfo struct {
 	MaxItems  int
 	RefreshAt float64
 
-	// EachNode marks what every node must run for itself, as it is about this process's memory and asks the source for next to nothing: the replay of learned
+	// EveryNode marks what every node must run for itself, as it is about this process's memory and asks the source for next to nothing: the replay of learned
 	// hot keys, "hot:NAME". Its entries keep their own TTLs; TTL is 0.
-	EachNode bool
+	EveryNode bool
+	// Format says which records of Redis this cache can read: those of its Version and its Codec. Nodes share what they warm where it is the same. It
+	// is empty without Redis.
+	Format string
 
 	// Useful counts the warmed entries that were read from memory at least once since they were warmed. It only grows, so that an
-	// engine can tell a loader whose entries nobody reads.
+	// engine can tell a loader whose entries nobody reads. It is Value.Useful.
 	Useful uint64
+	Value  WarmStats
 }
 
 // WarmResult is what one run of one loader did. The counts are of distinct keys, except Emitted.
@@ -74,9 +77,9 @@ func (r WarmResult) Cached() int { return max(r.Memory, r.Redis+r.SkippedFresh) 
 // loaderState is a registered loader with what is counted over its runs.
 type loaderState[K comparable, V any] struct {
 	Loader[K, V]
-	hot    bool          // it is the replay of hot keys, and has no Load
-	own    time.Duration // its TTL where it has one of its own: that goes before Config.Expiry
-	useful atomic.Uint64
+	hot   bool          // it is the replay of hot keys, and has no Load
+	own   time.Duration // its TTL where it has one of its own: that goes before Config.Expiry
+	tally *tally
 }
 
 // RegisterLoader adds a warmup loader. It fails on a bad field, and on a name the cache has already. A loader may name loaders in After that
@@ -100,7 +103,7 @@ func (c *Cache[K, V]) RegisterLoader(l Loader[K, V]) error {
 		l.TTL = c.cfg.TTL
 	}
 	l.After = slices.Clone(l.After)
-	c.loaders = append(c.loaders, &loaderState[K, V]{Loader: l, own: own})
+	c.loaders = append(c.loaders, &loaderState[K, V]{Loader: l, own: own, tally: c.tallies.of(l.Name)})
 	return nil
 }
 
@@ -140,12 +143,21 @@ func (c *Cache[K, V]) Loaders() []LoaderInfo {
 	defer c.loadersMu.Unlock()
 	infos := make([]LoaderInfo, len(c.loaders))
 	for i, l := range c.loaders {
+		value := l.tally.stats()
 		infos[i] = LoaderInfo{
 			Name: l.Name, TTL: l.TTL, Priority: l.Priority, After: slices.Clone(l.After), Required: l.Required,
-			Timeout: l.Timeout, MaxItems: l.MaxItems, RefreshAt: l.RefreshAt, Useful: l.useful.Load(), EachNode: l.hot,
+			Timeout: l.Timeout, MaxItems: l.MaxItems, RefreshAt: l.RefreshAt, EveryNode: l.hot, Format: c.recordFormat(), Useful: value.Useful, Value: value,
 		}
 	}
 	return infos
+}
+
+// recordFormat is LoaderInfo.Format.
+func (c *Cache[K, V]) recordFormat() string {
+	if c.remote == nil {
+		return ""
+	}
+	return fmt.Sprintf("%d/%s", c.cfg.Version, strings.TrimSpace(c.codec))
 }
 
 // loader finds a registered loader by name, nil where there is none.

@@ -65,6 +65,7 @@ type slot[K comparable, V any] struct {
 type item[V any] struct {
 	value  V
 	absent bool   // the source said ErrNotFound
+	rank   uint32 // among what its warm-up brought, from 0: the lower, the more it is wanted
 	id     uint64 // of the record, the same in both tiers
 
 	read    int64        // when the source read began, on the memory's clock
@@ -80,8 +81,8 @@ type item[V any] struct {
 	tags   []string // canonical
 	count  uint64   // of tag invalidations, before it was looked for
 
-	warmed *atomic.Uint64 // the loader's count of useful entries, where a warm run brought this; else nil
-	useful atomic.Bool    // it has been counted there
+	warmed *tally      // of the task whose run brought this; else nil
+	useful atomic.Bool // it has been counted there, as read or as gone unread
 }
 
 // clock is the process's monotonic clock in nanoseconds since the cache began; wall clocks are nobody's business here.
@@ -283,6 +284,9 @@ func (m *memory[K, V]) write(hash uint64, key K, it *item[V], cost int64, may fu
 		return false
 	}
 	if sl != nil && sl.cost == cost && !sl.gone.Load() {
+		if have.id != it.id { // else it was validated
+			have.leave(false)
+		}
 		sl.item.Store(it)
 		s.mu.Unlock()
 		return true
@@ -329,6 +333,7 @@ func (s *shard[K, V]) takeKey(key K) (had *item[V], known bool) {
 func (s *shard[K, V]) take(sl *slot[K, V]) bool {
 	delete(s.slots, sl.key)
 	s.cost -= sl.cost
+	sl.item.Load().leave(false)
 	if sl.windowed {
 		s.window.remove(sl)
 		return false

@@ -70,6 +70,7 @@ func (m *memory[K, V]) reap() {
 		s := m.shard(sl.hash)
 		s.mu.Lock()
 		if s.slots[sl.key] == sl {
+			sl.item.Load().leave(true)
 			s.take(sl)
 			n++
 			m.counters.add(sl.hash, evictions, 1)

@@ -105,8 +105,8 @@ func (c *Cache[K, V]) hit(ctx context.Context, hash uint64, key K, it *item[V], 
 		return Entry[V]{}, ErrNotFound
 	}
 	c.learn(hash, key, c.counters.add(hash, memoryHits, 1))
-	if it.warmed != nil && !it.useful.Load() && it.useful.CompareAndSwap(false, true) {
-		it.warmed.Add(1)
+	if it.warmed != nil {
+		it.warmed.hit(hash, &it.useful)
 	}
 	c.refreshIfDue(ctx, hash, key, it, now)
 	return c.entry(it, FromMemory, now)

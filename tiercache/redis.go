@@ -151,6 +151,15 @@ func (r *Redis) Do(ctx context.Context, fn func(context.Context, redis.Universal
 	return err
 }
 
+// DoFor is Do for an operation on one key, or on several of one hash slot: in a Cluster it is under the breaker of the master that has them.
+func (r *Redis) DoFor(ctx context.Context, key string, fn func(context.Context, redis.UniversalClient) error) error {
+	_, err := doFor(ctx, r, key, func(ctx context.Context) (struct{}, error) { return struct{}{}, fn(ctx, r.client) })
+	return err
+}
+
+// Prefix is RedisConfig.Prefix, for those who have keys of their own there.
+func (r *Redis) Prefix() string { return r.cfg.Prefix }
+
 func (r *Redis) isClosed() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

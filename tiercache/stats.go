@@ -35,6 +35,8 @@ type Stats struct {
 	Entries  int   // gauge: entries in memory
 	Cost     int64 // gauge: what they cost, in units of Capacity
 	Capacity int64
+
+	Warm map[string]WarmStats // by task: what its warm-ups were worth to this process
 }
 
 // Hits is the number of reads that a tier answered, stale ones and remembered absences included.
@@ -123,7 +125,7 @@ func (c *Cache[K, V]) Stats() Stats {
 		LoadErrors: c.counters.sum(loadErrors), Joined: c.counters.sum(joins), Evictions: c.counters.sum(evictions),
 		Expirations: c.counters.sum(expirations), Oversized: c.counters.sum(oversized), Refused: c.counters.sum(refused),
 		RedisErrors: c.counters.sum(redisErrors), TakenBack: c.counters.sum(takenBack), CorruptBy: make(map[string]uint64),
-		Capacity: c.cfg.Capacity,
+		Capacity: c.cfg.Capacity, Warm: c.tallies.stats(),
 	}
 	for cause := range numCauses {
 		if n := c.counters.corrupt[cause].Load(); n > 0 {

@@ -21,11 +21,22 @@ type WarmOptions struct {
 	// whatever the loader still emits is refused. Zero waits as long as it takes.
 	Grace time.Duration
 	// Stored, where given, hears the text form of each key that was stored in the furthest tier (Redis, or memory without Redis), in
-	// the order of emission. It is called from one goroutine at a time.
+	// the order of emission; of Hydrate, that was stored in memory. It is called from one goroutine at a time.
 	Stored func(key string)
 	// Judged, where given, hears what a dry run finds of each entry, in the order of emission, from one goroutine at a time. What a loader emits twice it
 	// may hear of twice. It costs a read of Redis a batch.
 	Judged func(Judgement)
+	// Pace, where given, is asked for the turn of each entry before emit takes it. Its error is emit's.
+	Pace func(ctx context.Context) error
+	// Kept, where given, hears of each batch after Redis has answered its writes: the text forms of those keys that Redis holds now and
+	// that it hasn't heard of before, in the order of emission. Its error says that this process may no longer write: the batch is taken back, both
+	// in Redis and in memory, and the run ends with the error. It is called from one goroutine at a time, and not at all without Redis.
+	Kept func(ctx context.Context, keys []string) error
+	// Task is the name under which Hydrate counts what it brings, see [Stats]; WarmLoader has its loader's.
+	Task string
+	// Age is of Hydrate alone: what memory holds and the source gave within this time is left as it is, and what is older is read again. Zero leaves
+	// whatever is fresh.
+	Age time.Duration
 }
 
 // ErrAbandoned ends the run of a loader that did not return when its context had ended.
@@ -132,7 +143,11 @@ func (c *Cache[K, V]) WarmLoader(ctx context.Context, name string, opts WarmOpti
 	if l.hot {
 		return c.warmHot(ctx, opts)
 	}
-	res = c.newWarming(ctx, l, opts).run(ctx)
+	w := c.newWarming(ctx, l, opts)
+	res = w.run(ctx)
+	if w.seen.epoch != c.epoch.Load() {
+		c.revalidate()
+	}
 	if res.Err != nil && c.closed.Load() {
 		res.Err = fmt.Errorf("%w: %w", ErrClosed, res.Err)
 	}

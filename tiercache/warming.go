@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -27,10 +28,12 @@ type warming[K comparable, V any] struct {
 	over  bool
 	batch []warmEntry[K, V]
 	bytes int
+	since int64 // when the batch's first entry came
 	keys  map[K]*warmKey
 	room  int64
 	res   WarmResult
 	redis error // why the last batch did not reach Redis
+	halt  error // of WarmOptions.Kept
 }
 
 // warmEntry waits for its batch.
@@ -49,6 +52,7 @@ type warmKey struct {
 	outcome  warmOutcome
 	inMemory bool // it has its room already
 	queued   int  // its place in the batch that is being filled, from 1; 0 is none
+	kept     bool // WarmOptions.Kept has heard of it
 }
 
 type warmOutcome uint8
@@ -60,6 +64,9 @@ const (
 	warmRefused
 	warmFailed
 )
+
+// batchWait is how long an entry of a slow source waits for its batch, unless no other comes.
+const batchWait = 100 * time.Millisecond
 
 var (
 	errRunOver  = errors.New("tiercache: emit after the run was over")
@@ -128,6 +135,9 @@ func (w *warming[K, V]) run(ctx context.Context) WarmResult {
 		err = ctx.Err() // a loader that was cut short may well have returned nil
 	}
 	w.count()
+	if w.halt != nil && !errors.Is(err, w.halt) {
+		err = errors.Join(err, w.halt)
+	}
 	w.res.Err = errors.Join(err, w.redis)
 	return w.res
 }
@@ -157,6 +167,11 @@ func (w *warming[K, V]) wait(ctx context.Context, done <-chan error) error {
 
 // emit takes one entry. It blocks while a batch is written: that is the loader's backpressure.
 func (w *warming[K, V]) emit(key K, value V) (err error) {
+	if w.opts.Pace != nil {
+		if err := w.opts.Pace(w.ctx); err != nil {
+			return err
+		}
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
@@ -174,6 +189,7 @@ func (w *warming[K, V]) emit(key K, value V) (err error) {
 		w.keys[key] = state
 	}
 	w.res.Emitted++
+	w.loader.tally.rows.Add(1)
 	e, err := w.prepare(key, value, state)
 	if err != nil {
 		state.outcome = warmFailed
@@ -187,10 +203,14 @@ func (w *warming[K, V]) emit(key K, value V) (err error) {
 		w.batch[state.queued-1] = e // the last value counts
 		return nil
 	}
+	now := w.c.memory.clock.now()
+	if len(w.batch) == 0 {
+		w.since = now
+	}
 	w.batch = append(w.batch, e)
 	state.queued = len(w.batch)
 	w.bytes += len(e.write.record)
-	if len(w.batch) >= batchKeys || w.bytes >= batchBytes {
+	if len(w.batch) >= batchKeys || w.bytes >= batchBytes || now-w.since > int64(batchWait) {
 		return w.flush()
 	}
 	return nil
@@ -201,7 +221,7 @@ func (w *warming[K, V]) prepare(key K, value V, state *warmKey) (e warmEntry[K, 
 	c := w.c
 	defer c.recovered(&err)
 	it := c.newItem(key, c.clone(value), w.read, w.loader.own).stamp(w.seen)
-	it.warmed = &w.loader.useful
+	it.warmed, it.rank = w.loader.tally, uint32(min(len(w.keys), math.MaxUint32)) //nolint:gosec // bounded
 	e = warmEntry[K, V]{key: key, hash: c.memory.hash(key), item: it, cost: c.cost(key, it), state: state}
 	if c.memory.clock.now() >= it.dead {
 		return e, errOutlived
@@ -292,12 +312,44 @@ func (w *warming[K, V]) flush() error {
 	})
 	w.toRedis(batch)
 	w.takeBack(batch)
+	if err := w.keep(batch); err != nil {
+		return err
+	}
 	for _, e := range batch {
 		if e.state.outcome == warmStored || e.state.outcome == warmFailed && w.redis != nil {
 			w.toMemory(e)
 		}
 	}
 	return w.ctx.Err()
+}
+
+// keep asks, now that Redis has answered the batch's writes, whether this process may still write. Asked before the writes, it would be no fence for a process that
+// freezes between question and write.
+func (w *warming[K, V]) keep(batch []warmEntry[K, V]) error {
+	if w.opts.Kept == nil || w.c.remote == nil || w.tokens == nil {
+		return nil
+	}
+	keys := make([]string, 0, len(batch))
+	for _, e := range batch {
+		if (e.state.outcome == warmStored || e.state.outcome == warmSkippedFresh) && !e.state.kept {
+			e.state.kept = true
+			keys = append(keys, e.write.text)
+		}
+	}
+	err := w.opts.Kept(w.ctx, keys)
+	if err == nil {
+		return nil
+	}
+	var own []unconfirmedKey
+	for _, e := range batch {
+		if e.state.outcome == warmStored || e.state.outcome == warmFailed { // what got no answer may have been stored
+			e.state.outcome = warmRefused
+			own = append(own, unconfirmedKey{text: e.write.text, hash: e.hash, id: e.item.id})
+		}
+	}
+	w.c.disown(context.WithoutCancel(w.ctx), own)
+	w.over, w.halt = true, err // whatever the loader makes of it
+	return err
 }
 
 // takeBack invalidates what was stored in Redis for keys that were invalidated on this node between flush's look at their generations and now: Redis may have
@@ -428,7 +480,11 @@ func (w *warming[K, V]) toMemory(e warmEntry[K, V]) {
 		return
 	}
 	gen := w.gens[w.c.memory.genIndex(e.hash)]
-	if w.c.fillMemory(e.hash, e.key, e.item, gen) && w.c.remote == nil && w.opts.Stored != nil {
+	if !w.c.fillMemory(e.hash, e.key, e.item, gen) {
+		return
+	}
+	e.item.warmed.brought()
+	if w.c.remote == nil && w.opts.Stored != nil {
 		if text, err := w.c.text(e.key); err == nil {
 			w.opts.Stored(text)
 		}

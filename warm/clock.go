@@ -2,6 +2,7 @@ package warm
 
 import (
 	"context"
+	"time"
 
 	"github.com/warmcache/warmcache/schedule"
 )
@@ -32,7 +33,11 @@ func (e *Engine) newScheduler() (*schedule.Scheduler, error) {
 // scheduled is the work of both jobs: it lasts as long as the run, so that the job's own record tells how that went. What ctx ends is
 // the waiting; the run is ended by Stop.
 func (e *Engine) scheduled(ctx context.Context) error {
-	ticket, begun := e.background(ctx, Request{Trigger: TriggerSchedule})
+	req := Request{Trigger: TriggerSchedule}
+	if fired, ok := schedule.RunFromContext(ctx); ok && fired.Job == cronJob {
+		req.slot = cronJob + "@" + fired.Due.UTC().Format(time.RFC3339)
+	}
+	ticket, begun := e.background(ctx, req)
 	if !begun {
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -15,8 +16,8 @@ import (
 // Config describes an engine. The zero value is usable: every zero field has the default that it names. It is checked once, in
 // [New], which reports every bad field in one error.
 type Config struct {
-	// Redis is the Redis of the fleet that the engine belongs to; nil = this process alone. The ledger that lets a fleet warm
-	// once is not built yet: with Redis set, tasks report the role [RoleLeader], and every node still runs all of its tasks itself.
+	// Redis is the Redis of the fleet that the engine belongs to; nil = this process alone. All engines on it with one prefix run each task once for all: one
+	// of them leads, the others fill their memory from Redis with what it has left there. A loader takes part if its cache has a Redis.
 	Redis *tiercache.Redis
 
 	// Concurrency is how many tasks run at once; default 4.
@@ -40,8 +41,12 @@ type Config struct {
 	TaskTimeout time.Duration
 	// Grace is the time that a task has to return after its context is over, until it is abandoned; default 5 s. See [TaskAbandoned].
 	Grace time.Duration
-	// LockLife is the life of the ledger's lock, renewed at a third; default 10 s. Not used before the ledger is built.
+	// LockLife is the life of the lock on a task, which its leader renews at a third of it; default 10 s. A leader that dies, or stands still, is followed
+	// after this time by another, so it is longer than a process may well stand still.
 	LockLife time.Duration
+	// StartupAge is how long ago the fleet's last pass over a task's source may have begun for a node that starts to be content with it; default, for each loader, its RefreshAt
+	// or else 0.8 of its TTL, and 48 minutes for a function.
+	StartupAge time.Duration
 	// Timeout bounds one run; default 60 s.
 	Timeout time.Duration
 	// ReadyTimeout is how long Ready waits for the required tasks, from Start on; default 30 s.
@@ -52,6 +57,11 @@ type Config struct {
 	// between tries double from 100 ms to 5 s, of which a random share is taken. Not tried again are: a context's end, a panic,
 	// [tiercache.ErrNotFound], [tiercache.ErrClosed], [tiercache.ErrDegraded], and an error with a method Permanent() bool that says true.
 	Retries int
+
+	// ItemsPerSecond bounds the entries that all loaders of this engine may emit; zero = no bound.
+	ItemsPerSecond float64
+	// SourceCallsPerSecond bounds the calls of loaders and functions, and of [SourceCall] in them; zero = no bound.
+	SourceCallsPerSecond float64
 
 	// Disabled is the master switch: nothing runs, not even by hand.
 	Disabled bool
@@ -136,9 +146,15 @@ func (s *settings) check() error {
 		{"LockLife", s.LockLife},
 		{"Timeout", s.Timeout},
 		{"ReadyTimeout", s.ReadyTimeout},
+		{"StartupAge", s.StartupAge},
 	} {
 		if d.value < 0 {
 			bad("%s %v is negative", d.field, d.value)
+		}
+	}
+	for field, perSecond := range map[string]float64{"ItemsPerSecond": s.ItemsPerSecond, "SourceCallsPerSecond": s.SourceCallsPerSecond} {
+		if !(perSecond >= 0) || math.IsInf(perSecond, 1) {
+			bad("%s %v must be a finite number of at least 0", field, perSecond)
 		}
 	}
 	var err error

@@ -35,6 +35,7 @@ type Engine struct {
 	hurry   chan struct{} // closed as the context of Stop ends
 	wake    chan struct{} // tells the refresher to look again; holds one
 	events  hub
+	pace    *pace
 
 	goroutines sync.WaitGroup // runs and the refresher
 
@@ -69,6 +70,7 @@ func New(cfg Config) (*Engine, error) {
 		hurry:     make(chan struct{}),
 		wake:      make(chan struct{}, 1),
 		records:   make(map[string]*taskRecord),
+		pace:      newPace(s.Config),
 		stopAfter: func() bool { return true },
 	}
 	if e.scheduler, err = e.newScheduler(); err != nil {
@@ -305,6 +307,7 @@ type taskRecord struct {
 	counts    map[TaskStatus]uint64
 	durations []time.Duration // of the last runs whose loader had no error
 	refresh   refreshState
+	parked    time.Time // it waits for Redis: when to look again; else zero
 }
 
 const durationsKept = 50

@@ -28,6 +28,7 @@ type Event struct {
 	Trigger   Trigger
 	Task      string
 	Status    TaskStatus    // of a task that ended
+	Role      Role          // of a task that ended
 	Items     int           // cached by the task, or by the run
 	Duration  time.Duration // of the task, or of the run
 	Reason    string        // why a task is not ok, in the engine's words; the loader's own error stands in the log and in Run

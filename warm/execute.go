@@ -2,6 +2,7 @@ package warm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -24,7 +25,7 @@ func (e *Engine) execute(ctx context.Context, r *running) {
 		slog.Bool("dry_run", r.run.DryRun))
 	e.events.publish(Event{Kind: EventRunStarted, Run: r.run.ID, Trigger: r.run.Trigger, Total: len(r.tasks)})
 
-	d := dispatch{e: e, r: r, log: log, over: make(map[string]TaskStatus, len(r.tasks))}
+	d := dispatch{e: e, r: r, log: log, over: make(map[string]TaskStatus, len(r.tasks)), parked: make(map[string]bool)}
 	d.all(ctx, limit)
 	e.finish(ctx, r, log)
 }
@@ -39,6 +40,8 @@ type dispatch struct {
 	r    *running
 	log  *slog.Logger
 	over map[string]TaskStatus
+
+	parked map[string]bool // tasks that wait for Redis
 }
 
 func (d *dispatch) all(ctx context.Context, limit int) {
@@ -56,7 +59,7 @@ func (d *dispatch) all(ctx context.Context, limit int) {
 		if at < 0 || (active == limit && ctx.Err() == nil) {
 			out := <-ended
 			active--
-			d.over[out.Name] = out.Status
+			d.over[out.Name], d.parked[out.Name] = out.Status, errors.Is(out.Err, errRedisAway)
 			continue
 		}
 		i := waiting[at]
@@ -86,14 +89,18 @@ func (d *dispatch) ready(t *task, inRun map[string]bool) bool {
 
 // skip ends a task that is not to begin: one of its dependencies has nothing to build on, or the run is over.
 func (d *dispatch) skip(ctx context.Context, t *task) (TaskRun, bool) {
-	out := TaskRun{Name: t.name, Role: d.e.role()}
+	out := TaskRun{Name: t.name, Role: d.e.role(t)}
 	if ctx.Err() != nil {
 		out.Status, out.Err = TaskCancelled, context.Cause(ctx)
 		return out, true
 	}
 	for _, dep := range t.opts.After {
-		switch status := d.over[dep]; status {
-		case "", TaskOK, TaskPartial:
+		switch status := d.over[dep]; {
+		case status == "" || status == TaskOK || status == TaskPartial:
+		case d.parked[dep]:
+			d.parked[t.name] = true
+			out.Status, out.Err = TaskSkipped, fmt.Errorf("it runs after %s: %w", dep, errRedisAway)
+			return out, true
 		default:
 			out.Status, out.Err = TaskSkipped, fmt.Errorf("it runs after %s, which is %s", dep, status)
 			return out, true
@@ -115,13 +122,14 @@ func (d *dispatch) begin(ctx context.Context, i int) {
 // end records a task that is over, begun or not. Whoever waits for the task needn't wait for the rest of the run.
 func (d *dispatch) end(ctx context.Context, i int, out TaskRun) {
 	t := d.r.tasks[i]
-	useful := d.e.useful([]*task{t})[t.name]
+	useful := d.e.values([]*task{t})[t.name].Useful
 	d.e.mu.Lock()
 	d.r.run.Tasks[i] = out
 	if !d.r.run.DryRun {
 		rec := d.e.records[t.name]
 		rec.note(d.r.run.ID, out)
 		rec.refresh.note(t, out, d.r.run.Trigger, useful)
+		rec.park(out)
 		d.e.passGate(ctx, out)
 	}
 	completed, total := d.r.run.Completed(), len(d.r.tasks)
@@ -132,7 +140,7 @@ func (d *dispatch) end(ctx context.Context, i int, out TaskRun) {
 		took = out.Ended.Sub(out.Started)
 	}
 	attrs := []any{
-		slog.String("task", out.Name), slog.String("status", string(out.Status)), slog.Int("items", out.Items),
+		slog.String("task", out.Name), slog.String("status", string(out.Status)), slog.Int("items", out.Items), slog.String("role", string(out.Role)),
 		slog.Int("attempts", out.Attempts), slog.Duration("duration", took), slog.Int("completed", completed), slog.Int("total", total),
 	}
 	switch {
@@ -146,16 +154,25 @@ func (d *dispatch) end(ctx context.Context, i int, out TaskRun) {
 		d.log.InfoContext(ctx, "warm: task ended", attrs...)
 	}
 	d.e.events.publish(Event{
-		Kind: EventTaskEnded, Run: d.r.run.ID, Trigger: d.r.run.Trigger, Task: out.Name, Status: out.Status, Items: out.Items,
+		Kind: EventTaskEnded, Run: d.r.run.ID, Trigger: d.r.run.Trigger, Task: out.Name, Status: out.Status, Role: out.Role, Items: out.Items,
 		Reason: reason(out), Duration: took, Completed: completed, Total: total,
 	})
 }
 
-// progress lets the status see how far a task has come.
-func (e *Engine) progress(r *running, t *task, stored *atomic.Int64) {
+// progress is a counter by which the status sees how far a task has come.
+func (e *Engine) progress(r *running, t *task) *atomic.Int64 {
+	stored := new(atomic.Int64)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	r.live[slices.Index(r.tasks, t)] = stored
+	return stored
+}
+
+// setRole lets the status see what part this process has in a task that goes on.
+func (e *Engine) setRole(r *running, t *task, role Role) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	r.run.Tasks[slices.Index(r.tasks, t)].Role = role
 }
 
 // finish records a run that is over, and begins the one that waits for its turn.

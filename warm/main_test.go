@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -14,7 +15,12 @@ import (
 	"github.com/warmcache/warmcache/warm"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if address := os.Getenv(nodeAddress); address != "" {
+		os.Exit(nodeProcess(address))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 type loader = tiercache.Loader[string, string]
 

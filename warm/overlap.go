@@ -13,6 +13,7 @@ import (
 // running is a run that is going on or waits for its turn. Its fields are guarded by Engine.mu, but for those that don't change.
 type running struct {
 	tasks   []*task      // in order
+	slot    string       // see Request
 	retries atomic.Int64 // left in the budget
 	begun   bool
 
@@ -190,6 +191,7 @@ func (e *Engine) newRunning(ctx context.Context, req Request, tasks []*task) *ru
 	}
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	r := &running{
+		slot:   req.slot,
 		cancel: cancel,
 		done:   make(chan struct{}),
 		run:    Run{ID: newID(), Trigger: req.Trigger, Sequential: e.cfg.Sequential || req.Sequential, DryRun: req.DryRun},
@@ -204,7 +206,7 @@ func (e *Engine) assign(r *running, tasks []*task) {
 	r.live = make([]*atomic.Int64, len(tasks))
 	r.run.Tasks = make([]TaskRun, len(tasks))
 	for i, t := range tasks {
-		r.run.Tasks[i] = TaskRun{Name: t.name, Status: TaskPending, Role: e.role()}
+		r.run.Tasks[i] = TaskRun{Name: t.name, Status: TaskPending, Role: e.role(t)}
 	}
 	r.retries.Store(int64(max(len(tasks), leastBudget)))
 }

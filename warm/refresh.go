@@ -2,8 +2,12 @@ package warm
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // refreshState is when a task with a RefreshAt is to run before its entries expire. It is guarded by Engine.mu.
@@ -43,11 +47,45 @@ func (s *refreshState) note(t *task, out TaskRun, trigger Trigger, useful uint64
 	switch {
 	case out.Status == TaskOK:
 		s.failures = 0
-		s.due = out.Started.Add(period)
+		s.due = out.AsOf.Add(period - early(period, out.Role))
 	case !s.due.IsZero():
 		s.failures++
 		s.due = now.Add(min(firstBackoff<<min(s.failures-1, 16), max(period, firstBackoff)))
 	}
+}
+
+// refreshSpread is the share of the period by which nodes of a fleet come earlier than that, each by another part of it: never later, as entries would expire.
+const refreshSpread = 0.05
+
+func early(period time.Duration, role Role) time.Duration {
+	if role == RoleLocal {
+		return 0
+	}
+	return time.Duration(rand.Float64() * refreshSpread * float64(period)) //nolint:gosec // spreads nodes; nothing is guarded by it
+}
+
+// redisLook is how often a node with tasks that wait for Redis looks for it.
+const redisLook = time.Second
+
+// park notes that a task waits for Redis, or no longer does.
+func (rec *taskRecord) park(out TaskRun) {
+	rec.parked = time.Time{}
+	if errors.Is(out.Err, errRedisAway) {
+		rec.parked = time.Now().Add(redisLook)
+	}
+}
+
+// unpark begins a run of tasks that waited for Redis, if that answers.
+func (e *Engine) unpark(ctx context.Context, parked []*task) bool {
+	if e.cfg.Redis.Do(ctx, func(ctx context.Context, client redis.UniversalClient) error { return client.Ping(ctx).Err() }) != nil {
+		return false
+	}
+	names := make([]string, len(parked))
+	for i, t := range parked {
+		names[i] = t.name
+	}
+	_, begun := e.background(ctx, Request{Tasks: names, Trigger: TriggerStartup})
+	return begun
 }
 
 // refresher runs what is due until the engine stops. It looks again whenever a run is over.
@@ -78,26 +116,36 @@ func (e *Engine) refreshDue(ctx context.Context) time.Time {
 		e.mu.Unlock()
 		return time.Time{}
 	}
-	var due []*task
+	var due, parked []*task
 	var next time.Time
-	for _, t := range e.tasks {
-		switch at := e.records[t.name].refresh.due; {
+	look := func(t *task, at time.Time, list *[]*task) {
+		switch {
 		case at.IsZero():
 		case !at.After(now):
-			due = append(due, t)
+			*list = append(*list, t)
 		case next.IsZero() || at.Before(next):
 			next = at
 		}
 	}
+	for _, t := range e.tasks {
+		look(t, e.records[t.name].refresh.due, &due)
+		look(t, e.records[t.name].parked, &parked)
+	}
 	e.mu.Unlock()
+	if len(parked) > 0 && e.unpark(ctx, parked) {
+		return time.Time{}
+	}
+	if len(parked) > 0 && (next.IsZero() || next.After(now.Add(redisLook))) {
+		next = now.Add(redisLook)
+	}
 	if len(due) == 0 {
 		return next
 	}
 
-	useful := e.useful(due)
+	values := e.values(due)
 	var names []string
 	for _, t := range due {
-		if e.stillRead(ctx, t, useful[t.name]) {
+		if e.stillRead(ctx, t, values[t.name].Useful) {
 			names = append(names, t.name)
 		}
 	}
@@ -123,20 +171,4 @@ func (e *Engine) stillRead(ctx context.Context, t *task, useful uint64) bool {
 	e.cfg.Logger.InfoContext(ctx, "warm: refresh stopped", slog.String("task", t.name), slog.Duration("ttl", t.info.TTL),
 		slog.String("reason", "nothing of it was read for two TTLs; it resumes with the task's next ordinary run"))
 	return false
-}
-
-// useful asks the targets how many entries of each task were read since they were warmed.
-func (e *Engine) useful(tasks []*task) map[string]uint64 {
-	counts := make(map[string]uint64, len(tasks))
-	for _, t := range tasks {
-		if t.target == nil {
-			continue
-		}
-		for _, info := range t.target.Loaders() {
-			if info.Name == t.name {
-				counts[t.name] = info.Useful
-			}
-		}
-	}
-	return counts
 }

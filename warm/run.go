@@ -17,8 +17,10 @@ type Request struct {
 	Sequential bool
 	// DryRun asks the source and judges every entry, but writes nothing.
 	DryRun bool
-	// Trigger is what the run is recorded under; default manual.
+	// Trigger is what the run is recorded under; default manual. In a fleet it also says which earlier pass over a source will do, see docs/warming.md.
 	Trigger Trigger
+
+	slot string // the fire time that the run is for, where it is for one
 }
 
 // Trigger is what made a run begin.
@@ -64,8 +66,8 @@ type Role string
 // The roles of a process in a task.
 const (
 	RoleLeader   Role = "leader"   // asked the source
-	RoleFollower Role = "follower" // filled memory from Redis
-	RoleLocal    Role = "local"    // no Redis
+	RoleFollower Role = "follower" // filled memory from Redis, or waits for the leader to be done
+	RoleLocal    Role = "local"    // no Redis: asked the source for itself
 )
 
 // Run is the record of one run of tasks. It is a value of its own: nobody changes it afterwards.
@@ -92,7 +94,8 @@ type TaskRun struct {
 
 	Started time.Time // zero for a task that was not begun
 	Ended   time.Time
-	Warning string // of a task that is ok and yet worth a look, such as one without a row
+	AsOf    time.Time // when the pass over the source began, whichever node made it; zero for a task that brought nothing
+	Warning string    // of a task that is ok and yet worth a look, such as one without a row
 
 	plan *TaskPlan // of a dry run
 }

@@ -154,6 +154,8 @@ func reason(t TaskRun) string {
 	switch {
 	case t.Err == nil:
 		return ""
+	case errors.Is(t.Err, errRedisAway):
+		return errRedisAway.Error()
 	case t.Status == TaskSkipped:
 		return t.Err.Error() // the engine's own
 	case errors.As(t.Err, &inTask):
@@ -188,6 +190,7 @@ type TaskSummary struct {
 	LastOK     *time.Time            `json:"last_ok"`     // when the last run that was ok began
 	Refresh    *RefreshStatus        `json:"refresh"`     // nil for a task without RefreshAt
 	Useful     uint64                `json:"useful"`      // warmed entries that were read since
+	Value      *ValueStatus          `json:"value"`       // nil for a function
 }
 
 // RefreshStatus is when a task is to run before its entries expire.
@@ -219,7 +222,7 @@ func (e *Engine) Status() Status {
 	e.mu.Lock()
 	tasks := slices.Clone(e.tasks)
 	e.mu.Unlock()
-	useful := e.useful(tasks)
+	values := e.values(tasks)
 
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -246,7 +249,7 @@ func (e *Engine) Status() Status {
 	}
 	w.Tasks = make([]TaskSummary, len(order))
 	for i, t := range order {
-		w.Tasks[i] = e.summary(t, useful[t.name])
+		w.Tasks[i] = e.summary(t, values[t.name])
 	}
 	return Status{Warmup: w, Scheduler: e.schedulerStatus()}
 }
@@ -267,14 +270,15 @@ func (r *running) display() RunStatus {
 	return s
 }
 
-func (e *Engine) summary(t *task, useful uint64) TaskSummary {
+func (e *Engine) summary(t *task, value tiercache.WarmStats) TaskSummary {
 	rec := e.records[t.name]
 	s := TaskSummary{
 		Name: t.name, Priority: t.opts.Priority, After: append([]string{}, t.opts.After...), Required: t.opts.Required,
-		TTLSeconds: decimal(t.info.TTL.Seconds()), Runs: make(map[TaskStatus]uint64, len(rec.counts)), Useful: useful,
+		TTLSeconds: decimal(t.info.TTL.Seconds()), Runs: make(map[TaskStatus]uint64, len(rec.counts)), Useful: value.Useful,
 	}
 	if t.target != nil {
 		s.Cache = t.target.Name()
+		s.Value = valueStatus(value)
 	}
 	maps.Copy(s.Runs, rec.counts)
 	if rec.lastRunID != "" {

@@ -19,6 +19,9 @@ type TaskOptions struct {
 	After    []string      // tasks that must have run before, of whatever cache
 	Required bool          // Ready waits for it
 	Timeout  time.Duration // default Config.TaskTimeout
+	// EveryNode runs the function on every node of a fleet, as it fills what only its own process has. Else one node runs it for all, and for
+	// the others it is done.
+	EveryNode bool
 }
 
 // task is a loader of a target, or a function, under its name. It doesn't change once it is added, but for busy.
@@ -67,7 +70,10 @@ func (t *task) attempt(ctx context.Context, opts tiercache.WarmOptions, p patien
 			t.busy.Store(false)
 			done <- res
 		}()
-		res = t.call(ctx, opts)
+		if res.Err = SourceCall(ctx); res.Err == nil {
+			res.Err = tiercache.ErrGoexit
+			res = t.call(ctx, opts)
+		}
 	}()
 	select {
 	case res = <-done:
@@ -118,29 +124,44 @@ func (e runTimeoutError) Error() string {
 }
 func (e runTimeoutError) Unwrap() error { return context.DeadlineExceeded }
 
-// runTask runs a task under its timeout, with retries from the run's budget, and judges the outcome.
-func (e *Engine) runTask(ctx context.Context, r *running, t *task) (out TaskRun) {
-	out = TaskRun{Name: t.name, Role: e.role(), Started: time.Now()}
+// runTask runs a task: once in the fleet, or in this process where it is alone.
+func (e *Engine) runTask(ctx context.Context, r *running, t *task) TaskRun {
+	if r.run.DryRun && t.target == nil {
+		return TaskRun{Name: t.name, Role: e.role(t), Status: TaskSkipped, Err: errDryFunc, Started: time.Now(), Ended: time.Now()}
+	}
+	if r.run.DryRun || !e.inFleet(t) {
+		return e.load(ctx, r, t, nil)
+	}
+	return e.share(ctx, r, t)
+}
+
+// load calls a task's loader or function under its timeout, with retries from the run's budget, and judges the outcome. hold is the leader's; nil where nobody is led.
+func (e *Engine) load(ctx context.Context, r *running, t *task, hold *lease) (out TaskRun) {
+	out = TaskRun{Name: t.name, Role: RoleLocal, Started: time.Now()}
+	if hold != nil || e.cfg.Redis != nil && !e.inFleet(t) || r.run.DryRun && e.cfg.Redis != nil {
+		out.Role = RoleLeader
+	}
+	out.AsOf = out.Started
 	end := func(status TaskStatus, err error) TaskRun {
 		out.Status, out.Err, out.Ended = status, err, time.Now()
 		return out
 	}
-	if r.run.DryRun && t.target == nil {
-		return end(TaskSkipped, errDryFunc)
-	}
 	timeout := e.timeout(t)
-	ctx, cancel := context.WithTimeoutCause(ctx, timeout, taskTimeoutError{timeout})
+	ctx, cancel := context.WithTimeoutCause(context.WithValue(ctx, paceKey{}, e.pace), timeout, taskTimeoutError{timeout})
 	defer cancel()
 
-	var stored atomic.Int64
-	opts := tiercache.WarmOptions{DryRun: r.run.DryRun}
+	stored := new(atomic.Int64)
+	opts := tiercache.WarmOptions{DryRun: r.run.DryRun, Pace: e.pace.item}
 	if opts.DryRun {
 		p := newPlanning()
 		opts.Judged = p.judge
 		defer func() { out.plan = p.end() }()
 	} else {
+		stored = e.progress(r, t)
 		opts.Stored = func(string) { stored.Add(1) }
-		e.progress(r, t, &stored)
+	}
+	if hold != nil {
+		opts.Kept = hold.kept
 	}
 	for {
 		if !t.busy.CompareAndSwap(false, true) {
@@ -149,6 +170,9 @@ func (e *Engine) runTask(ctx context.Context, r *running, t *task) (out TaskRun)
 		t.abandoned.Store(false)
 		out.Attempts++
 		stored.Store(0)
+		if hold != nil {
+			hold.again()
+		}
 		res, returned := t.attempt(ctx, opts, patience{e.cfg.Grace, e.hurry})
 		if !returned {
 			t.abandoned.Store(true)
@@ -245,13 +269,6 @@ func permanent(err error) bool {
 
 func isContextError(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
-}
-
-func (e *Engine) role() Role {
-	if e.cfg.Redis != nil {
-		return RoleLeader
-	}
-	return RoleLocal
 }
 
 func (e *Engine) timeout(t *task) time.Duration {

@@ -1,0 +1,239 @@
+package warm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/warmcache/warmcache/tiercache"
+)
+
+// inFleet says whether a task is done once for all nodes. It is not where this process is alone, where what one node warms doesn't reach the others, or where the task
+// says that every node is to do it.
+func (e *Engine) inFleet(t *task) bool {
+	return e.cfg.Redis != nil && !t.opts.EveryNode && !t.info.EveryNode && (t.target == nil || t.info.Format != "")
+}
+
+// role is the one that a task begins with; one in a fleet leads once it has the lock.
+func (e *Engine) role(t *task) Role {
+	switch {
+	case e.inFleet(t):
+		return RoleFollower
+	case e.cfg.Redis != nil:
+		return RoleLeader
+	default:
+		return RoleLocal
+	}
+}
+
+// wanted is what a run asks of a pass over a task's source.
+//
+//   - A run of the cron job wants one that was made for its own fire time: nodes agree on that, whatever their clocks say.
+//   - One of the interval job wants a pass of this interval; a little less, as timers are not exact.
+//   - At start the last pass will do if its entries have a good part of their life before them: the rolling deploy of a fleet asks the source once.
+//   - A refresh comes at a share of the TTL: any pass that began well after the one before will do.
+//   - Somebody who asks by hand wants one that began after he asked, or that is under way.
+func (e *Engine) wanted(r *running, t *task) terms {
+	switch {
+	case r.slot != "":
+		return terms{slot: r.slot}
+	case r.run.Trigger == TriggerSchedule && e.cfg.Interval > 0:
+		return terms{age: e.cfg.Interval * 9 / 10}
+	case r.run.Trigger == TriggerStartup:
+		return terms{age: e.startupAge(t)}
+	case r.run.Trigger == TriggerRefresh:
+		return terms{age: refreshPeriod(t) / 2}
+	default:
+		return terms{force: true}
+	}
+}
+
+const (
+	startupShare  = 0.8       // of a TTL
+	noTTL         = time.Hour // stands for the TTL of what has none
+	leastLookWait = 20 * time.Millisecond
+	mostLookWait  = 500 * time.Millisecond
+)
+
+// startupAge is how old a pass may be for a node that starts.
+func (e *Engine) startupAge(t *task) time.Duration {
+	if e.cfg.StartupAge > 0 {
+		return e.cfg.StartupAge
+	}
+	if period := refreshPeriod(t); period > 0 {
+		return period
+	}
+	return time.Duration(startupShare * float64(t.life()))
+}
+
+// life is how long what a pass wrote is of use.
+func (t *task) life() time.Duration {
+	if t.info.TTL > 0 {
+		return t.info.TTL
+	}
+	return noTTL
+}
+
+var errRedisAway = errors.New("Redis is away: the task waits until it is back")
+
+// share runs a task of a fleet: it leads, or waits for the node that does and fills memory with what that has left in Redis.
+func (e *Engine) share(ctx context.Context, r *running, t *task) TaskRun {
+	out := TaskRun{Name: t.name, Role: RoleFollower, Started: time.Now()}
+	end := func(status TaskStatus, err error) TaskRun {
+		out.Status, out.Err, out.Ended = status, err, time.Now()
+		return out
+	}
+	l := &ledger{redis: e.cfg.Redis, key: ledgerKey(e.cfg.Redis.Prefix(), t), life: e.cfg.LockLife}
+	want := e.wanted(r, t)
+	token := newID() + newID()
+	waited := false // for Redis
+	for wait := leastLookWait; ; wait = min(wait*3/2, mostLookWait, max(l.life/4, leastLookWait)) {
+		asked := time.Now()
+		c, err := l.claim(ctx, token, want)
+		switch {
+		case ctx.Err() != nil:
+			if err != nil || c.verdict == lead {
+				e.giveBack(ctx, l, token)
+			}
+			return end(interrupted(ctx))
+		case err != nil && waited, err != nil && r.byHand():
+			return e.alone(ctx, r, t, err)
+		case err != nil:
+			if !e.mayWarmAlone(t) {
+				return end(TaskSkipped, errRedisAway)
+			}
+			waited, wait = true, e.spread()
+		case c.verdict == lead:
+			led, lost := e.lead(ctx, r, t, &lease{ledger: l, token: token, task: t, began: asked, former: c.former, slot: want.slot})
+			led.Started = out.Started
+			if !lost {
+				return led
+			}
+			e.cfg.Logger.WarnContext(ctx, "warm: lock lost", slog.String("run", r.run.ID), slog.String("task", t.name), slog.Any("cause", led.Err))
+			out.Attempts += led.Attempts
+			token, wait = newID()+newID(), leastLookWait
+			e.setRole(r, t, RoleFollower)
+		case c.verdict == done:
+			followed, err := e.follow(ctx, r, t, l, c)
+			followed.Started, followed.Attempts = out.Started, out.Attempts
+			switch {
+			case err == nil || ctx.Err() != nil || r.byHand():
+				return followed
+			case !e.mayWarmAlone(t):
+				return end(TaskSkipped, fmt.Errorf("%w: %w", errRedisAway, err))
+			case waited:
+				return e.alone(ctx, r, t, err)
+			}
+			waited, wait = true, e.spread()
+		case c.verdict == busy:
+			want.pass, want.force = c.pass, false
+		}
+		if !pause(ctx, wait/2+rand.N(wait)) { //nolint:gosec // spreads nodes; nothing is guarded by it
+			return end(interrupted(ctx))
+		}
+	}
+}
+
+// byHand says that somebody asked for the run and waits for it.
+func (r *running) byHand() bool {
+	return r.run.Trigger == TriggerManual || r.run.Trigger == TriggerHTTP
+}
+
+// interrupted is how a task ends whose context has ended while it waited.
+func interrupted(ctx context.Context) (TaskStatus, error) {
+	cause := context.Cause(ctx)
+	if errors.Is(cause, context.DeadlineExceeded) {
+		return TaskFailed, cause
+	}
+	return TaskCancelled, cause
+}
+
+// pause waits, and says whether ctx let it.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// giveBack releases a lock that a claim may have taken though nobody heard of it.
+func (e *Engine) giveBack(ctx context.Context, l *ledger, token string) {
+	if err := l.release(context.WithoutCancel(ctx), token); err != nil && !errors.Is(err, errLockLost) {
+		e.cfg.Logger.WarnContext(ctx, "warm: lock not released: it ends by itself", slog.Any("error", err))
+	}
+}
+
+// mostSpread bounds the random wait of a node that is about to warm alone.
+const mostSpread = 5 * time.Second
+
+// spread is that wait: a fleet that has lost its Redis would ask the source all at once.
+func (e *Engine) spread() time.Duration {
+	return max(min(mostSpread, e.cfg.ReadyTimeout/6), time.Millisecond)
+}
+
+// mayWarmAlone says whether a task is worth the source's while on every node, when Redis is away: one that readiness waits for is, and so is what such a task comes after.
+func (e *Engine) mayWarmAlone(t *task) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	needed := map[string]bool{t.name: true}
+	for range e.tasks { // as long as a chain can be
+		for _, other := range e.tasks {
+			for _, dep := range other.opts.After {
+				if needed[dep] {
+					needed[other.name] = true
+				}
+			}
+		}
+	}
+	for _, other := range e.tasks {
+		if other.opts.Required && needed[other.name] {
+			return true
+		}
+	}
+	return false
+}
+
+// alone warms this process without its fleet.
+func (e *Engine) alone(ctx context.Context, r *running, t *task, why error) TaskRun {
+	e.cfg.Logger.WarnContext(ctx, "warm: Redis is away: the task runs on this node alone", slog.String("run", r.run.ID), slog.String("task", t.name), slog.Any("error", why))
+	e.setRole(r, t, RoleLocal)
+	return e.load(ctx, r, t, nil)
+}
+
+// follow fills memory from Redis with what a pass has left there.
+func (e *Engine) follow(ctx context.Context, r *running, t *task, l *ledger, c claim) (TaskRun, error) {
+	out := TaskRun{Name: t.name, Role: RoleFollower, AsOf: time.Now().Add(-c.ago)}
+	end := func(status TaskStatus, err error) (TaskRun, error) {
+		out.Status, out.Err, out.Ended = status, err, time.Now()
+		return out, err
+	}
+	if t.target == nil {
+		return end(TaskOK, nil)
+	}
+	timeout := e.timeout(t)
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, taskTimeoutError{timeout})
+	defer cancel()
+	keys, damaged, err := l.keys(ctx, c)
+	if err == nil {
+		stored := e.progress(r, t)
+		out.Result = t.target.Hydrate(ctx, keys, tiercache.WarmOptions{Task: t.name, Age: c.ago, Stored: func(string) { stored.Add(1) }})
+		out.Items, err = out.Result.Memory, out.Result.Err
+	}
+	if ctx.Err() != nil {
+		return end(interrupted(ctx))
+	}
+	if damaged > 0 {
+		out.Warning = "a part of its list of keys is gone: the rest is left to demand"
+	}
+	if err != nil {
+		return end(TaskFailed, err)
+	}
+	return end(TaskOK, nil)
+}
