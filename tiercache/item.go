@@ -7,8 +7,32 @@ import (
 	"math"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"time"
 )
+
+// item is one version of a key's value. It never changes once it is in a slot, save for the marks of reading.
+type item[V any] struct {
+	value  V
+	absent bool   // the source said ErrNotFound
+	id     uint64 // of the record, the same in both tiers
+
+	read    int64        // when the source read began, on the memory's clock
+	ttl     int64        // how long it is fresh by its own right, from then on
+	fresh   int64        // not fresh from here on, be it for MemoryTTL's sake
+	dead    int64        // not even stale from here on
+	refresh atomic.Int64 // a read after this triggers a background refresh; never if 0
+
+	retry atomic.Int64 // until then nobody tries to replace it: a load of it has just failed
+
+	filled int64    // when it came into this process
+	epoch  uint64   // the cache's, before it was looked for
+	tags   []string // canonical
+	count  uint64   // of tag invalidations, before it was looked for
+
+	warmed *atomic.Uint64 // the loader's count of useful entries, where a warm run brought this; else nil
+	useful atomic.Bool    // it has been counted there
+}
 
 // newItem is a version of a value whose source read began at read. It takes the value over. A ttl of zero is the cache's, or Expiry's.
 func (c *Cache[K, V]) newItem(key K, value V, read int64, ttl time.Duration) *item[V] {

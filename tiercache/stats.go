@@ -52,6 +52,7 @@ type Event struct {
 	Cache string
 	Took  time.Duration // of a load or an operation; zero elsewhere
 	Keys  int           // how many keys it was about
+	Left  []any         // of EventEvict and EventExpire: these keys, of the cache's type
 	Err   error
 }
 
@@ -64,6 +65,7 @@ const (
 	EventRedis   EventKind = "redis"   // an operation on Redis failed
 	EventCorrupt EventKind = "corrupt" // a record could not be read; Err is the cause
 	EventEvict   EventKind = "evict"   // memory gave up Keys entries for want of room
+	EventExpire  EventKind = "expire"  // memory gave up Keys entries because their time was over
 	EventWarm    EventKind = "warm"    // a warmup loader ended with Keys readable entries
 
 	EventEpoch    EventKind = "epoch"    // notices may have been missed: what is in memory is validated before it counts as fresh
@@ -122,7 +124,6 @@ func (c *Cache[K, V]) Stats() Stats {
 		LoadErrors: c.counters.sum(loadErrors), Joined: c.counters.sum(joins), Evictions: c.counters.sum(evictions),
 		Expirations: c.counters.sum(expirations), Oversized: c.counters.sum(oversized), Refused: c.counters.sum(refused),
 		RedisErrors: c.counters.sum(redisErrors), TakenBack: c.counters.sum(takenBack), CorruptBy: make(map[string]uint64),
-		Capacity: c.cfg.Capacity,
 	}
 	for cause := range numCauses {
 		if n := c.counters.corrupt[cause].Load(); n > 0 {
@@ -135,6 +136,7 @@ func (c *Cache[K, V]) Stats() Stats {
 		s.NoticesSent, s.NoticesReceived, s.NoticesLost = ch.seq.Load(), ch.received.Load(), ch.lostCount.Load()
 		s.Epoch, s.Coherent, s.Breaker, s.Pending = ch.epoch.Load(), ch.coherent(), c.redis.masters.state(), c.pending()
 	}
+	s.Capacity = c.memory.capacity.Load()
 	s.Entries, s.Cost = c.memory.size()
 	return s
 }
