@@ -73,20 +73,20 @@ type shard[K comparable, V any] struct {
 	_       [64]byte
 }
 
-// slot is a key's place in the index. It outlives the values that pass through it; the policy knows slots, not values.
+// slot is a key's place in the index. It outlives the values that pass through it; the policy knows slots, not values. It fills a cache line where the key
+// is a string.
 type slot[K comparable, V any] struct {
-	key  K
-	hash uint64
-	item atomic.Pointer[item[V]]
-
+	key   K
 	reads atomic.Uint32 // since they were last counted, up to mostReads
-	left  atomic.Bool   // it is out of the index
 
 	// guarded by the shard's lock
 	windowed   bool
-	counted    uint8 // reads that the policy has yet to hear of
+	left       bool  // it is out of the index
+	counted    uint8 // reads that the policy has yet to hear of; belongs to whoever moves the slot
 	cost       int64
 	prev, next *slot[K, V]
+
+	hash uint64 // never changes
 }
 
 // mostReads of a slot are remembered between two looks at it. Few are better than many: they say that the entry is read now, and what is no longer
@@ -156,22 +156,20 @@ func (m *memory[K, V]) shard(hash uint64) *shard[K, V] {
 
 // get finds the key's item, whatever its age.
 func (m *memory[K, V]) get(hash uint64, key K) *item[V] {
-	if sl := m.shard(hash).table.Load().get(hash, key); sl != nil {
-		return sl.item.Load()
-	}
-	return nil
+	_, it := m.shard(hash).table.Load().get(hash, key)
+	return it
 }
 
 // touch is get for somebody who wants the value, which is marked for the policy. Two marks at once may count as one.
 func (m *memory[K, V]) touch(hash uint64, key K) *item[V] {
-	sl := m.shard(hash).table.Load().get(hash, key)
+	sl, it := m.shard(hash).table.Load().get(hash, key)
 	if sl == nil {
 		return nil
 	}
 	if n := sl.reads.Load(); n < mostReads {
 		sl.reads.Store(n + 1)
 	}
-	return sl.item.Load()
+	return it
 }
 
 // size counts entries and their cost.

@@ -36,8 +36,8 @@ func (m *memory[K, V]) tend() {
 // together stop no writer for longer than one chunk takes.
 func (m *memory[K, V]) sweep(s *shard[K, V], now int64) {
 	var expired []*slot[K, V]
-	for sl := range s.table.Load().all {
-		if now < sl.item.Load().dead {
+	for sl, it := range s.table.Load().all {
+		if now < it.dead {
 			continue
 		}
 		if expired = append(expired, sl); len(expired) == sweepChunk {
@@ -57,7 +57,7 @@ func (m *memory[K, V]) expire(s *shard[K, V], slots []*slot[K, V], now int64) {
 	var left departed[K]
 	s.mu.Lock()
 	for _, sl := range slots {
-		if sl.left.Load() || s.closed || now < sl.item.Load().dead {
+		if sl.left || s.closed || now < s.table.Load().itemOf(sl).dead {
 			continue
 		}
 		m.counters.add(sl.hash, expirations, 1)

@@ -54,30 +54,22 @@ func (m *memory[K, V]) write(hash uint64, key K, it *item[V], cost int64, may fu
 	s := m.shard(hash)
 	s.mu.Lock()
 	t := s.table.Load()
-	old := t.get(hash, key)
-	var have *item[V]
-	if old != nil {
-		have = old.item.Load()
-	}
+	old, have := t.get(hash, key)
 	if s.closed || !may(m.gen(hash), have) {
 		s.mu.Unlock()
 		return false
 	}
 	if old != nil && old.cost == cost {
-		old.item.Store(it)
+		t.set(old, it)
 		old.reads.Store(max(1, old.reads.Load())) // should the policy be about to give it up, it gets another chance
 		s.mu.Unlock()
 		return true
 	}
+	known := old != nil && s.take(old) // a slot of another cost is a new one to the policy
 	sl := &slot[K, V]{key: key, hash: hash, cost: cost}
-	sl.item.Store(it)
-	known := false
-	if old != nil {
-		t.replace(old, sl)
-		known = s.leave(old)
-	} else if !t.add(sl) {
+	if !t.add(sl, it) {
 		t = t.rebuilt(s.entries + 1)
-		t.add(sl)
+		t.add(sl, it)
 		s.table.Store(t)
 	}
 	s.entries++
@@ -100,8 +92,8 @@ func (m *memory[K, V]) write(hash uint64, key K, it *item[V], cost int64, may fu
 func (m *memory[K, V]) drop(hash uint64, key K, it *item[V], gen uint64) {
 	s := m.shard(hash)
 	s.mu.Lock()
-	sl := s.table.Load().get(hash, key)
-	known := sl != nil && m.generation(hash) == gen && sl.item.Load().read <= it.read && s.take(sl)
+	sl, have := s.table.Load().get(hash, key)
+	known := sl != nil && m.generation(hash) == gen && have.read <= it.read && s.take(sl)
 	s.mu.Unlock()
 	if known {
 		m.forget(hash)
@@ -110,22 +102,14 @@ func (m *memory[K, V]) drop(hash uint64, key K, it *item[V], gen uint64) {
 
 // takeKey removes the key's slot, if there is one.
 func (s *shard[K, V]) takeKey(hash uint64, key K) (had *item[V], known bool) {
-	sl := s.table.Load().get(hash, key)
-	if sl == nil {
-		return nil, false
-	}
-	return sl.item.Load(), s.take(sl)
+	sl, had := s.table.Load().get(hash, key)
+	return had, sl != nil && s.take(sl)
 }
 
 // take removes the slot from the shard, and says whether the policy may know it.
 func (s *shard[K, V]) take(sl *slot[K, V]) (known bool) {
 	s.table.Load().remove(sl)
-	return s.leave(sl)
-}
-
-// leave is take for a slot whose place in the index another has taken.
-func (s *shard[K, V]) leave(sl *slot[K, V]) (known bool) {
-	sl.left.Store(true)
+	sl.left = true
 	s.entries--
 	s.cost -= sl.cost
 	if sl.windowed {

@@ -89,18 +89,26 @@ func (m *memory[K, V]) offer(batch []*slot[K, V]) {
 	}
 	m.before = m.before[:0]
 	for _, sl := range batch {
-		if sl.left.Load() {
+		if !m.stands(sl) {
 			continue
 		}
 		for !m.policy.Set(sl.hash, sl, sl.cost) && !m.closing() {
 			m.policy.Wait()
 		}
-		if sl.left.Load() { // whoever took it out may have told the policy too early
+		if !m.stands(sl) { // whoever took it out may have told the policy too early
 			m.policy.Del(sl.hash)
 		}
 		m.before = append(m.before, sl.hash)
 	}
 	m.policy.Wait()
+}
+
+// stands says whether the slot is in the index.
+func (m *memory[K, V]) stands(sl *slot[K, V]) bool {
+	s := m.shard(sl.hash)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !sl.left
 }
 
 // forget tells the policy of an entry that left by itself. Where a new slot of the same key has come meanwhile, the policy gives
@@ -116,7 +124,7 @@ func (m *memory[K, V]) forget(hash uint64) {
 // onExit hears of every slot that the policy no longer holds: evicted, not admitted, deleted or replaced. It runs on Ristretto's goroutine or
 // on that of a writer, so it blocks on nothing.
 func (m *memory[K, V]) onExit(sl *slot[K, V]) {
-	if sl == nil || sl.left.Load() {
+	if sl == nil {
 		return
 	}
 	m.goneMu.Lock()
@@ -147,9 +155,9 @@ func (m *memory[K, V]) reap(left *departed[K]) (full bool) {
 	for _, sl := range gone {
 		s := m.shard(sl.hash)
 		s.mu.Lock()
-		switch it := sl.item.Load(); {
-		case sl.left.Load() || sl.windowed:
-		case now >= it.dead:
+		switch {
+		case sl.left || sl.windowed || s.closed:
+		case now >= s.table.Load().itemOf(sl).dead:
 			s.take(sl)
 			left.expired = m.noteLeft(left.expired, sl.key)
 			m.counters.add(sl.hash, expirations, 1)
