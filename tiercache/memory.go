@@ -45,6 +45,7 @@ type memory[K comparable, V any] struct {
 	lobbyMu   sync.Mutex
 	lobby     []*slot[K, V]
 	lobbyCost int64
+	full      atomic.Bool // the lobby
 
 	feedMu sync.Mutex // one at a time offers
 	spare  []*slot[K, V]

@@ -110,31 +110,38 @@ func (m *memory[K, V]) shrink(main int64, left *departed[K]) {
 		return
 	}
 	m.policy.UpdateMaxCost(max(1, main))
-	for i := range m.shards {
-		for chunk := range slices.Chunk(m.shards[i].held(), sweepChunk) {
-			m.policy.Wait()
-			m.reap(left)
-			if m.policy.RemainingCost() >= 0 || m.closing() {
-				return
-			}
-			for _, hash := range chunk {
-				m.policy.Del(hash)
+	for _, most := range []int64{m.room.Load(), math.MaxInt64} { // first as many as the windows have room for
+		for i := range m.shards {
+			for chunk := range slices.Chunk(m.shards[i].held(most), sweepChunk) {
+				m.policy.Wait()
+				m.reap(left)
+				if m.policy.RemainingCost() >= 0 || m.closing() {
+					return
+				}
+				for _, hash := range chunk {
+					m.policy.Del(hash)
+				}
 			}
 		}
+		m.policy.Wait()
+		m.reap(left)
 	}
-	m.policy.Wait()
-	m.reap(left)
 }
 
-// held is the hashes of the shard's slots that are not in its window.
-func (s *shard[K, V]) held() []uint64 {
+// held is the hashes of slots that are not in the shard's window, as many as would go into it if it had the room.
+func (s *shard[K, V]) held(room int64) []uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	hashes := make([]uint64, 0, max(0, s.entries-s.window.n))
+	room -= s.window.cost
 	for sl := range s.table.Load().all {
-		if !sl.windowed {
-			hashes = append(hashes, sl.hash)
+		if sl.windowed {
+			continue
 		}
+		if room -= sl.cost; room < 0 {
+			break
+		}
+		hashes = append(hashes, sl.hash)
 	}
 	return hashes
 }

@@ -22,6 +22,7 @@ func (m *memory[K, V]) tend() {
 			var left departed[K]
 			m.reap(&left)
 			m.tell(left)
+			m.makeRoom()
 			m.rebalance()
 		case <-tick.C:
 			for i := part; i < len(m.shards); i += sweepPart {

@@ -49,8 +49,10 @@ func (m *memory[K, V]) settle(hash uint64, key K, it *item[V], cost int64, cl *c
 	}
 }
 
-// write stores it under the shard's lock if may says so of the key's generation and of what stands there.
+// write stores it under the shard's lock if may says so of the key's generation and of what stands there. Room is made before, not after: a writer that
+// had to wait once its entry is there could find it pushed out by those that don't.
 func (m *memory[K, V]) write(hash uint64, key K, it *item[V], cost int64, may func(gen *atomic.Uint64, have *item[V]) bool) bool {
+	m.makeRoom()
 	s := m.shard(hash)
 	s.mu.Lock()
 	t := s.table.Load()
@@ -81,9 +83,7 @@ func (m *memory[K, V]) write(hash uint64, key K, it *item[V], cost int64, may fu
 		m.forget(hash)
 	}
 	if full {
-		var left departed[K]
-		m.feed(&left)
-		m.tell(left)
+		m.alarm() // should nobody else write
 	}
 	return true
 }

@@ -1,6 +1,9 @@
 package tiercache
 
-import "runtime"
+import (
+	"runtime"
+	"slices"
+)
 
 const (
 	// lobbyShare: the lobby holds up to 1/32 of the capacity, and no more than mostBatch slots.
@@ -14,18 +17,26 @@ func (m *memory[K, V]) toLobby(sl *slot[K, V]) (full bool) {
 	defer m.lobbyMu.Unlock()
 	m.lobby = append(m.lobby, sl)
 	m.lobbyCost += sl.cost
-	return m.lobbyFull()
+	full = len(m.lobby) >= m.batch || m.lobbyCost > m.capacity.Load()/lobbyShare
+	m.full.Store(full)
+	return full
 }
 
-func (m *memory[K, V]) lobbyFull() bool {
-	return len(m.lobby) >= m.batch || m.lobbyCost > m.capacity.Load()/lobbyShare
+// makeRoom empties the lobby where it is full.
+func (m *memory[K, V]) makeRoom() {
+	if !m.full.Load() {
+		return
+	}
+	var left departed[K]
+	m.feed(&left)
+	m.tell(left)
 }
 
 // emptyLobby returns what is in the lobby, if that is full.
 func (m *memory[K, V]) emptyLobby() []*slot[K, V] {
 	m.lobbyMu.Lock()
 	defer m.lobbyMu.Unlock()
-	if !m.lobbyFull() {
+	if !m.full.Swap(false) {
 		return nil
 	}
 	batch := m.lobby
@@ -79,8 +90,9 @@ func (m *memory[K, V]) offer(batch []*slot[K, V]) {
 			runtime.Gosched() // the counting goroutine may want this processor
 		}
 	}
+	batch = slices.DeleteFunc(batch, m.returns)
 	for _, sl := range batch {
-		for sl.count(); sl.counted > 0; sl.counted-- {
+		for ; sl.counted > 0; sl.counted-- {
 			tell(sl.hash)
 		}
 	}
@@ -89,9 +101,6 @@ func (m *memory[K, V]) offer(batch []*slot[K, V]) {
 	}
 	m.before = m.before[:0]
 	for _, sl := range batch {
-		if !m.stands(sl) {
-			continue
-		}
 		for !m.policy.Set(sl.hash, sl, sl.cost) && !m.closing() {
 			m.policy.Wait()
 		}
@@ -101,6 +110,19 @@ func (m *memory[K, V]) offer(batch []*slot[K, V]) {
 		m.before = append(m.before, sl.hash)
 	}
 	m.policy.Wait()
+}
+
+// returns says that the slot need not be offered: it has left, or it was read or written in the lobby and goes back to its window.
+func (m *memory[K, V]) returns(sl *slot[K, V]) bool {
+	s := m.shard(sl.hash)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !sl.left && sl.count() {
+		s.window.push(sl)
+		m.overflow(s)
+		return true
+	}
+	return sl.left
 }
 
 // stands says whether the slot is in the index.
