@@ -118,8 +118,12 @@ func newMemory[K comparable, V any](capacity int64, costed bool, clock clock, co
 	m.climber.aim(firstShare)
 	m.climber.begin()
 	if main := capacity - max(1, int64(firstShare*float64(capacity))); main > 0 {
+		frequencies := frequencyCounters(capacity)
+		if costed { // the capacity says nothing about how many entries there will be
+			frequencies = min(frequencies, 1<<20)
+		}
 		policy, err := ristretto.NewCache(&ristretto.Config[uint64, *slot[K, V]]{
-			NumCounters: frequencyCounters(capacity, costed), MaxCost: main, BufferItems: int64(m.batch), IgnoreInternalCost: true,
+			NumCounters: frequencies, MaxCost: main, BufferItems: int64(m.batch), IgnoreInternalCost: true,
 			KeyToHash: func(hash uint64) (uint64, uint64) { return hash, 0 },
 			OnExit:    m.onExit,
 		})
@@ -133,13 +137,11 @@ func newMemory[K comparable, V any](capacity int64, costed bool, clock clock, co
 	return m, nil
 }
 
-// frequencyCounters sizes Ristretto's 4-bit frequency counters: ten for each entry, as it asks for, more for small caches, whose counters would age
-// too fast, and a fixed number where the capacity is not in entries.
-func frequencyCounters(capacity int64, costed bool) int64 {
+// frequencyCounters sizes Ristretto's 4-bit frequency counters: ten for each entry, as it asks for, and more for small caches. All four rows of its sketch
+// are indexed by the same bits of the hash, so keys collide as in one row; and its counters are halved each time as many reads were counted as it has
+// counters, so that many more would remember for too long.
+func frequencyCounters(capacity int64) int64 {
 	const least, most = 10_000, 1 << 27
-	if costed {
-		return min(max(least, capacity*10), 1<<20)
-	}
 	return min(max(least, capacity*10), most)
 }
 

@@ -45,15 +45,15 @@ func (t *table[K, V]) get(hash uint64, key K) (*slot[K, V], *item[V]) {
 	mask := uint64(len(t.cells) - 1)
 	for i := hash & mask; ; i = (i + 1) & mask {
 		c := &t.cells[i]
-		switch h := c.hash.Load(); {
-		case h == hash:
+		switch c.hash.Load() {
+		case hash:
 			sl := c.slot.Load()
 			it := c.item.Load()
 			// A slot that has left never comes back: where the cell is still its own, so was the item.
 			if sl != nil && sl.key == key && c.slot.Load() == sl {
 				return sl, it
 			}
-		case h == emptyCell:
+		case emptyCell:
 			return nil, nil
 		}
 	}

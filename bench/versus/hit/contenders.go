@@ -35,8 +35,14 @@ type contender struct {
 // contenders in the order of the table. The first is what all ratios are to.
 func contenders() []contender {
 	return []contender{
-		{"ristretto", rawRistretto}, {"warmcache", everythingOn}, {"otter", plainOtter}, {"otter, everything on", fullOtter},
-		{"theine, TTL", theineTTL}, {"golang-lru", golangLRU}, {"sturdyc", sturdycFetch}, {"go-redis/cache", goRedisCache},
+		{"ristretto", rawRistretto},
+		{"warmcache", everythingOn},
+		{"otter", plainOtter},
+		{"otter, everything on", fullOtter},
+		{"theine, TTL", theineTTL},
+		{"golang-lru", golangLRU},
+		{"sturdyc", sturdycFetch},
+		{"go-redis/cache", goRedisCache},
 	}
 }
 

@@ -18,9 +18,14 @@ type workload struct {
 
 func workloads() []workload {
 	return []workload{
-		{"hit", 1_000, 200, 100, false}, {"hit", 10_000, 200, 100, false}, {"hit", 100_000, 200, 100, false}, {"hit", 1_000_000, 200, 100, false},
-		{"Set of what is there", 100_000, 200, 0, false}, {"Set in a full cache", 100_000, 50, 0, false},
-		{"90 % Get, 10 % Set", 100_000, 200, 90, true}, {"90 % Get, 10 % Set, full", 100_000, 50, 90, true},
+		{"hit", 1_000, 200, 100, false},
+		{"hit", 10_000, 200, 100, false},
+		{"hit", 100_000, 200, 100, false},
+		{"hit", 1_000_000, 200, 100, false},
+		{"Set of what is there", 100_000, 200, 0, false},
+		{"Set in a full cache", 100_000, 50, 0, false},
+		{"90 % Get, 10 % Set", 100_000, 200, 90, true},
+		{"90 % Get, 10 % Set, full", 100_000, 50, 90, true},
 	}
 }
 

@@ -42,10 +42,10 @@ type upcoming struct {
 
 type furthest []upcoming
 
-func (f furthest) Len() int           { return len(f) }
-func (f furthest) Less(i, j int) bool { return f[i].at > f[j].at }
-func (f furthest) Swap(i, j int)      { f[i], f[j] = f[j], f[i] }
-func (f *furthest) Push(x any)        { *f = append(*f, x.(upcoming)) } //nolint:errcheck,forcetypeassert // as above
+func (f *furthest) Len() int           { return len(*f) }
+func (f *furthest) Less(i, j int) bool { return (*f)[i].at > (*f)[j].at }
+func (f *furthest) Swap(i, j int)      { (*f)[i], (*f)[j] = (*f)[j], (*f)[i] }
+func (f *furthest) Push(x any)         { *f = append(*f, x.(upcoming)) } //nolint:errcheck,forcetypeassert // as above
 func (f *furthest) Pop() any {
 	all := *f
 	x := all[len(all)-1]

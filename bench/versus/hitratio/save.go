@@ -7,10 +7,9 @@ import (
 	"os"
 	"strconv"
 
+	gonumplot "gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
-
-	gonumplot "gonum.org/v1/plot"
 )
 
 // columns in the order of the table.
