@@ -73,7 +73,10 @@ func New[K comparable, V any](cfg Config[K, V]) (*Cache[K, V], error) {
 		c.format.signer = newSigner(c.redis.cfg.Secrets, c.remote.ns.prefix)
 		c.ledger = newLedger(c.redis.cfg.HoldLife)
 	}
-	evicted := func(n int) { c.observe(Event{Kind: EventEvict, Keys: n}) }
+	var evicted func(EventKind, []K) // keys are collected only where somebody listens
+	if cfg.Observer != nil {
+		evicted = c.observeLeft
+	}
 	if c.memory, err = newMemory[K, V](cfg.Capacity, cfg.Cost != nil, started, &c.counters, evicted); err != nil {
 		return nil, fmt.Errorf("tiercache: cache %q: %w", c.name, err)
 	}
@@ -124,6 +127,15 @@ func (c *Cache[K, V]) redisFailed(err error, keys int) {
 	}
 	c.counters.add(0, redisErrors, 1)
 	c.observe(Event{Kind: EventRedis, Keys: keys, Err: err})
+}
+
+// observeLeft tells the observer which entries left memory.
+func (c *Cache[K, V]) observeLeft(kind EventKind, keys []K) {
+	left := make([]any, len(keys))
+	for i, key := range keys {
+		left[i] = key
+	}
+	c.observe(Event{Kind: kind, Keys: len(keys), Left: left})
 }
 
 // observe tells the observer, whose panics are its own.

@@ -219,17 +219,12 @@ func (c *Cache[K, V]) warmedBefore(epoch uint64) []string {
 	var all []ranked
 	for i := range c.memory.shards {
 		s := &c.memory.shards[i]
-		ranks := make(map[K]uint32)
-		s.mu.RLock()
-		for key, sl := range s.slots {
-			if it := sl.item.Load(); it.warmed != nil && it.epoch < epoch {
-				ranks[key] = it.rank
+		for sl, it := range s.table.Load().all {
+			if it.warmed == nil || it.epoch >= epoch {
+				continue
 			}
-		}
-		s.mu.RUnlock()
-		for key, rank := range ranks { // outside of the lock: the codec of keys is the user's
-			if name, err := c.encodeKey(key); err == nil {
-				all = append(all, ranked{name, rank})
+			if name, err := c.encodeKey(sl.key); err == nil {
+				all = append(all, ranked{name, it.rank})
 			}
 		}
 	}

@@ -7,8 +7,34 @@ import (
 	"math"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"time"
 )
+
+// item is one version of a key's value. It never changes once it is in a slot, save for the marks of reading.
+//
+// The order of the fields is what a hit costs once the entries don't fit into the processor's cache: what every hit looks at comes first, in one cache line
+// where the value is a word or two.
+type item[V any] struct {
+	value   V
+	fresh   int64        // not fresh from here on, be it for MemoryTTL's sake
+	epoch   uint64       // the cache's, before it was looked for
+	refresh atomic.Int64 // a read after this triggers a background refresh; never if 0
+	absent  bool         // the source said ErrNotFound
+	useful  atomic.Bool  // it has been counted at warmed, as read or as gone unread
+	tags    []string     // canonical
+
+	warmed *tally       // of the task whose run brought this; else nil
+	count  uint64       // of tag invalidations, before it was looked for
+	filled int64        // when it came into this process
+	dead   int64        // not even stale from here on
+	retry  atomic.Int64 // until then nobody tries to replace it: a load of it has just failed
+
+	id   uint64 // of the record, the same in both tiers
+	read int64  // when the source read began, on the memory's clock
+	ttl  int64  // how long it is fresh by its own right, from then on
+	rank uint32 // among what its warm-up brought, from 0: the lower, the more it is wanted
+}
 
 // newItem is a version of a value whose source read began at read. It takes the value over. A ttl of zero is the cache's, or Expiry's.
 func (c *Cache[K, V]) newItem(key K, value V, read int64, ttl time.Duration) *item[V] {

@@ -5,7 +5,6 @@ import (
 	"math/bits"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/dgraph-io/ristretto/v2"
 )
@@ -13,111 +12,118 @@ import (
 // memory is the tier in this process: an index of our own for look-ups, and Ristretto as the policy that says what stays.
 //
 // Ristretto alone cannot be the index: it applies writes later, keeps the earlier of two quick ones, drops bursts, and answers for a
-// while after a delete. Here a write is in the index when it returns, and Ristretto only ever decides what leaves. A new
-// entry begins in its shard's window, a queue that holds a fifth of the capacity; what falls out of the window is offered to Ristretto. So
-// a writer always sees its own write, also in a full cache, where Ristretto would turn a newcomer away.
+// while after a delete. Here a write is in the index when it returns, and Ristretto only ever decides what leaves. An entry goes
 //
-// Lock order: a shard's lock is never held while Ristretto may block (Set, Del, Wait); Ristretto's callback takes no shard lock.
+//	window ──► lobby ──► Ristretto
+//	   ▲                     │ what it gives up, if it was read meanwhile
+//	   └─────────────────────┘
+//
+// and leaves the index where Ristretto does not admit it, or gives it up unread. The window is a share of the capacity in order of age: a writer
+// sees its own write also in a full cache, where Ristretto would turn a newcomer away. The share follows the hit ratio, see climber. The lobby collects a
+// batch of what fell out of windows, see feed.
+//
+// A hit only marks its slot, and takes no lock. The marks are counted when somebody wants the slot gone.
+//
+// Lock order: balanceMu, feedMu, then one shard's lock, then lobbyMu or goneMu. No shard's lock is held while Ristretto may block (Set, Del, Wait), and its
+// callback takes goneMu alone.
 type memory[K comparable, V any] struct {
 	seed     maphash.Seed
 	shards   []shard[K, V]
 	gens     []atomic.Uint64 // see generation
-	capacity int64
-	clock    clock
+	capacity atomic.Int64
+	clock    clock    // exact
+	time     hitClock // for hits
 	counters *counters
-	evicted  func(n int) // told, off the hit path, how many entries left for want of room
+	evicted  func(EventKind, []K) // told, off the hit path and under no lock, which entries left; nil: nobody wants to know
+	climber  climber
 
-	policyMu sync.RWMutex // excludes policy.Close from everything outside the shards' locks
-	policy   *ristretto.Cache[uint64, *slot[K, V]]
+	balanceMu sync.Mutex   // one at a time moves the border between window and policy
+	room      atomic.Int64 // the window's share of the capacity in each shard
+	main      int64        // Ristretto's; balanceMu guards it
+	batch     int          // how many slots the lobby holds before they are offered
+
+	lobbyMu   sync.Mutex
+	lobby     []*slot[K, V]
+	lobbyCost int64
+	full      atomic.Bool // the lobby
+
+	feedMu sync.Mutex // one at a time offers
+	spare  []*slot[K, V]
+	before []uint64 // the hashes of the batch before, whose arrivals are yet to be counted
+
+	shut   sync.RWMutex                          // excludes policy.Close from everything that calls the policy
+	policy *ristretto.Cache[uint64, *slot[K, V]] // nil: there is no room for more than the window
 
 	goneMu sync.Mutex
 	gone   []*slot[K, V] // given up by the policy, still in the index
-	wake   chan struct{} // there is something in gone
-	stop   chan struct{}
-	done   chan struct{}
+
+	wake chan struct{} // there is something in gone, or the climber has moved
+	stop chan struct{}
+	done chan struct{}
 }
 
 type shard[K comparable, V any] struct {
-	mu      sync.RWMutex
-	slots   map[K]*slot[K, V]
+	table atomic.Pointer[table[K, V]]
+	_     [120]byte // readers and writers share no cache line
+
+	mu      sync.Mutex
 	window  queue[K, V]
-	room    int64 // the window's share of the capacity
-	cost    int64 // of all slots
-	offered int   // since the last wait for the policy
+	entries int
+	cost    int64 // of all entries
 	closed  bool
 	_       [64]byte
 }
 
-// slot is a key's place in the index. It outlives the values that pass through it; the policy knows slots, not values.
+// slot is a key's place in the index. It outlives the values that pass through it; the policy knows slots, not values. It fills a cache line where the key
+// is a string.
 type slot[K comparable, V any] struct {
-	key  K
-	hash uint64
-	item atomic.Pointer[item[V]]
-	gone atomic.Bool // the policy gave it up
+	key   K
+	reads atomic.Uint32 // since they were last counted, up to mostReads
 
 	// guarded by the shard's lock
-	cost       int64
 	windowed   bool
+	left       bool  // it is out of the index
+	counted    uint8 // reads that the policy has yet to hear of; belongs to whoever moves the slot
+	cost       int64
 	prev, next *slot[K, V]
+
+	hash uint64 // never changes
 }
 
-// item is one version of a key's value. It never changes once it is in a slot, save for the marks of reading.
-type item[V any] struct {
-	value  V
-	absent bool   // the source said ErrNotFound
-	rank   uint32 // among what its warm-up brought, from 0: the lower, the more it is wanted
-	id     uint64 // of the record, the same in both tiers
-
-	read    int64        // when the source read began, on the memory's clock
-	ttl     int64        // how long it is fresh by its own right, from then on
-	fresh   int64        // not fresh from here on, be it for MemoryTTL's sake
-	dead    int64        // not even stale from here on
-	refresh atomic.Int64 // a read after this triggers a background refresh; never if 0
-
-	retry atomic.Int64 // until then nobody tries to replace it: a load of it has just failed
-
-	filled int64    // when it came into this process
-	epoch  uint64   // the cache's, before it was looked for
-	tags   []string // canonical
-	count  uint64   // of tag invalidations, before it was looked for
-
-	warmed *tally      // of the task whose run brought this; else nil
-	useful atomic.Bool // it has been counted there, as read or as gone unread
-}
-
-// clock is the process's monotonic clock in nanoseconds since the cache began; wall clocks are nobody's business here.
-type clock struct{ start time.Time }
-
-func (c clock) now() int64 { return int64(time.Since(c.start)) }
+// mostReads of a slot are remembered between two looks at it. Few are better than many: they say that the entry is read now, and what is no longer
+// read is soon forgotten. From then on a hit writes nothing, so that cores that read one key share its cache line.
+const mostReads = 3
 
 const (
-	windowShare = 5   // the window holds 1/5 of the capacity
-	maxShards   = 128 // a power of two
-	// waitEvery is after how many offers a writer waits for Ristretto to take them: its buffer holds 32 k and drops what comes on top.
-	waitEvery = 64
+	maxShards = 64 // a power of two
 	// An invalidation moves a generation, and a warm run is refused every key of one that moved while it ran: with few of them, live writes
 	// would refuse it most keys.
 	minGenerations = 1 << 14
 	maxGenerations = 1 << 16
-	sweepTick      = time.Second
-	sweepPart      = 8 // the share of the shards that one tick sweeps
 )
 
-func newMemory[K comparable, V any](capacity int64, costed bool, clock clock, counters *counters, evicted func(int)) (*memory[K, V], error) {
+func newMemory[K comparable, V any](capacity int64, costed bool, clock clock, counters *counters, evicted func(EventKind, []K)) (*memory[K, V], error) {
 	m := &memory[K, V]{
-		seed: maphash.MakeSeed(), capacity: capacity, clock: clock, counters: counters, evicted: evicted,
+		seed: maphash.MakeSeed(), clock: clock, counters: counters, evicted: evicted,
 		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}
-	m.shards = make([]shard[K, V], powerOfTwo(capacity/512, 1, maxShards))
+	m.time.exact, m.time.stop = clock, make(chan struct{})
+	m.capacity.Store(capacity)
+	m.shards = make([]shard[K, V], powerOfTwo(capacity/2048, 1, maxShards))
 	m.gens = make([]atomic.Uint64, powerOfTwo(capacity, minGenerations, maxGenerations))
-	window := max(1, capacity/windowShare)
 	for i := range m.shards {
-		m.shards[i].slots = make(map[K]*slot[K, V])
-		m.shards[i].room = max(1, window/int64(len(m.shards)))
+		m.shards[i].table.Store(newTable[K, V](0))
 	}
-	if main := capacity - window; main > 0 {
+	m.batch = int(min(max(1, capacity/lobbyShare), mostBatch))
+	m.climber.aim(firstShare)
+	m.climber.begin()
+	if main := capacity - max(1, int64(firstShare*float64(capacity))); main > 0 {
+		frequencies := frequencyCounters(capacity)
+		if costed { // the capacity says nothing about how many entries there will be
+			frequencies = min(frequencies, 1<<20)
+		}
 		policy, err := ristretto.NewCache(&ristretto.Config[uint64, *slot[K, V]]{
-			NumCounters: frequencyCounters(capacity, costed), MaxCost: main, BufferItems: 64, IgnoreInternalCost: true,
+			NumCounters: frequencies, MaxCost: main, BufferItems: int64(m.batch), IgnoreInternalCost: true,
 			KeyToHash: func(hash uint64) (uint64, uint64) { return hash, 0 },
 			OnExit:    m.onExit,
 		})
@@ -126,22 +132,17 @@ func newMemory[K comparable, V any](capacity int64, costed bool, clock clock, co
 		}
 		m.policy = policy
 	}
+	m.rebalance()
 	go m.tend()
 	return m, nil
 }
 
-// frequencyCounters sizes Ristretto's 4-bit frequency counters: ten for each entry, as it asks for, more for small caches, whose counters would age
-// too fast, and a fixed number where the capacity is not in entries.
-func frequencyCounters(capacity int64, costed bool) int64 {
-	const most = 1 << 27
-	switch {
-	case costed:
-		return min(max(1<<10, capacity*10), 1<<20)
-	case capacity < 10_000:
-		return max(1<<10, capacity*100)
-	default:
-		return min(max(1_000_000, capacity*10), most)
-	}
+// frequencyCounters sizes Ristretto's 4-bit frequency counters: ten for each entry, as it asks for, and more for small caches. All four rows of its sketch
+// are indexed by the same bits of the hash, so keys collide as in one row; and its counters are halved each time as many reads were counted as it has
+// counters, so that many more would remember for too long.
+func frequencyCounters(capacity int64) int64 {
+	const least, most = 10_000, 1 << 27
+	return min(max(least, capacity*10), most)
 }
 
 // powerOfTwo rounds n down to a power of two between low and high, which are powers of two themselves.
@@ -150,7 +151,7 @@ func powerOfTwo(n int64, low, high int) int {
 	return 1 << (bits.Len64(uint64(n)) - 1)
 }
 
-func (m *memory[K, V]) hash(key K) uint64 { return maphash.Comparable(m.seed, key) }
+func (m *memory[K, V]) hash(key K) uint64 { return cellHash(maphash.Comparable(m.seed, key)) }
 
 func (m *memory[K, V]) shard(hash uint64) *shard[K, V] {
 	return &m.shards[hash>>32&uint64(len(m.shards)-1)]
@@ -158,211 +159,30 @@ func (m *memory[K, V]) shard(hash uint64) *shard[K, V] {
 
 // get finds the key's item, whatever its age.
 func (m *memory[K, V]) get(hash uint64, key K) *item[V] {
-	s := m.shard(hash)
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if sl := s.slots[key]; sl != nil {
-		return sl.item.Load()
-	}
-	return nil
+	_, it := m.shard(hash).table.Load().get(hash, key)
+	return it
 }
 
-// touch is get for somebody who wants the value, which the policy is told.
+// touch is get for somebody who wants the value, which is marked for the policy. Two marks at once may count as one.
 func (m *memory[K, V]) touch(hash uint64, key K) *item[V] {
-	s := m.shard(hash)
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	sl := s.slots[key]
+	sl, it := m.shard(hash).table.Load().get(hash, key)
 	if sl == nil {
 		return nil
 	}
-	if m.policy != nil && !s.closed {
-		m.policy.Get(hash)
+	if n := sl.reads.Load(); n < mostReads {
+		sl.reads.Store(n + 1)
 	}
-	return sl.item.Load()
-}
-
-// generation is the state of a key's generation. A reader takes it before it looks at Redis or at the source, and what it found is stored only
-// if it still stands: an invalidation in between has moved it. Keys share generations (there are as many as the capacity, 16 k to 64 k), so a
-// fill may be refused for a neighbour's sake; that costs one more load, never a wrong value. Hits compare nothing: an invalidation takes
-// the entry itself out of the index, under the same lock.
-func (m *memory[K, V]) generation(hash uint64) uint64 { return m.gen(hash).Load() }
-
-func (m *memory[K, V]) gen(hash uint64) *atomic.Uint64 { return &m.gens[m.genIndex(hash)] }
-
-// genIndex is where a key's generation stands. Keys of one generation are in one shard, as both take the same bits.
-func (m *memory[K, V]) genIndex(hash uint64) uint64 { return hash >> 32 & uint64(len(m.gens)-1) }
-
-// generations is a copy of all of them, for a reader that does not know its keys yet.
-func (m *memory[K, V]) generations() []uint64 {
-	gens := make([]uint64, len(m.gens))
-	for i := range m.gens {
-		gens[i] = m.gens[i].Load()
-	}
-	return gens
-}
-
-// unmoved says whether the key's generation still is what it was when gens were copied.
-func (m *memory[K, V]) unmoved(hash uint64, gens []uint64) bool {
-	return gens[m.genIndex(hash)] == m.generation(hash)
-}
-
-// fill stores what a reader found, unless the key was invalidated since the reader took gen, or something younger stands there.
-func (m *memory[K, V]) fill(hash uint64, key K, it *item[V], cost int64, gen uint64) bool {
-	return m.write(hash, key, it, cost, func(g *atomic.Uint64, have *item[V]) bool {
-		return g.Load() == gen && (have == nil || have.id == it.id || have.read <= it.read || have.epoch != it.epoch)
-	})
-}
-
-// put stores what a writer brings, and ends every read under way.
-func (m *memory[K, V]) put(hash uint64, key K, it *item[V], cost int64) {
-	m.write(hash, key, it, cost, func(g *atomic.Uint64, _ *item[V]) bool {
-		g.Add(1)
-		return true
-	})
-}
-
-// claim is one generation during a write to both tiers, between the two times that the writer moves it. The keys of one batch that share a generation share
-// its claim: else the writer would take each of them for another writer of the others.
-type claim struct {
-	gen     uint64 // after the first move
-	settled bool   // the second move is made
-}
-
-// take makes the second move, and says whether no other writer has moved the generation since the first.
-func (c *claim) take(g *atomic.Uint64) bool {
-	if c.settled {
-		return g.Load() == c.gen+1
-	}
-	c.settled = g.CompareAndSwap(c.gen, c.gen+1)
-	return c.settled
-}
-
-// remove takes the key out and moves its generation. It returns what stood there and the generation's new state.
-func (m *memory[K, V]) remove(hash uint64, key K) (had *item[V], gen uint64) {
-	s := m.shard(hash)
-	s.mu.Lock()
-	gen = m.gen(hash).Add(1)
-	had, drop := s.takeKey(key)
-	s.mu.Unlock()
-	if drop {
-		m.forget(hash)
-	}
-	return had, gen
-}
-
-// settle ends a write that began with remove: it moves the generation again, so that what was read in between is dead on arrival, and
-// stores it where no other writer came in between; else nothing is left there. A nil item stores nothing.
-func (m *memory[K, V]) settle(hash uint64, key K, it *item[V], cost int64, cl *claim) {
-	stored := it != nil && m.write(hash, key, it, cost, func(g *atomic.Uint64, _ *item[V]) bool { return cl.take(g) })
-	if stored {
-		return
-	}
-	s := m.shard(hash)
-	s.mu.Lock()
-	if g := m.gen(hash); it != nil || !cl.take(g) {
-		g.Add(1)
-	}
-	_, drop := s.takeKey(key)
-	s.mu.Unlock()
-	if drop {
-		m.forget(hash)
-	}
-}
-
-// write stores it under the shard's lock if may says so of the key's generation and of what stands there.
-func (m *memory[K, V]) write(hash uint64, key K, it *item[V], cost int64, may func(gen *atomic.Uint64, have *item[V]) bool) bool {
-	s := m.shard(hash)
-	s.mu.Lock()
-	sl := s.slots[key]
-	var have *item[V]
-	if sl != nil {
-		have = sl.item.Load()
-	}
-	if s.closed || !may(m.gen(hash), have) {
-		s.mu.Unlock()
-		return false
-	}
-	if sl != nil && sl.cost == cost && !sl.gone.Load() {
-		if have.id != it.id { // else it was validated
-			have.leave(false)
-		}
-		sl.item.Store(it)
-		s.mu.Unlock()
-		return true
-	}
-	if sl != nil {
-		s.take(sl) // a slot of another cost is a new one to the policy, which replaces the old by its hash
-	}
-	sl = &slot[K, V]{key: key, hash: hash, cost: cost}
-	sl.item.Store(it)
-	s.slots[key] = sl
-	s.cost += cost
-	s.window.push(sl)
-	victims, wait := s.overflow()
-	s.mu.Unlock()
-	m.offer(victims)
-	if wait {
-		m.catchUp()
-	}
-	return true
-}
-
-// drop takes out what is older than it, which itself is not worth keeping, on the terms of fill.
-func (m *memory[K, V]) drop(hash uint64, key K, it *item[V], gen uint64) {
-	s := m.shard(hash)
-	s.mu.Lock()
-	sl := s.slots[key]
-	known := sl != nil && m.generation(hash) == gen && sl.item.Load().read <= it.read && s.take(sl)
-	s.mu.Unlock()
-	if known {
-		m.forget(hash)
-	}
-}
-
-// takeKey removes the key's slot, if there is one.
-func (s *shard[K, V]) takeKey(key K) (had *item[V], known bool) {
-	sl := s.slots[key]
-	if sl == nil {
-		return nil, false
-	}
-	return sl.item.Load(), s.take(sl)
-}
-
-// take removes the slot from the shard, and says whether the policy may know it.
-func (s *shard[K, V]) take(sl *slot[K, V]) bool {
-	delete(s.slots, sl.key)
-	s.cost -= sl.cost
-	sl.item.Load().leave(false)
-	if sl.windowed {
-		s.window.remove(sl)
-		return false
-	}
-	return true
-}
-
-// overflow takes what the window has no room for out of it, oldest first.
-func (s *shard[K, V]) overflow() (victims []*slot[K, V], wait bool) {
-	for s.window.cost > s.room {
-		sl := s.window.tail
-		s.window.remove(sl)
-		victims = append(victims, sl)
-	}
-	if s.offered += len(victims); s.offered >= waitEvery {
-		s.offered = 0
-		wait = true
-	}
-	return victims, wait
+	return it
 }
 
 // size counts entries and their cost.
 func (m *memory[K, V]) size() (entries int, cost int64) {
 	for i := range m.shards {
 		s := &m.shards[i]
-		s.mu.RLock()
-		entries += len(s.slots)
+		s.mu.Lock()
+		entries += s.entries
 		cost += s.cost
-		s.mu.RUnlock()
+		s.mu.Unlock()
 	}
 	return entries, cost
 }
@@ -376,22 +196,26 @@ func (m *memory[K, V]) closing() bool {
 	}
 }
 
-// close empties the memory and stops both goroutines, its own and Ristretto's. Operations beside it and after it do nothing.
+// close empties the memory and stops its goroutines and Ristretto's. Operations beside it and after it do nothing.
 func (m *memory[K, V]) close() {
 	close(m.stop)
 	<-m.done
+	m.time.close()
 	for i := range m.shards {
 		s := &m.shards[i]
 		s.mu.Lock()
 		s.closed = true
-		clear(s.slots)
+		s.table.Store(newTable[K, V](0))
 		s.window = queue[K, V]{}
-		s.cost = 0
+		s.entries, s.cost = 0, 0
 		s.mu.Unlock()
 	}
-	m.policyMu.Lock()
-	defer m.policyMu.Unlock()
+	m.shut.Lock()
+	defer m.shut.Unlock()
 	if m.policy != nil {
 		m.policy.Close()
 	}
+	m.goneMu.Lock()
+	defer m.goneMu.Unlock()
+	m.gone = nil
 }

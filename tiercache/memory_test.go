@@ -2,6 +2,7 @@ package tiercache_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -147,6 +148,8 @@ func TestMemory_everythingAtOnce(t *testing.T) {
 					default:
 						if i%100 == 0 {
 							_, _ = c.Warm(t.Context())
+							_ = c.Resize(int64(i%700 + 1))
+							_ = c.Clear(t.Context())
 						}
 						if w == 7 && i == 1500 {
 							closing(t, c)
@@ -156,6 +159,271 @@ func TestMemory_everythingAtOnce(t *testing.T) {
 			})
 		}
 		wg.Wait()
+	}
+}
+
+func TestMemory_resize(t *testing.T) {
+	c := newCache(t, tiercache.Config[int, int]{Name: "c", TTL: time.Minute, Capacity: 10_000})
+	fill := func() {
+		for i := range 20_000 {
+			if err := c.Set(t.Context(), i, i); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	fill()
+	before := c.Stats()
+	if err := c.Resize(1000); err != nil {
+		t.Fatal(err)
+	}
+	s := c.Stats()
+	if s.Entries > 1000 || s.Entries < 900 || s.Capacity != 1000 {
+		t.Errorf("%d of %d entries after it shrank from %d", s.Entries, s.Capacity, before.Entries)
+	}
+	if got, want := s.Evictions-before.Evictions, uint64(before.Entries-s.Entries); got != want {
+		t.Errorf("%d evictions for %d entries less", got, want)
+	}
+	if err := c.Resize(20_000); err != nil {
+		t.Fatal(err)
+	}
+	fill()
+	if s := c.Stats(); s.Entries < 19_000 || s.Entries > 20_000 {
+		t.Errorf("%d of %d entries after it grew", s.Entries, s.Capacity)
+	}
+	for _, bad := range []int64{0, -1} {
+		if err := c.Resize(bad); err == nil {
+			t.Errorf("Resize(%d) succeeded", bad)
+		}
+	}
+	closing(t, c)
+	if err := c.Resize(10); !errors.Is(err, tiercache.ErrClosed) {
+		t.Errorf("Resize after Close: %v", err)
+	}
+}
+
+func TestMemory_everyLeaverIsToldWithItsKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWitness()
+		c := newCache(t, tiercache.Config[int, int]{Name: "c", TTL: time.Minute, Capacity: 100, Observer: w})
+		for i := range 1000 {
+			if err := c.Set(t.Context(), i, i); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		waitFor(75 * time.Second)
+		why := make(map[any]tiercache.EventKind)
+		for _, e := range w.events {
+			if e.Keys != len(e.Left) {
+				t.Errorf("%v with %d keys", e, len(e.Left))
+			}
+			for _, key := range e.Left {
+				if was := why[key]; was != "" {
+					t.Errorf("%v left twice: %v, %v", key, was, e.Kind)
+				}
+				why[key] = e.Kind
+			}
+		}
+		n := make(map[tiercache.EventKind]uint64)
+		for _, kind := range why {
+			n[kind]++
+		}
+		s := c.Stats()
+		if n[tiercache.EventEvict] != s.Evictions || n[tiercache.EventExpire] != s.Expirations || s.Evictions+s.Expirations != 1000 || s.Expirations == 0 {
+			t.Errorf("told %v, counted %d evictions and %d expirations", n, s.Evictions, s.Expirations)
+		}
+	})
+}
+
+func TestMemory_anObserverMayUseTheCache(t *testing.T) {
+	var c *tiercache.Cache[int, int]
+	again := observerFunc(func(e tiercache.Event) {
+		if key, ok := e.Left[0].(int); ok && e.Kind == tiercache.EventEvict {
+			if err := c.Set(context.Background(), key+1_000_000, 1); err != nil && !errors.Is(err, tiercache.ErrClosed) {
+				t.Error(err)
+			}
+		}
+	})
+	c = newCache(t, tiercache.Config[int, int]{Name: "c", TTL: time.Minute, Capacity: 64, Observer: again})
+	for i := range 1000 {
+		if err := c.Set(t.Context(), i, i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s := c.Stats(); s.Evictions == 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+type observerFunc func(tiercache.Event)
+
+func (f observerFunc) Observe(e tiercache.Event) { f(e) }
+
+// A loop over more keys than there is room for is what turns a recency cache into nothing.
+func TestMemory_aLoopKeepsWhatItCan(t *testing.T) {
+	if raceEnabled {
+		t.Skip("under the race detector sync.Pool, in which Ristretto gathers reads, drops a quarter of what it is given")
+	}
+	c := newCache(t, tiercache.Config[int, int]{Name: "c", TTL: time.Minute, Capacity: 500})
+	hits := 0
+	for i := range 100_000 {
+		if _, err := c.Get(t.Context(), i%1000); err == nil {
+			hits++
+		} else if err := c.Set(t.Context(), i%1000, i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if share := float64(hits) / 100_000; share < 0.25 {
+		t.Errorf("%.2f of the reads hit; half of the keys fit", share)
+	}
+}
+
+// What was read keeps its place beside a scan of what is never read again.
+func TestMemory_aScanLeavesTheHotSet(t *testing.T) {
+	if raceEnabled {
+		t.Skip("under the race detector sync.Pool, in which Ristretto gathers reads, drops a quarter of what it is given")
+	}
+	const hot = 500
+	c := newCache(t, tiercache.Config[int, int]{Name: "c", TTL: time.Minute, Capacity: 1000})
+	for range 5 {
+		for i := range hot {
+			if _, err := c.Get(t.Context(), i); err == nil {
+				continue
+			}
+			if err := c.Set(t.Context(), i, i); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for i := range 8000 {
+		if err := c.Set(t.Context(), hot+i, i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	left := 0
+	for i := range hot {
+		if _, ok := c.Peek(i); ok {
+			left++
+		}
+	}
+	if left < hot*3/4 {
+		t.Errorf("%d of %d hot entries are left after the scan", left, hot)
+	}
+}
+
+func TestMemory_warmedByManyWritersLosesNothing(t *testing.T) {
+	total := 200_000
+	if raceEnabled {
+		total = 20_000
+	}
+	c := newCache(t, tiercache.Config[int, int]{Name: "c", TTL: time.Hour, Capacity: int64(total) * 5 / 4})
+	err := c.RegisterLoader(tiercache.Loader[int, int]{Name: "l", Load: func(_ context.Context, emit func(int, int) error) error {
+		var wg sync.WaitGroup
+		for w := range 16 {
+			wg.Go(func() {
+				for i := w; i < total; i += 16 {
+					if err := emit(i, i); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := c.Warm(t.Context())
+	if err != nil || res[0].Memory != total || res[0].SkippedRoom != 0 {
+		t.Errorf("%+v, %v", res, err)
+	}
+	for i := range total {
+		if e, ok := c.Peek(i); !ok || e.Value != i {
+			t.Fatalf("Peek(%d) = %+v, %v", i, e, ok)
+		}
+	}
+}
+
+func TestMemory_aFullHotCacheKeepsItsHotSetBesideAWarmRun(t *testing.T) {
+	const capacity = 4096
+	c := newCache(t, tiercache.Config[int, int]{Name: "c", TTL: time.Hour, Capacity: capacity})
+	for round := range 4 {
+		for i := range capacity * 9 / 10 {
+			if _, err := c.Get(t.Context(), i); err != nil {
+				if round > 0 {
+					t.Fatalf("%d is gone in round %d", i, round)
+				}
+				if err := c.Set(t.Context(), i, i); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	err := c.RegisterLoader(tiercache.Loader[int, int]{Name: "l", Load: func(_ context.Context, emit func(int, int) error) error {
+		for i := range capacity * 2 {
+			if err := emit(1_000_000+i, i); err != nil {
+				return err
+			}
+		}
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := c.Warm(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := 0
+	for i := range capacity * 9 / 10 {
+		if _, ok := c.Peek(i); ok {
+			left++
+		}
+	}
+	if left < capacity*9/10*99/100 {
+		t.Errorf("%d of %d hot entries are left beside %+v", left, capacity*9/10, res)
+	}
+	readable := 0
+	for i := range capacity * 2 {
+		if _, ok := c.Peek(1_000_000 + i); ok {
+			readable++
+		}
+	}
+	if readable != res[0].Memory {
+		t.Errorf("%d warmed entries are readable, %+v are reported", readable, res)
+	}
+}
+
+// A million entries that end together, here some less, must not stop a writer.
+func TestMemory_equalTTLsStopNoWriter(t *testing.T) {
+	total := 300_000
+	if raceEnabled {
+		total = 30_000
+	}
+	c := newCache(t, tiercache.Config[int, int]{Name: "c", TTL: 100 * time.Millisecond, Capacity: int64(total) * 2})
+	for i := range total {
+		if err := c.Set(t.Context(), i, i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var slowest time.Duration
+	redistest.Eventually(t, 30*time.Second, func() error {
+		for range 100 {
+			began := time.Now()
+			if err := c.Set(t.Context(), total+1, 1); err != nil {
+				return err
+			}
+			slowest = max(slowest, time.Since(began))
+		}
+		if s := c.Stats(); s.Entries > 1 {
+			return fmt.Errorf("%d entries are left", s.Entries)
+		}
+		return nil
+	})
+	if slowest > 500*time.Millisecond {
+		t.Errorf("a Set took %v beside the sweep", slowest)
 	}
 }
 

@@ -358,10 +358,6 @@ func TestPilot_callbacksThatMisbehave(t *testing.T) {
 	}
 }
 
-type observerFunc func(tiercache.Event)
-
-func (f observerFunc) Observe(e tiercache.Event) { f(e) }
-
 type touchyCodec struct{ at func(string) }
 
 func (touchyCodec) Name() string { return "touchy" }

@@ -1,43 +1,143 @@
 package tiercache
 
-import "time"
+import (
+	"runtime"
+	"slices"
+)
 
-// offer hands slots to the policy, which keeps them or gives them up through onExit.
-func (m *memory[K, V]) offer(victims []*slot[K, V]) {
-	if len(victims) == 0 {
+const (
+	// lobbyShare: the lobby holds up to 1/32 of the capacity, and no more than mostBatch slots.
+	lobbyShare = 32
+	mostBatch  = 64
+)
+
+// toLobby takes what a window has no more room for, until there are enough to be offered together. It says whether there are.
+func (m *memory[K, V]) toLobby(sl *slot[K, V]) (full bool) {
+	m.lobbyMu.Lock()
+	defer m.lobbyMu.Unlock()
+	m.lobby = append(m.lobby, sl)
+	m.lobbyCost += sl.cost
+	full = len(m.lobby) >= m.batch || m.lobbyCost > m.capacity.Load()/lobbyShare
+	m.full.Store(full)
+	return full
+}
+
+// makeRoom empties the lobby where it is full.
+func (m *memory[K, V]) makeRoom() {
+	if !m.full.Load() {
 		return
 	}
-	m.policyMu.RLock()
-	defer m.policyMu.RUnlock()
-	for _, sl := range victims {
-		if m.policy == nil {
+	var left departed[K]
+	m.feed(&left)
+	m.tell(left)
+}
+
+// emptyLobby returns what is in the lobby, if that is full.
+func (m *memory[K, V]) emptyLobby() []*slot[K, V] {
+	m.lobbyMu.Lock()
+	defer m.lobbyMu.Unlock()
+	if !m.full.Swap(false) {
+		return nil
+	}
+	batch := m.lobby
+	m.lobby, m.lobbyCost = m.spare[:0], 0
+	return batch
+}
+
+// feed offers the lobby's slots to Ristretto and applies what it says: who fills the memory pays for keeping it within bounds.
+//
+// Ristretto counts in two steps: a read goes into one of its buffers, a full buffer goes to the goroutine that counts, and is dropped where that is
+// busy. Both are dealt with by the order of things. First all reads of the batch are told, then the arrivals of the batch before, which are enough
+// to fill a buffer, so that what was told first has gone to be counted when the slots are offered.
+//
+// A slot's own arrival is counted after it was judged, whatever the verdict. It is judged by how often it was wanted before and since, so that in a tie
+// with what is there, which Ristretto gives to the newcomer, a newcomer is not the equal of what was read once. Without this a loop over more keys
+// than there is room for pushes out each entry before its turn comes: every one of them has been seen the same number of times.
+func (m *memory[K, V]) feed(left *departed[K]) (again bool) {
+	m.feedMu.Lock()
+	defer m.feedMu.Unlock()
+	batch := m.emptyLobby()
+	if len(batch) == 0 {
+		return false
+	}
+	m.shut.RLock()
+	m.offer(batch)
+	m.shut.RUnlock()
+	clear(batch)
+	m.spare = batch
+	again = m.reap(left)
+	if m.climber.climb(m.counters, m.capacity.Load()) {
+		m.alarm()
+	}
+	return again && !m.closing()
+}
+
+// offer hands a batch of slots to the policy, which keeps them or gives them up through onExit. feedMu and shut are held.
+func (m *memory[K, V]) offer(batch []*slot[K, V]) {
+	if m.policy == nil {
+		for _, sl := range batch {
 			m.onExit(sl)
-			continue
 		}
+		return
+	}
+	if m.closing() {
+		return
+	}
+	told := 0
+	tell := func(hash uint64) {
+		m.policy.Get(hash)
+		if told++; told%m.batch == 0 {
+			runtime.Gosched() // the counting goroutine may want this processor
+		}
+	}
+	batch = slices.DeleteFunc(batch, m.returns)
+	for _, sl := range batch {
+		for ; sl.counted > 0; sl.counted-- {
+			tell(sl.hash)
+		}
+	}
+	for _, hash := range m.before {
+		tell(hash)
+	}
+	m.before = m.before[:0]
+	for _, sl := range batch {
 		for !m.policy.Set(sl.hash, sl, sl.cost) && !m.closing() {
 			m.policy.Wait()
 		}
+		if !m.stands(sl) { // whoever took it out may have told the policy too early
+			m.policy.Del(sl.hash)
+		}
+		m.before = append(m.before, sl.hash)
 	}
-	if m.policy == nil {
-		m.reap()
-	}
+	m.policy.Wait()
 }
 
-// catchUp waits for the policy to take what it was offered, and applies what it says: who fills the memory pays for keeping it within bounds.
-func (m *memory[K, V]) catchUp() {
-	m.policyMu.RLock()
-	defer m.policyMu.RUnlock()
-	if m.policy != nil && !m.closing() {
-		m.policy.Wait()
+// returns says that the slot need not be offered: it has left, or it was read or written in the lobby and goes back to its window.
+func (m *memory[K, V]) returns(sl *slot[K, V]) bool {
+	s := m.shard(sl.hash)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !sl.left && sl.count() {
+		s.window.push(sl)
+		m.overflow(s)
+		return true
 	}
-	m.reap()
+	return sl.left
+}
+
+// stands says whether the slot is in the index.
+func (m *memory[K, V]) stands(sl *slot[K, V]) bool {
+	s := m.shard(sl.hash)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !sl.left
 }
 
 // forget tells the policy of an entry that left by itself. Where a new slot of the same key has come meanwhile, the policy gives
 // that one up: a removal that ends after a write is a removal after the write.
 func (m *memory[K, V]) forget(hash uint64) {
-	m.policyMu.RLock()
-	defer m.policyMu.RUnlock()
+	m.shut.RLock()
+	defer m.shut.RUnlock()
 	if m.policy != nil && !m.closing() {
 		m.policy.Del(hash)
 	}
@@ -49,74 +149,50 @@ func (m *memory[K, V]) onExit(sl *slot[K, V]) {
 	if sl == nil {
 		return
 	}
-	sl.gone.Store(true)
 	m.goneMu.Lock()
 	m.gone = append(m.gone, sl)
 	m.goneMu.Unlock()
+	m.alarm()
+}
+
+// alarm wakes the tending goroutine.
+func (m *memory[K, V]) alarm() {
 	select {
 	case m.wake <- struct{}{}:
 	default:
 	}
 }
 
-// reap takes out of the index what the policy gave up, unless a writer has taken the key's place anew.
-func (m *memory[K, V]) reap() {
+// reap takes out of the index what the policy gave up, unless it was read or written since: then, and where the window has room to spare, it begins anew
+// there. The policy goes by what it was told, which for a slot that it holds is what happened before it came. It says whether that made the lobby full.
+func (m *memory[K, V]) reap(left *departed[K]) (full bool) {
 	m.goneMu.Lock()
 	gone := m.gone
 	m.gone = nil
 	m.goneMu.Unlock()
-	n := 0
+	if len(gone) == 0 {
+		return false
+	}
+	now, room := m.clock.now(), m.room.Load()
 	for _, sl := range gone {
 		s := m.shard(sl.hash)
 		s.mu.Lock()
-		if s.slots[sl.key] == sl {
-			sl.item.Load().leave(true)
+		switch {
+		case sl.left || sl.windowed || s.closed:
+		case now >= s.table.Load().itemOf(sl).dead:
 			s.take(sl)
-			n++
+			left.expired = m.noteLeft(left.expired, sl.key)
+			m.counters.add(sl.hash, expirations, 1)
+		case sl.count() || s.window.cost+sl.cost <= room:
+			s.window.push(sl)
+			full = m.overflow(s) || full
+		default:
+			s.table.Load().itemOf(sl).leave(true)
+			s.take(sl)
+			left.evicted = m.noteLeft(left.evicted, sl.key)
 			m.counters.add(sl.hash, evictions, 1)
 		}
 		s.mu.Unlock()
 	}
-	if n > 0 {
-		m.evicted(n)
-	}
-}
-
-// sweep takes expired entries out of one shard.
-func (m *memory[K, V]) sweep(s *shard[K, V], now int64) {
-	var expired []uint64
-	s.mu.Lock()
-	for _, sl := range s.slots {
-		if now >= sl.item.Load().dead {
-			m.counters.add(sl.hash, expirations, 1)
-			if s.take(sl) {
-				expired = append(expired, sl.hash)
-			}
-		}
-	}
-	s.mu.Unlock()
-	for _, hash := range expired {
-		m.forget(hash)
-	}
-}
-
-// tend is the memory's own goroutine: it reaps and sweeps until close.
-func (m *memory[K, V]) tend() {
-	defer close(m.done)
-	tick := time.NewTicker(sweepTick)
-	defer tick.Stop()
-	part := 0
-	for {
-		select {
-		case <-m.stop:
-			return
-		case <-m.wake:
-			m.reap()
-		case <-tick.C:
-			for i := part; i < len(m.shards); i += sweepPart {
-				m.sweep(&m.shards[i], m.clock.now())
-			}
-			part = (part + 1) % min(sweepPart, len(m.shards))
-		}
-	}
+	return full
 }

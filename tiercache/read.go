@@ -8,6 +8,14 @@ import (
 // Get returns the key's value from memory, then from Redis, then from Load. It returns ErrNotFound where the source has none, the loader's error,
 // wrapped, where it failed and nothing stale may be served, or ctx's error; a ctx that ends fails this call alone, the load goes on.
 func (c *Cache[K, V]) Get(ctx context.Context, key K) (V, error) {
+	hash := c.memory.hash(key)
+	it := c.memory.touch(hash, key)
+	if it != nil && !it.absent && c.cfg.Clone == nil && !c.closed.Load() {
+		if now := c.memory.time.now(); c.fresh(it, now) {
+			c.served(ctx, hash, key, it, now)
+			return it.value, nil
+		}
+	}
 	e, err := c.get(ctx, key, nil)
 	return e.Value, err
 }
@@ -86,7 +94,7 @@ func (c *Cache[K, V]) get(ctx context.Context, key K, load func(context.Context)
 
 // remembered answers from memory where that will do: with something fresh or, when a load of it has just failed, with something stale.
 func (c *Cache[K, V]) remembered(ctx context.Context, hash uint64, key K, it *item[V]) (e Entry[V], ok bool, err error) {
-	switch now := c.memory.clock.now(); {
+	switch now := c.memory.time.now(); {
 	case c.fresh(it, now):
 		e, err = c.hit(ctx, hash, key, it, now)
 		return e, true, err
@@ -98,18 +106,29 @@ func (c *Cache[K, V]) remembered(ctx context.Context, hash uint64, key K, it *it
 	}
 }
 
-// hit answers from memory, and begins a refresh behind the caller's back where it is due.
+// hit answers from memory.
 func (c *Cache[K, V]) hit(ctx context.Context, hash uint64, key K, it *item[V], now int64) (Entry[V], error) {
 	if it.absent {
 		c.counters.add(hash, negativeHits, 1)
 		return Entry[V]{}, ErrNotFound
 	}
-	c.learn(hash, key, c.counters.add(hash, memoryHits, 1))
+	c.served(ctx, hash, key, it, now)
+	return c.entry(it, FromMemory, now)
+}
+
+// served counts a hit, and begins a refresh behind the caller's back where it is due.
+func (c *Cache[K, V]) served(ctx context.Context, hash uint64, key K, it *item[V], now int64) {
+	nth := c.counters.hit()
+	if nth%sampleEvery == 0 {
+		c.memory.time.sample()
+	}
+	c.learn(hash, key, nth)
 	if it.warmed != nil {
 		it.warmed.hit(hash, &it.useful)
 	}
-	c.refreshIfDue(ctx, hash, key, it, now)
-	return c.entry(it, FromMemory, now)
+	if at := it.refresh.Load(); at != 0 && now >= at {
+		c.refreshIfDue(ctx, hash, key, it, now)
+	}
 }
 
 // entry is what the caller gets of an item: the value itself, or a copy where the cache was told how to make one.
@@ -226,7 +245,7 @@ func (c *Cache[K, V]) fill(f *flight[K, V], it *item[V]) { c.fillMemory(f.hash, 
 // fillMemory reports whether the entry is in memory now.
 func (c *Cache[K, V]) fillMemory(hash uint64, key K, it *item[V], gen uint64) bool {
 	cost := c.cost(key, it)
-	if cost > c.cfg.Capacity {
+	if cost > c.memory.capacity.Load() {
 		c.counters.add(hash, oversized, 1)
 		return false
 	}

@@ -29,7 +29,7 @@ type sketchShard[K comparable] struct {
 	found map[uint64]*candidate[K] // by the key's hash
 	most  int                      // candidates; over that, the lower half goes back into the rows
 	floor float32                  // what a key must have been read to become one
-	rows  [2][]cell
+	rows  [2][]bucket
 	taken int // samples since the interval was last looked at
 	_     [64]byte
 }
@@ -44,8 +44,8 @@ type candidate[K comparable] struct {
 	told  float32 // of reads, what Redis has heard of
 }
 
-// cell is a place of the HeavyKeeper: one key's count, which the reads of others that share the place wear away.
-type cell struct {
+// bucket is a place of the HeavyKeeper: one key's count, which the reads of others that share the place wear away.
+type bucket struct {
 	mark  uint32
 	reads float32
 }
@@ -67,7 +67,7 @@ const (
 	newsShare = 1. / 8
 )
 
-// wear is the chance that a foreign read takes one off a cell which stands at i: HeavyKeeper's b^-i with b = 1.08.
+// wear is the chance that a foreign read takes one off a bucket which stands at i: HeavyKeeper's b^-i with b = 1.08.
 //
 //nolint:gochecknoglobals // a constant
 var wear = func() (p [64]float32) {
@@ -80,12 +80,12 @@ var wear = func() (p [64]float32) {
 // newSketch returns a sketch that finds about the n hottest keys.
 func newSketch[K comparable](n int) *sketch[K] {
 	s := new(sketch[K])
-	cells := powerOfTwo(int64(n), 256, 1<<16) * 32 / sketchShards
+	buckets := powerOfTwo(int64(n), 256, 1<<16) * 32 / sketchShards
 	for i := range s.shards {
 		sh := &s.shards[i]
 		sh.found = make(map[uint64]*candidate[K])
 		sh.most = max(64, 4*n/sketchShards)
-		sh.rows = [2][]cell{make([]cell, cells), make([]cell, cells)}
+		sh.rows = [2][]bucket{make([]bucket, buckets), make([]bucket, buckets)}
 	}
 	return s
 }
@@ -135,7 +135,7 @@ func (sh *sketchShard[K]) add(hash uint64, key K, weight float32) {
 func (sh *sketchShard[K]) keep(hash uint64, weight float32) (reads float32) {
 	mark := uint32(hash >> 32)
 	for i := range sh.rows {
-		c := sh.cell(i, hash)
+		c := sh.bucket(i, hash)
 		switch {
 		case c.mark == mark || c.reads == 0:
 			c.mark = mark
@@ -146,7 +146,7 @@ func (sh *sketchShard[K]) keep(hash uint64, weight float32) (reads float32) {
 			c.reads -= weight
 			continue
 		default:
-			*c = cell{mark, weight}
+			*c = bucket{mark, weight}
 		}
 		reads = max(reads, c.reads)
 	}
@@ -160,16 +160,16 @@ func chance(samples float32) float32 {
 	return wear[int(samples)]
 }
 
-// cell is the key's place in a row. Shard, places and mark take different bits of the hash, or mixed ones.
-func (sh *sketchShard[K]) cell(row int, hash uint64) *cell {
+// bucket is the key's place in a row. Shard, places and mark take different bits of the hash, or mixed ones.
+func (sh *sketchShard[K]) bucket(row int, hash uint64) *bucket {
 	const mix = 0x9E3779B97F4A7C15
-	cells := sh.rows[row]
+	buckets := sh.rows[row]
 	if row == 0 {
 		hash /= sketchShards
 	} else {
 		hash = hash * mix >> 40
 	}
-	return &cells[hash&uint64(len(cells)-1)]
+	return &buckets[hash&uint64(len(buckets)-1)]
 }
 
 // thin leaves the upper half of the candidates. The others' counts go where those of other keys are, as far as they are the higher ones there.
@@ -185,8 +185,8 @@ func (sh *sketchShard[K]) thin() {
 func (sh *sketchShard[K]) giveBack(c *candidate[K]) {
 	delete(sh.found, c.hash)
 	for i := range sh.rows {
-		if place := sh.cell(i, c.hash); place.reads < c.reads {
-			*place = cell{uint32(c.hash >> 32), c.reads}
+		if place := sh.bucket(i, c.hash); place.reads < c.reads {
+			*place = bucket{uint32(c.hash >> 32), c.reads}
 		}
 	}
 }
@@ -208,8 +208,8 @@ func (s *sketch[K]) forget(hash uint64) bool {
 	known := sh.found[hash] != nil
 	delete(sh.found, hash)
 	for i := range sh.rows {
-		if place := sh.cell(i, hash); place.mark == uint32(hash>>32) {
-			*place = cell{}
+		if place := sh.bucket(i, hash); place.mark == uint32(hash>>32) {
+			*place = bucket{}
 		}
 	}
 	return known
@@ -252,7 +252,7 @@ func (sh *sketchShard[K]) age(part int, weight float32) {
 	for _, row := range sh.rows {
 		for i := range row {
 			if row[i].reads *= fade; row[i].reads < gone {
-				row[i] = cell{}
+				row[i] = bucket{}
 			}
 		}
 	}

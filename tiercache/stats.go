@@ -3,6 +3,7 @@ package tiercache
 import (
 	"sync/atomic"
 	"time"
+	"unsafe"
 )
 
 // Stats is one snapshot of a cache: counters that only grow since New, and gauges. A read counts once, under what answered it.
@@ -54,6 +55,7 @@ type Event struct {
 	Cache string
 	Took  time.Duration // of a load or an operation; zero elsewhere
 	Keys  int           // how many keys it was about
+	Left  []any         // of EventEvict and EventExpire: these keys, of the cache's type
 	Err   error
 }
 
@@ -66,6 +68,7 @@ const (
 	EventRedis   EventKind = "redis"   // an operation on Redis failed
 	EventCorrupt EventKind = "corrupt" // a record could not be read; Err is the cause
 	EventEvict   EventKind = "evict"   // memory gave up Keys entries for want of room
+	EventExpire  EventKind = "expire"  // memory gave up Keys entries because their time was over
 	EventWarm    EventKind = "warm"    // a warmup loader ended with Keys readable entries
 
 	EventEpoch    EventKind = "epoch"    // notices may have been missed: what is in memory is validated before it counts as fresh
@@ -109,6 +112,14 @@ func (c *counters) add(hash uint64, what counter, n uint64) uint64 {
 	return c.stripes[hash%counterStripes].n[what].Add(n)
 }
 
+// hit counts a hit in memory and returns the count of its stripe. Many hits are of few keys: striped by key all cores would count those on one line.
+// The address of a variable on the stack tells goroutines apart, for nothing.
+func (c *counters) hit() uint64 {
+	var here byte
+	stripe := uint64(uintptr(unsafe.Pointer(&here))) >> 11 * 0x9e3779b97f4a7c15 >> (64 - 4)
+	return c.stripes[stripe%counterStripes].n[memoryHits].Add(1)
+}
+
 func (c *counters) sum(what counter) uint64 {
 	var n uint64
 	for i := range c.stripes {
@@ -125,7 +136,7 @@ func (c *Cache[K, V]) Stats() Stats {
 		LoadErrors: c.counters.sum(loadErrors), Joined: c.counters.sum(joins), Evictions: c.counters.sum(evictions),
 		Expirations: c.counters.sum(expirations), Oversized: c.counters.sum(oversized), Refused: c.counters.sum(refused),
 		RedisErrors: c.counters.sum(redisErrors), TakenBack: c.counters.sum(takenBack), CorruptBy: make(map[string]uint64),
-		Capacity: c.cfg.Capacity, Warm: c.tallies.stats(),
+		Warm: c.tallies.stats(),
 	}
 	for cause := range numCauses {
 		if n := c.counters.corrupt[cause].Load(); n > 0 {
@@ -138,6 +149,7 @@ func (c *Cache[K, V]) Stats() Stats {
 		s.NoticesSent, s.NoticesReceived, s.NoticesLost = ch.seq.Load(), ch.received.Load(), ch.lostCount.Load()
 		s.Epoch, s.Coherent, s.Breaker, s.Pending = ch.epoch.Load(), ch.coherent(), c.redis.masters.state(), c.pending()
 	}
+	s.Capacity = c.memory.capacity.Load()
 	s.Entries, s.Cost = c.memory.size()
 	return s
 }

@@ -100,10 +100,11 @@ func (c *Cache[K, V]) newWarming(ctx context.Context, l *loaderState[K, V], opts
 // warmRoom is the budget of a warm run: what a full cache holds is being read, and isn't pushed out by what somebody may want.
 func (c *Cache[K, V]) warmRoom() int64 {
 	_, cost := c.memory.size()
+	capacity := c.memory.capacity.Load()
 	if cost == 0 {
-		return c.cfg.Capacity - c.cfg.Capacity/5
+		return capacity - capacity/5
 	}
-	return max(0, c.cfg.Capacity-cost)
+	return max(0, capacity-capacity/(lobbyShare/2)-cost) // what is on its way through the lobby has its room too
 }
 
 // run runs the loader in a goroutine of its own, for which Close waits too.

@@ -195,7 +195,7 @@ var errPending = errors.New("Redis has yet to hear of an earlier invalidation")
 
 // put is Set in memory alone.
 func (c *Cache[K, V]) put(s setting[K, V]) {
-	if s.cost > c.cfg.Capacity {
+	if s.cost > c.memory.capacity.Load() {
 		c.counters.add(s.hash, oversized, 1)
 		c.memory.remove(s.hash, s.key)
 		return
@@ -224,7 +224,7 @@ func (c *Cache[K, V]) setBoth(ctx context.Context, settings []setting[K, V], wri
 			}
 			c.ledger.done(notices[i-lo], one == nil || errors.Is(one, errFull), c.memory.clock.now())
 			s := &settings[i]
-			if s.cost > c.cfg.Capacity {
+			if s.cost > c.memory.capacity.Load() {
 				c.counters.add(s.hash, oversized, 1)
 				s.item = nil
 			}

@@ -1,0 +1,100 @@
+package tiercache
+
+import "time"
+
+const (
+	sweepTick  = time.Second
+	sweepPart  = 8   // the share of the shards that one tick sweeps
+	sweepChunk = 256 // how many entries one hold of a shard's lock takes out
+)
+
+// tend is the memory's own goroutine: it reaps, sweeps and moves the border between window and policy until close.
+func (m *memory[K, V]) tend() {
+	defer close(m.done)
+	tick := time.NewTicker(sweepTick)
+	defer tick.Stop()
+	part := 0
+	for {
+		select {
+		case <-m.stop:
+			return
+		case <-m.wake:
+			var left departed[K]
+			m.reap(&left)
+			m.tell(left)
+			m.makeRoom()
+			m.rebalance()
+		case <-tick.C:
+			for i := part; i < len(m.shards); i += sweepPart {
+				m.sweep(&m.shards[i], m.clock.now())
+			}
+			part = (part + 1) % min(sweepPart, len(m.shards))
+		}
+	}
+}
+
+// sweep takes expired entries out of one shard. It looks for them without the lock, and takes them out some at a time: a million entries that end
+// together stop no writer for longer than one chunk takes.
+func (m *memory[K, V]) sweep(s *shard[K, V], now int64) {
+	var expired []*slot[K, V]
+	for sl, it := range s.table.Load().all {
+		if now < it.dead {
+			continue
+		}
+		if expired = append(expired, sl); len(expired) == sweepChunk {
+			m.expire(s, expired, now)
+			expired = expired[:0]
+		}
+	}
+	m.expire(s, expired, now)
+}
+
+// expire takes out those of the slots that are still there, and still expired.
+func (m *memory[K, V]) expire(s *shard[K, V], slots []*slot[K, V], now int64) {
+	if len(slots) == 0 || m.closing() {
+		return
+	}
+	var known []uint64
+	var left departed[K]
+	s.mu.Lock()
+	for _, sl := range slots {
+		if sl.left || s.closed || now < s.table.Load().itemOf(sl).dead {
+			continue
+		}
+		m.counters.add(sl.hash, expirations, 1)
+		left.expired = m.noteLeft(left.expired, sl.key)
+		if s.take(sl) {
+			known = append(known, sl.hash)
+		}
+	}
+	s.mu.Unlock()
+	m.tell(left)
+	for _, hash := range known {
+		m.forget(hash)
+	}
+	m.shut.RLock()
+	defer m.shut.RUnlock()
+	if len(known) > 0 && m.policy != nil && !m.closing() {
+		m.policy.Wait() // a writer's offers wait behind no more than a chunk
+	}
+}
+
+// departed is the keys of what left, to be told when no lock is held.
+type departed[K comparable] struct{ expired, evicted []K }
+
+// noteLeft collects keys where somebody wants to know them.
+func (m *memory[K, V]) noteLeft(keys []K, key K) []K {
+	if m.evicted == nil {
+		return nil
+	}
+	return append(keys, key)
+}
+
+func (m *memory[K, V]) tell(left departed[K]) {
+	if len(left.expired) > 0 {
+		m.evicted(EventExpire, left.expired)
+	}
+	if len(left.evicted) > 0 {
+		m.evicted(EventEvict, left.evicted)
+	}
+}

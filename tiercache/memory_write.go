@@ -1,0 +1,125 @@
+package tiercache
+
+import "sync/atomic"
+
+// fill stores what a reader found, unless the key was invalidated since the reader took gen, or something younger stands there.
+func (m *memory[K, V]) fill(hash uint64, key K, it *item[V], cost int64, gen uint64) bool {
+	return m.write(hash, key, it, cost, func(g *atomic.Uint64, have *item[V]) bool {
+		return g.Load() == gen && (have == nil || have.id == it.id || have.read <= it.read || have.epoch != it.epoch)
+	})
+}
+
+// put stores what a writer brings, and ends every read under way.
+func (m *memory[K, V]) put(hash uint64, key K, it *item[V], cost int64) {
+	m.write(hash, key, it, cost, func(g *atomic.Uint64, _ *item[V]) bool {
+		g.Add(1)
+		return true
+	})
+}
+
+// remove takes the key out and moves its generation. It returns what stood there and the generation's new state.
+func (m *memory[K, V]) remove(hash uint64, key K) (had *item[V], gen uint64) {
+	s := m.shard(hash)
+	s.mu.Lock()
+	gen = m.gen(hash).Add(1)
+	had, drop := s.takeKey(hash, key)
+	s.mu.Unlock()
+	if drop {
+		m.forget(hash)
+	}
+	return had, gen
+}
+
+// settle ends a write that began with remove: it moves the generation again, so that what was read in between is dead on arrival, and
+// stores it where no other writer came in between; else nothing is left there. A nil item stores nothing.
+func (m *memory[K, V]) settle(hash uint64, key K, it *item[V], cost int64, cl *claim) {
+	stored := it != nil && m.write(hash, key, it, cost, func(g *atomic.Uint64, _ *item[V]) bool { return cl.take(g) })
+	if stored {
+		return
+	}
+	s := m.shard(hash)
+	s.mu.Lock()
+	if g := m.gen(hash); it != nil || !cl.take(g) {
+		g.Add(1)
+	}
+	_, drop := s.takeKey(hash, key)
+	s.mu.Unlock()
+	if drop {
+		m.forget(hash)
+	}
+}
+
+// write stores it under the shard's lock if may says so of the key's generation and of what stands there. Room is made before, not after: a writer that
+// had to wait once its entry is there could find it pushed out by those that don't.
+func (m *memory[K, V]) write(hash uint64, key K, it *item[V], cost int64, may func(gen *atomic.Uint64, have *item[V]) bool) bool {
+	m.makeRoom()
+	s := m.shard(hash)
+	s.mu.Lock()
+	t := s.table.Load()
+	old, have := t.get(hash, key)
+	if s.closed || !may(m.gen(hash), have) {
+		s.mu.Unlock()
+		return false
+	}
+	if old != nil && old.cost == cost {
+		if have.id != it.id { // else it was validated
+			have.leave(false)
+		}
+		t.set(old, it)
+		old.reads.Store(max(1, old.reads.Load())) // should the policy be about to give it up, it gets another chance
+		s.mu.Unlock()
+		return true
+	}
+	known := old != nil && s.take(old) // a slot of another cost is a new one to the policy
+	sl := &slot[K, V]{key: key, hash: hash, cost: cost}
+	if !t.add(sl, it) {
+		t = t.rebuilt(s.entries + 1)
+		t.add(sl, it)
+		s.table.Store(t)
+	}
+	s.entries++
+	s.cost += cost
+	s.window.push(sl)
+	full := m.overflow(s)
+	s.mu.Unlock()
+	if known {
+		m.forget(hash)
+	}
+	if full {
+		m.alarm() // should nobody else write
+	}
+	return true
+}
+
+// drop takes out what is older than it, which itself is not worth keeping, on the terms of fill.
+func (m *memory[K, V]) drop(hash uint64, key K, it *item[V], gen uint64) {
+	s := m.shard(hash)
+	s.mu.Lock()
+	sl, have := s.table.Load().get(hash, key)
+	known := sl != nil && m.generation(hash) == gen && have.read <= it.read && s.take(sl)
+	s.mu.Unlock()
+	if known {
+		m.forget(hash)
+	}
+}
+
+// takeKey removes the key's slot, if there is one.
+func (s *shard[K, V]) takeKey(hash uint64, key K) (had *item[V], known bool) {
+	sl, had := s.table.Load().get(hash, key)
+	return had, sl != nil && s.take(sl)
+}
+
+// take removes the slot from the shard, and says whether the policy may know it.
+func (s *shard[K, V]) take(sl *slot[K, V]) (known bool) {
+	t := s.table.Load()
+	t.itemOf(sl).leave(false)
+	t.remove(sl)
+	sl.left = true
+	s.entries--
+	s.cost -= sl.cost
+	if sl.windowed {
+		s.window.remove(sl)
+		return false
+	}
+	return true
+}
