@@ -342,7 +342,7 @@ func TestHot_replayFromRedis(t *testing.T) {
 		s.forget()
 		b := learning(t, nodeOn(t, m), s)
 		info := b.Loaders()
-		if len(info) != 1 || info[0].Name != "hot:c" || !info[0].EachNode || !info[0].Required {
+		if len(info) != 1 || info[0].Name != "hot:c" || !info[0].EveryNode || !info[0].Required {
 			t.Fatalf("loaders %+v, want hot:c, required, for each node", info)
 		}
 		res := b.WarmLoader(t.Context(), "hot:c", tiercache.WarmOptions{DryRun: true})

@@ -45,9 +45,9 @@ type LoaderInfo struct {
 	MaxItems  int
 	RefreshAt float64
 
-	// EachNode marks what every node must run for itself, as it is about this process's memory and asks the source for next to nothing: the replay of learned
+	// EveryNode marks what every node must run for itself, as it is about this process's memory and asks the source for next to nothing: the replay of learned
 	// hot keys, "hot:NAME". Its entries keep their own TTLs; TTL is 0.
-	EachNode bool
+	EveryNode bool
 
 	// Useful counts the warmed entries that were read from memory at least once since they were warmed. It only grows, so that an
 	// engine can tell a loader whose entries nobody reads.
@@ -142,7 +142,7 @@ func (c *Cache[K, V]) Loaders() []LoaderInfo {
 	for i, l := range c.loaders {
 		infos[i] = LoaderInfo{
 			Name: l.Name, TTL: l.TTL, Priority: l.Priority, After: slices.Clone(l.After), Required: l.Required,
-			Timeout: l.Timeout, MaxItems: l.MaxItems, RefreshAt: l.RefreshAt, Useful: l.useful.Load(), EachNode: l.hot,
+			Timeout: l.Timeout, MaxItems: l.MaxItems, RefreshAt: l.RefreshAt, Useful: l.useful.Load(), EveryNode: l.hot,
 		}
 	}
 	return infos
