@@ -31,6 +31,10 @@ var program struct {
 	dir  string
 	path string
 	err  error
+
+	fill     sync.Once
+	database []byte // of an SQLite file with its demo data
+	fillErr  error
 }
 
 func TestMain(m *testing.M) {
