@@ -35,15 +35,15 @@ func serve(ctx context.Context, log *slog.Logger, listener net.Listener, handler
 		log.WarnContext(ctx, "something did not stop in time")
 		os.Exit(0)
 	})
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainWithin)
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainWithin)
 	defer cancel()
 	var warming sync.WaitGroup
 	warming.Go(func() { // beside Shutdown, which waits for the event streams, and those for the engine
-		if err := engine.Stop(ctx); err != nil {
+		if err := engine.Stop(drain); err != nil {
 			log.WarnContext(ctx, "warm-ups were cut short", slog.Any("error", err))
 		}
 	})
-	if err := server.Shutdown(ctx); err != nil {
+	if err := server.Shutdown(drain); err != nil {
 		log.WarnContext(ctx, "requests were cut short", slog.Any("error", errors.Join(err, server.Close())))
 	}
 	warming.Wait()

@@ -22,7 +22,7 @@ func TestStop(t *testing.T) {
 	t.Parallel()
 	t.Run("under load, beside an open event stream", func(t *testing.T) {
 		t.Parallel()
-		s := serve(t, "REDIS_URL=redis://"+redistest.Start(t).Addr())
+		s := serve(t, "DATABASE_URL="+filled(t), "REDIS_URL=redis://"+redistest.Start(t).Addr())
 		s.warmed()
 		streamed := stream(s)
 		load := newLoad(s, "/api/brands/Nike", "/api/users/none", "/api/monitoring")
