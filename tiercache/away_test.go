@@ -195,7 +195,7 @@ func TestAway_manyAtOnce(t *testing.T) {
 		longest = max(longest, <-done)
 		most = max(most, runtime.NumGoroutine())
 	}
-	if longest > timeout+time.Second { // three thousand at once, on whatever machine
+	if longest > timeout+3*time.Second { // three thousand at once, on whatever machine; go-redis alone would wait for 5 s
 		t.Errorf("of %d reads at once the longest took %v", callers, longest)
 	}
 	began := time.Now()

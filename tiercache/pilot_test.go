@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -20,53 +19,6 @@ import (
 	"github.com/warmcache/warmcache/internal/redistest"
 	"github.com/warmcache/warmcache/tiercache"
 )
-
-// before is a hook that runs before whatever a client sends: with an error nothing is sent.
-type before func(ctx context.Context, cmds []redis.Cmder) error
-
-func (b before) DialHook(next redis.DialHook) redis.DialHook { return next }
-
-func (b before) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
-	return func(ctx context.Context, cmd redis.Cmder) error {
-		if err := b(ctx, []redis.Cmder{cmd}); err != nil {
-			cmd.SetErr(err)
-			return err
-		}
-		return next(ctx, cmd)
-	}
-}
-
-func (b before) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return func(ctx context.Context, cmds []redis.Cmder) error {
-		if err := b(ctx, cmds); err != nil {
-			for _, cmd := range cmds {
-				cmd.SetErr(err)
-			}
-			return err
-		}
-		return next(ctx, cmds)
-	}
-}
-
-// hookedNode is nodeOn with something that runs before whatever is sent.
-func hookedNode(t *testing.T, m *redistest.InMemory, b before) *tiercache.Redis {
-	t.Helper()
-	client := m.Client(func(o *redis.Options) { o.ContextTimeoutEnabled = true }) // else the hook would not be asked
-	client.AddHook(b)
-	r, err := tiercache.NewRedis(client, tiercache.RedisConfig{Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { closing(t, r) })
-	return r
-}
-
-// says says whether one of the commands has an argument that begins with text.
-func says(cmds []redis.Cmder, text string) bool {
-	return slices.ContainsFunc(cmds, func(cmd redis.Cmder) bool {
-		return slices.ContainsFunc(cmd.Args(), func(arg any) bool { return strings.HasPrefix(fmt.Sprint(arg), text) })
-	})
-}
 
 // haltingContext stops the first who asks for its error: that is between a reader's look at memory and its departure.
 type haltingContext struct {
@@ -135,12 +87,12 @@ func TestPending_isNotReadInRedis(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var deaf atomic.Bool
 				m := redistest.Memory(t)
-				r := hookedNode(t, m, func(_ context.Context, cmds []redis.Cmder) error {
-					if deaf.Load() && says(cmds, "W1 E") {
+				r := hookedNode(t, m, before(func(_ context.Context, cmds []redis.Cmder) error {
+					if deaf.Load() && saying(cmds, "W1 E") {
 						return errors.New("not now")
 					}
 					return nil
-				})
+				}))
 				src := newTruth("old")
 				c := newCache(t, tiercache.Config[string, string]{Name: "c", TTL: time.Hour, StaleFor: time.Hour, Redis: r, Load: src.load})
 				get(t, c, "k", "old")
@@ -164,31 +116,41 @@ func TestPending_isNotReadInRedis(t *testing.T) {
 
 // Redis answers each operation just in time. However many a read takes: its caller's deadline holds.
 func TestPilot_deadlineHoldsOnASlowRedis(t *testing.T) {
-	for _, tagged := range []bool{false, true} {
+	for _, kind := range []string{"plain", "tagged", "ended"} {
 		for deadline := 50 * time.Millisecond; deadline < 700*time.Millisecond; deadline += 50 * time.Millisecond {
 			synctest.Test(t, func(t *testing.T) {
 				var slow atomic.Int64
 				m := redistest.Memory(t)
 				cfg := tiercache.Config[string, string]{Name: "c", TTL: time.Hour, Load: new(source).load}
-				if tagged {
+				if kind == "tagged" {
 					cfg.Tags = func(string, string) []string { return []string{"t"} }
 				}
-				cfg.Redis = hookedNode(t, m, func(ctx context.Context, _ []redis.Cmder) error {
+				if kind == "ended" { // its tokens are looked up once more
+					cfg.Redis = nodeOn(t, m)
+					other := newCache(t, cfg)
+					get(t, other, "k", "v1")
+					if err := other.Clear(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+				}
+				cfg.Redis = hookedNode(t, m, before(func(ctx context.Context, _ []redis.Cmder) error {
 					select {
 					case <-time.After(time.Duration(slow.Load())):
 						return nil
 					case <-ctx.Done():
 						return ctx.Err()
 					}
-				})
+				}))
 				c := newCache(t, cfg)
-				get(t, c, "another", "v1") // the tokens are known
+				if _, err := c.Get(t.Context(), "another"); err != nil { // the tokens are known
+					t.Fatal(err)
+				}
 				slow.Store(int64(99 * time.Millisecond))
 				ctx, cancel := context.WithTimeout(t.Context(), deadline)
 				defer cancel()
 				began := time.Now()
 				if _, err := c.Get(ctx, "k"); time.Since(began) > deadline+20*time.Millisecond {
-					t.Errorf("tags %v, deadline %v: %v after %v", tagged, deadline, err, time.Since(began))
+					t.Errorf("%s, deadline %v: %v after %v", kind, deadline, err, time.Since(began))
 				}
 			})
 		}
@@ -201,14 +163,14 @@ func TestPilot_softTimeoutHoldsOnASlowRedis(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var slow atomic.Int64
 			s := new(source)
-			r := hookedNode(t, redistest.Memory(t), func(ctx context.Context, _ []redis.Cmder) error {
+			r := hookedNode(t, redistest.Memory(t), before(func(ctx context.Context, _ []redis.Cmder) error {
 				select {
 				case <-time.After(time.Duration(slow.Load())):
 					return nil
 				case <-ctx.Done():
 					return ctx.Err()
 				}
-			})
+			}))
 			c := newCache(t, tiercache.Config[string, string]{
 				Name: "c", TTL: time.Minute, StaleFor: time.Hour, SoftTimeout: soft, Redis: r, Load: s.load,
 				Tags: func(string, string) []string { return []string{"t"} },
@@ -234,14 +196,14 @@ func TestPilot_closeAtAnyMoment(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m := redistest.Memory(t)
 				var slow atomic.Int64
-				r := hookedNode(t, m, func(ctx context.Context, _ []redis.Cmder) error {
+				r := hookedNode(t, m, before(func(ctx context.Context, _ []redis.Cmder) error {
 					select {
 					case <-time.After(time.Duration(slow.Load())):
 						return nil
 					case <-ctx.Done():
 						return ctx.Err()
 					}
-				})
+				}))
 				c := newCache(t, tiercache.Config[string, string]{
 					Name: "c", TTL: time.Hour, Redis: r, Tags: func(string, string) []string { return []string{"t"} },
 					Load: func(ctx context.Context, _ string) (string, error) {
@@ -356,6 +318,32 @@ func TestPilot_callbacksThatMisbehave(t *testing.T) {
 			}
 		}
 	}
+}
+
+// The observer ends the goroutine that would have ended the lease's renewal.
+func TestPilot_renewalEndsWithItsGoroutine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var touched atomic.Int64
+		r := hookedNode(t, redistest.Memory(t), before(func(_ context.Context, cmds []redis.Cmder) error {
+			if saying(cmds, "{c:k}:lease") {
+				touched.Add(1)
+			}
+			return nil
+		}))
+		c := newCache(t, tiercache.Config[string, string]{Name: "c", TTL: time.Hour, Redis: r, Load: new(source).load, Observer: observerFunc(func(e tiercache.Event) {
+			if e.Kind == tiercache.EventLoad {
+				runtime.Goexit()
+			}
+		})})
+		var wg sync.WaitGroup
+		wg.Go(func() { _, _ = c.Get(t.Context(), "k") })
+		wg.Wait()
+		n := touched.Load()
+		waitFor(10 * time.Second)
+		if more := touched.Load() - n; n == 0 || more != 0 {
+			t.Errorf("the lease was asked for %d times, and then renewed %d times, for nobody", n, more)
+		}
+	})
 }
 
 type touchyCodec struct{ at func(string) }

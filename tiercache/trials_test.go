@@ -440,10 +440,12 @@ func (tr *trial) redisKilled(t *testing.T) string {
 	if _, err := tr.read(t.Context(), c); err != nil && (tr.via != "warm" || !errors.Is(err, tiercache.ErrDegraded)) {
 		t.Error(err)
 	}
-	first := cost("first")
-	for i := range 10 {
-		first = max(first, cost(fmt.Sprint("more", i)))
+	var costs []time.Duration
+	for i := range 11 {
+		costs = append(costs, cost(fmt.Sprint("first", i)))
 	}
+	slices.Sort(costs)
+	first := costs[8] // a busy machine takes its time once or twice
 	var open time.Duration
 	for i := range 10 {
 		took := cost(fmt.Sprint("then", i))

@@ -1,0 +1,117 @@
+package main
+
+// channelGuards is how nodes hear of each other, and what Redis has yet to hear.
+func channelGuards() []mutant {
+	return []mutant{
+		{
+			guard: "a notice takes the key out of memory", file: "tiercache/coherence.go",
+			old: "had, gen := c.memory.remove(hash, key)", new: "had, gen := c.memory.get(hash, key), uint64(0)", test: "TestOtherNodesHearOf",
+		},
+		{
+			guard: "without heartbeats memory is not trusted", file: "tiercache/coherence.go",
+			old: "now < c.redis.channel.trust.Load() ||", new: "true ||", test: "TestSilentLinkEndsTrust",
+		},
+		{
+			guard: "a failed invalidation is said again", file: "tiercache/coherence.go",
+			old: "if len(due) == 0 ||", new: "if true || len(due) == 0 ||", test: "TestDeleteWhileRedisIsFrozenIsSaidWhenItThaws",
+		},
+		{
+			guard: "a record older than this node's invalidation is disbelieved", file: "tiercache/coherence.go",
+			old: "f.ok && c.ledger.outdated(", new: "f.ok && false && c.ledger.outdated(", test: "TestRedisOfAnotherDayIsNotBelieved",
+		},
+		{
+			guard: "warm writes are taken back when an invalidation has overtaken them", file: "tiercache/coherence.go",
+			old: "c.confirm(c.redis.channel.settled.Load(), now)", new: "", test: "TestConfirm_takesBackAWarmWriteThatSlippedPastItsHold",
+		},
+		{
+			guard: "a number that is missing is a loss", file: "tiercache/notice.go",
+			old: "pub.missing[n] = now", new: "_ = n",
+			test: "TestLostNotice/others",
+		},
+		{
+			guard: "a digest shows that the last notice was lost", file: "tiercache/notice.go",
+			old: "case number > pub.high:", new: "case number > pub.high && !isDigest:",
+			test: "TestLostNotice/last",
+		},
+		{
+			guard: "notices may overtake each other", file: "tiercache/notice.go",
+			old: "if now-since > int64(reorderWindow) {", new: "if now >= since {",
+			test: "TestNoticeOutOfOrder",
+		},
+		{
+			guard: "a new subscription is a new epoch", file: "tiercache/channel.go",
+			old: `ch.missed("subscribed", 0)`, new: "",
+			test: "TestReconnect_whatAnother",
+		},
+		{
+			guard: "entries of an older epoch are validated", file: "tiercache/coherence.go",
+			old: "it.epoch != c.epoch.Load() ||", new: "",
+			test: "TestReconnectValidates",
+		},
+		{
+			guard: "a new epoch is not a flush", file: "tiercache/coherence.go",
+			old: "\tc.epoch.Add(1)\n\tc.observe", new: "\tc.endAll()\n\tc.observe",
+			test: "TestEpoch_",
+		},
+		{
+			guard: "another server is told the last minute again", file: "tiercache/coherence.go",
+			old: "forgotten := c.ledger.again(now)", new: "forgotten := false",
+			test: "TestReplay_",
+		},
+		{
+			guard: "a restarted server's snapshot is ended", file: "tiercache/coherence.go",
+			old: "case restarted && !c.redis.cfg.TrustSnapshots:", new: "case false:",
+			test: "TestSnapshotOfARestartedRedis/ended",
+		},
+		{
+			guard: "TrustSnapshots keeps it", file: "tiercache/coherence.go",
+			old: "restarted && !c.redis.cfg.TrustSnapshots", new: "restarted",
+			test: "TestSnapshotOfARestartedRedis/trusted",
+		},
+		{
+			guard: "trust runs from a heartbeat's sending", file: "tiercache/heartbeat.go",
+			old: "ch.beats[master] = max(last, sent)", new: "ch.beats[master] = max(last, ch.clock.now())",
+			test: "TestTrust_",
+		},
+		{
+			guard: "of several masters the one that is furthest behind counts", file: "tiercache/heartbeat.go",
+			old: "oldest = slices.Min(", new: "oldest = slices.Max(",
+			test: "TestTrust_",
+		},
+		{
+			guard: "without a channel memory is trusted for DegradedTTL", file: "tiercache/coherence.go",
+			old: " || now < it.filled+int64(c.cfg.DegradedTTL)", new: "",
+			test: "TestDegradedTTL/longer",
+		},
+		{
+			guard: "unknown tokens make nothing fresh", file: "tiercache/coherence.go",
+			old: "\tif err != nil {\n\t\treturn nil, err\n\t}\n\tvar doubtful []*found", new: "\tif err != nil {\n\t\treturn nil, nil\n\t}\n\tvar doubtful []*found",
+			test: "TestTokens_",
+		},
+		{
+			guard: "a record's tokens must be the current ones", file: "tiercache/coherence.go",
+			old: "token != current[name] ||", new: `name == "none" ||`,
+			test: "TestTokenThatWasEvicted",
+		},
+		{
+			guard: "a tag that Redis has yet to hear of is ended", file: "tiercache/coherence.go",
+			old: " || !own && c.ledger.tagBypass(tag)", new: "",
+			test: "TestClearAndTagsWhileRedisIsAway/InvalidateTags",
+		},
+		{
+			guard: "a failed invalidation is replayed twice", file: "tiercache/pending.go",
+			old: "\tcase u.state == unsettled:\n\t\tl.move(u, confirmed, now)", new: "\tcase u.state == unsettled:\n\t\tl.move(u, settled, now)",
+			test: "TestLedger_secondReplay",
+		},
+		{
+			guard: "too much that is pending is one Clear", file: "tiercache/pending.go",
+			old: "if l.bypassed >= mostUnsettled {", new: "if false {",
+			test: "TestLedger_tooMuch",
+		},
+		{
+			guard: "notices that were missed take warm writes back", file: "tiercache/confirm.go",
+			old: "heard := u.breaks == c.redis.channel.breaks.Load() && u.at < settled", new: "heard := true",
+			test: "TestConfirm_takesBackWhatWasWritten",
+		},
+	}
+}

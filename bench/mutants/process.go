@@ -1,0 +1,128 @@
+package main
+
+// processGuards is what is kept in one process: generations, flights, leases, callbacks.
+func processGuards() []mutant {
+	return []mutant{
+		{
+			guard: "a fill is refused when the key's generation has moved", file: "tiercache/memory.go",
+			old: "return g.Load() == gen && (", new: "return (", test: "TestInvalidate_aLoadThatBeganBefore",
+		},
+		{
+			guard: "flights are keyed by generation", file: "tiercache/flight.go",
+			old: "k := flightKey[K]{f.key, f.gen, f.seen}\n\tif", new: "k := flightKey[K]{f.key, 0, f.seen}\n\tif", test: "TestInvalidate_aLoadThatBeganBefore",
+		},
+		{
+			guard: "what Redis has yet to hear of is not read there", file: "tiercache/pilot.go",
+			old: "case c.remote == nil || c.ledger.bypass(f.text):", new: "case c.remote == nil:", test: "TestPending_isNotReadInRedis/Get$",
+		},
+		{
+			guard: "nor read there for a batch", file: "tiercache/load.go",
+			old: "if l.c.ledger.bypass(f.text) {", new: "if false {", test: "TestPending_isNotReadInRedis/GetMany",
+		},
+		{
+			guard: "a failed load leaves a back-off mark", file: "tiercache/settle.go",
+			old: "l.backOff(ctx, broken)", new: "l.release(ctx, broken)", test: "TestBackOff_aFleet",
+		},
+		{
+			guard: "a leader looks at memory once more", file: "tiercache/pilot.go",
+			old: "if c.landed(f) {", new: "if false {", test: "TestFlight_aReaderThatComesLate.*/Get$",
+		},
+		{
+			guard: "a leader of many looks at memory once more", file: "tiercache/load.go",
+			old: "fls = slices.DeleteFunc(slices.Clone(fls), c.landed)", new: "fls = slices.Clone(fls)", test: "TestFlight_aReaderThatComesLate.*/GetMany",
+		},
+		{
+			guard: "recursion is found by key", file: "tiercache/recursion.go",
+			old: "if !l.over.Load() && l.loads.leads(id) {", new: "if false {", test: "TestRecursion",
+		},
+		{
+			guard: "recursion of two that cross is found", file: "tiercache/recursion.go",
+			old: "if other.waitsFor(l) {", new: "if false {", test: "TestRecursion",
+		},
+		{
+			guard: "a reader's generation is not that of a write under way", file: "tiercache/memory.go",
+			old: "c.settled = g.CompareAndSwap(c.gen, c.gen+1)", new: "c.settled = g.Load() == c.gen",
+			test: "TestExpire_whatWasReadInBetween",
+		},
+		{
+			guard: "of two Sets memory takes the one that Redis has", file: "tiercache/memory.go",
+			old: "func(g *atomic.Uint64, _ *item[V]) bool { return cl.take(g) })", new: "func(g *atomic.Uint64, _ *item[V]) bool { return cl.take(g) || true })",
+			test: "TestSet_ofTwo",
+		},
+		{
+			guard: "what a lost lease brought is not kept in memory either", file: "tiercache/settle.go",
+			old: "case errors.Is(stored[i], errLeaseLost):", new: "case false:",
+			test: "TestLease_whatIsRefused",
+		},
+		{
+			guard: "a lease is renewed while its load runs", file: "tiercache/settle.go",
+			old: "_ = l.c.remote.renew(ctx, l.token, batch)", new: "_ = batch",
+			test: "TestLease_isRenewed",
+		},
+		{
+			guard: "a load that was ended by Close leaves no back-off mark", file: "tiercache/settle.go",
+			old: " && !errors.Is(err, ErrClosed) {", new: " {",
+			test: "TestPilot_closeAtAnyMoment",
+		},
+		{
+			guard: "a callback that ends the goroutine leaves no lease", file: "tiercache/source.go",
+			old: "if q != nil && !q.landed {", new: "if q != nil && q.err != nil {",
+			test: "TestPilot_callbacksThatMisbehave/Goexit_in_Tags",
+		},
+		{
+			guard: "a callback that ends the goroutine ends the renewal", file: "tiercache/pilot.go",
+			old: "\t\t\trenewed()\n\t\t\tq.giveBack", new: "\t\t\tq.giveBack",
+			test: "TestPilot_renewalEnds",
+		},
+		{
+			guard: "a caller's time is looked at before each step", file: "tiercache/pilot.go",
+			old: "if !c.mayPilot(ctx, soft) {\n\t\t\tcarry", new: "if false {\n\t\t\tcarry",
+			test: "TestPilot_deadlineHolds",
+		},
+		{
+			guard: "SoftTimeout ends the wait for the loader", file: "tiercache/pilot.go",
+			old: "softly = timer.C", new: "_ = timer",
+			test: "TestFresh_softTimeout",
+		},
+		{
+			guard: "SoftTimeout ends the wait for a flight", file: "tiercache/wait.go",
+			old: "\t\tcase <-soft:\n\t\t\tsoft = nil\n\t\t\tif c.fallback(f, old, c.memory.clock.now()) != nil {", new: "\t\tcase <-soft:\n\t\t\tsoft = nil\n\t\t\tif false {",
+			test: "TestPilot_softTimeoutHolds",
+		},
+		{
+			guard: "memory keeps nothing younger for what is older", file: "tiercache/memory.go",
+			old: " || have.read <= it.read || have.epoch != it.epoch)", new: " || true)",
+			test: "TestMemory_keepsWhatIsYounger",
+		},
+		{
+			guard: "the mark guards tags that are known late", file: "tiercache/settle.go",
+			old: "mark[markToken] == l.tokens[markToken]", new: `mark[markToken] != ""`,
+			test: "TestTags_",
+		},
+		{
+			guard: "absence is remembered", file: "tiercache/settle.go",
+			old: "return l.c.newAbsence(read).stamp(f.seen)", new: "return nil",
+			test: "TestFresh_negativeEntries",
+		},
+		{
+			guard: "absence is not concluded from half an answer", file: "tiercache/source.go",
+			old: "case err != nil: // the answer is not complete: nothing is known about this key", new: "case false:",
+			test: "TestGetMany_partial",
+		},
+		{
+			guard: "a load is detached from its first caller", file: "tiercache/load.go",
+			old: "leadContext{context.WithoutCancel(ctx), fls[0].lead}", new: "leadContext{ctx, fls[0].lead}",
+			test: "TestFlight_aCallerThatCancels",
+		},
+		{
+			guard: "Goexit of a loader is an error", file: "tiercache/source.go",
+			old: "err := ErrGoexit // stands", new: "var err error // stands",
+			test: "TestFlight_panicsAndGoexit/Goexit",
+		},
+		{
+			guard: "a panic of a loader is an error", file: "tiercache/source.go",
+			old: "\t\tdefer func() {\n\t\t\tif v := recover(); v != nil {\n\t\t\t\terr = newPanicError(v)\n\t\t\t}\n\t\t\tcl.done <- err", new: "\t\tdefer func() {\n\t\t\tif v := any(nil); v != nil {\n\t\t\t\terr = newPanicError(v)\n\t\t\t}\n\t\t\tcl.done <- err",
+			test: "TestFlight_panicsAndGoexit/panic",
+		},
+	}
+}

@@ -1,0 +1,105 @@
+package main
+
+// redisGuards is scripts, tokens and operations on Redis.
+func redisGuards() []mutant {
+	return []mutant{
+		{
+			guard: "an invalidation ends leases", file: "tiercache/scripts.go",
+			old:  "then redis.call('DEL', KEYS[1]) end\nredis.call('DEL', KEYS[2])\nredis.call('PUBLISH', ARGV[1], ARGV[2])\nreturn 1`)\n\n\t// expireScript",
+			new:  "then redis.call('DEL', KEYS[1]) end\nredis.call('PUBLISH', ARGV[1], ARGV[2])\nreturn 1`)\n\n\t// expireScript",
+			test: "TestInvalidate_anotherNodesLoad",
+		},
+		{
+			guard: "tags that ended during a load end it", file: "tiercache/tokens.go",
+			old: "if t.slot(tag).Load() > count {", new: "if t.slot(tag).Load() > count+1<<40 {", test: "TestEndedByTagIsEndedAlsoWhenItsLoadWasUnderWay|TestOtherNodesHearOf",
+		},
+		{
+			guard: "a hold refuses warm writes", file: "tiercache/scripts.go",
+			old: "string.sub(head, 1, 5) == 'WC01H' then return -1 end", new: "string.sub(head, 1, 5) == 'WC01H' then end",
+			test: "TestHold_refusesAWarmWriteThatBeganBefore",
+		},
+		{
+			guard: "a warm write replaces nothing younger", file: "tiercache/scripts.go",
+			old: "and life - left <= age then return 0 end", new: "and false then return 0 end", test: "TestWarm_whatIsThereAlready|TestWarm_makesNothingYoung",
+		},
+		{
+			guard: "one load a fleet", file: "tiercache/remote.go",
+			old: `return m.lease(ctx, texts, token, "NX")`, new: `return m.lease(ctx, texts, token, "")`, test: "TestFlight_oneLoadAFleet",
+		},
+		{
+			guard: "PTTL goes before GET", file: "tiercache/remote.go",
+			old: "\t_ = pipe.Process(ctx, oncePTTL{l.pttl})\n\tl.get = pipe.Get(ctx, key)\n", new: "\tl.get = pipe.Get(ctx, key)\n\t_ = pipe.Process(ctx, oncePTTL{l.pttl})\n",
+			test: "TestLook_",
+		},
+		{
+			guard: "a commit is refused without the lease's token", file: "tiercache/scripts.go",
+			old: "if redis.call('GET', KEYS[2]) ~= ARGV[1] then\n  local have", new: "if false then\n  local have",
+			test: "TestInvalidate_anotherNodesLoad",
+		},
+		{
+			guard: "a retried commit knows its own record", file: "tiercache/scripts.go",
+			old: "if have == ARGV[4] then return 1 end", new: "",
+			test: "TestLease_aRetry",
+		},
+		{
+			guard: "a retried request for a lease knows its own token", file: "tiercache/remote.go",
+			old: "(sets[j].Err() == nil || holder == token)", new: "sets[j].Err() == nil",
+			test: "TestLease_aRetry",
+		},
+		{
+			guard: "Delete works on a full Redis", file: "tiercache/scripts.go",
+			old: "then redis.call('DEL', KEYS[1]) end\nredis.call('DEL', KEYS[2])\nredis.call('PUBLISH', ARGV[1], ARGV[2])\nreturn 1`)\n\n\t// expireScript", new: "then end\nredis.call('DEL', KEYS[2])\nredis.call('PUBLISH', ARGV[1], ARGV[2])\nreturn 1`)\n\n\t// expireScript",
+			test: "TestClearAndTagsOnAFullRedis",
+		},
+		{
+			guard: "a Set that does not fit leaves nothing old", file: "tiercache/scripts.go",
+			old: "  redis.call('DEL', KEYS[1])\n  answer = 2", new: "  answer = 2",
+			test: "TestFault_redisFull",
+		},
+		{
+			guard: "a Set is told to the others", file: "tiercache/scripts.go",
+			old: "redis.call('PUBLISH', ARGV[1], ARGV[2])\nreturn answer", new: "return answer",
+			test: "TestOtherNodesHearOf/Set$",
+		},
+		{
+			guard: "a restart ends a cache once", file: "tiercache/scripts.go",
+			old: "if redis.call('GET', KEYS[1]) == ARGV[3] then return 1 end", new: "",
+			test: "TestRestart_",
+		},
+		{
+			guard: "what Redis has left bounds memory", file: "tiercache/remote.go",
+			old: "left: min(pttl, rec.life())", new: "left: rec.life()",
+			test: "TestMemoryNeverOutlivesRedis",
+		},
+		{
+			guard: "a record's durations bound PTTL", file: "tiercache/remote.go",
+			old: "left: min(pttl, rec.life())", new: "left: pttl",
+			test: "TestRecord_hasNoMore",
+		},
+		{
+			guard: "a tag's end moves the mark", file: "tiercache/remote.go",
+			old: "keys = []any{m.ns.token(markToken), m.ns.token(tagToken(n.rest))}", new: "keys = []any{m.ns.token(tagToken(n.rest))}",
+			test: "TestTags_",
+		},
+		{
+			guard: "a half-open breaker lets one through", file: "tiercache/breaker.go",
+			old: "case b.state == BreakerHalfOpen && !b.probing:", new: "case b.state == BreakerHalfOpen:",
+			test: "TestBreaker",
+		},
+		{
+			guard: "a late answer is a failure", file: "tiercache/operation.go",
+			old: "case err == nil && took < bound/slowShare:", new: "case err == nil:",
+			test: "TestJudge_",
+		},
+		{
+			guard: "clients that read from replicas are refused", file: "tiercache/redis.go",
+			old: "if err := usable(client); err != nil {", new: "if err := usable(client); err != nil && false {",
+			test: "TestNewRedis_refusesClients",
+		},
+		{
+			guard: "an operation has a deadline of its own", file: "tiercache/operation.go",
+			old: "\tbounded, cancel := context.WithTimeout(ctx, bound)\n\tdefer cancel()\n\tvalue, err := unpanicked", new: "\tbounded, cancel := context.WithCancel(ctx)\n\tdefer cancel()\n\tvalue, err := unpanicked",
+			test: "TestFault_redisFrozen",
+		},
+	}
+}
