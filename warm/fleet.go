@@ -92,6 +92,9 @@ func (e *Engine) share(ctx context.Context, r *running, t *task) TaskRun {
 	waited := false // for Redis
 	for wait := leastLookWait; ; wait = min(wait*3/2, mostLookWait, max(l.life/4, leastLookWait)) {
 		asked := time.Now()
+		if r.byHand() {
+			want.age = asked.Sub(out.Started) // whoever made it, if it began since
+		}
 		c, err := l.claim(ctx, token, want)
 		switch {
 		case ctx.Err() != nil:

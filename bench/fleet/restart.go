@@ -22,7 +22,7 @@ type restart struct {
 const (
 	firstReads  = 2000
 	steadyReads = 20_000
-	settling    = 200_000 // reads until the policy of a memory that holds less than there is has made up its mind
+	settling    = 4 // reads for each key until the policy of a memory that holds less than there is has made up its mind
 )
 
 // restarts measures the restarts of a node, while another holds the fleet warm.
@@ -60,13 +60,12 @@ func restartOnce(ctx context.Context, cfg config, addr, name string, capacity in
 	if _, _, err := old.warm(ctx); err != nil {
 		return r, err
 	}
-	reads := steadyReads
 	if capacity < int64(cfg.Keys) {
-		if _, err := fromMemory(ctx, old, z, settling); err != nil {
+		if _, err := fromMemory(ctx, old, z, settling*cfg.Keys); err != nil {
 			return r, err
 		}
 	}
-	if r.Steady, err = fromMemory(ctx, old, z, reads); err != nil {
+	if r.Steady, err = fromMemory(ctx, old, z, min(steadyReads, settling*cfg.Keys)); err != nil {
 		return r, err
 	}
 	if err := old.close(ctx); err != nil {

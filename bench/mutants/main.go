@@ -7,6 +7,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"flag"
@@ -26,6 +27,7 @@ type mutant struct {
 	old   string // found exactly once in the file
 	new   string
 	test  string // which must then fail: a regular expression for go test -run
+	pkg   string // where that test is; empty = beside the file
 }
 
 func main() {
@@ -83,7 +85,7 @@ func (m mutant) try(ctx context.Context) (verdict, output string) {
 	if err != nil {
 		return broken, err.Error()
 	}
-	pkg := "./" + filepath.Dir(m.file)
+	pkg := cmp.Or(m.pkg, "./"+filepath.Dir(m.file))
 	if out, err := run(ctx, "vet", "-overlay", overlay, pkg); err != nil {
 		return broken, out
 	}
