@@ -77,7 +77,7 @@ func (t *task) life() time.Duration {
 	return noTTL
 }
 
-var errRedisAway = errors.New("Redis is away: the task waits until it is back")
+var errRedisAway = errors.New("the task waits until Redis is back")
 
 // share runs a task of a fleet: it leads, or waits for the node that does and fills memory with what that has left in Redis.
 func (e *Engine) share(ctx context.Context, r *running, t *task) TaskRun {

@@ -7,11 +7,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/warmcache/warmcache/internal/redistest"
 	"github.com/warmcache/warmcache/tiercache"
 	"github.com/warmcache/warmcache/warm"
-
-	"github.com/redis/go-redis/v9"
 )
 
 // node is one process of a fleet, as far as one test process can be several: a client, a Redis, a cache and an engine of its own.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -36,7 +37,7 @@ type report struct {
 func serve(ctx context.Context, number, address string) error {
 	options, err := redis.ParseURL(address)
 	if err != nil {
-		return fmt.Errorf("the address of Redis is not understood")
+		return errors.New("the address of Redis is not understood")
 	}
 	options.ContextTimeoutEnabled = true
 	client := redis.NewClient(options)

@@ -42,7 +42,7 @@ func (v *view) say(format string, args ...any) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.drawn = 0 // what is there stays
-	fmt.Fprintf(v.out, "\n"+format+"\n\n", args...)
+	v.print(fmt.Sprintf("\n"+format+"\n\n", args...))
 	v.draw()
 }
 
@@ -69,7 +69,7 @@ func (v *view) update(number, pid int, r report) {
 	if v.terminal {
 		v.draw()
 	} else if r.State != before.last.State || r.Role != before.last.Role || r.Ready != before.last.Ready {
-		fmt.Fprintln(v.out, v.line(number))
+		v.print(v.line(number) + "\n")
 	}
 	v.signal()
 }
@@ -156,8 +156,11 @@ func (v *view) draw() {
 		b.WriteString("\x1b[2K" + v.line(number) + "\n")
 	}
 	v.drawn = nodes
-	fmt.Fprint(v.out, b.String())
+	v.print(b.String())
 }
+
+// print writes; where nobody reads any more the demonstration goes on for itself.
+func (v *view) print(text string) { _, _ = v.out.WriteString(text) }
 
 func (v *view) line(number int) string {
 	r := v.rows[number]
