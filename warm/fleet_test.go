@@ -58,7 +58,7 @@ func newNode(t *testing.T, client redis.UniversalClient, cfg fleetConfig) *node 
 			t.Fatalf("RegisterLoader: %v", err)
 		}
 	}
-	cfg.engine.Redis, cfg.engine.SkipSchedule = r, true
+	cfg.engine.Redis, cfg.engine.SkipSchedule = r, cfg.engine.Schedule == ""
 	return &node{redis: r, cache: c, engine: newEngine(t, cfg.engine, c)}
 }
 

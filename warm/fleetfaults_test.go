@@ -183,3 +183,32 @@ func TestFleet_invalidationStormWhileItWarms(t *testing.T) {
 	})
 	t.Logf("%d invalidations, each read after: %d stale; %d runs", reads.Load(), stale.Load(), runs.Load())
 }
+
+func TestFleet_leastRights(t *testing.T) {
+	server := redistest.Start(t)
+	// What docs/redis.md says that a cache and the engine of a fleet need.
+	rules := []any{
+		"ACL", "SETUSER", "fleet", "on", ">password", "resetchannels", "&app:tiercache:*", "resetkeys", "~app:*", "~{app:*", "-@all",
+		"+get", "+set", "+getex", "+pttl", "+del", "+getrange", "+setrange", "+pexpire", "+evalsha", "+eval", "+time",
+		"+publish", "+subscribe", "+unsubscribe", "+ping", "+info", "+hget", "+hmget", "+hset", "+exists", "+incr",
+	}
+	server.Do(rules...)
+	as := func(o *redis.Options) { o.Username, o.Password = "fleet", "password" }
+	var passes atomic.Int64
+	cfg := fleetConfig{loader: counted("popular", 300, &passes), redis: tiercache.RedisConfig{Prefix: "app:"}}
+	for _, want := range []warm.Role{warm.RoleLeader, warm.RoleFollower} {
+		n := newNode(t, server.Client(as), cfg)
+		if tr := task(t, warmed(t, n), "popular"); tr.Status != warm.TaskOK || tr.Role != want || tr.Items != 300 {
+			t.Errorf("%+v, want ok as %s with 300", tr, want)
+		}
+	}
+	broken := cfg
+	broken.loader.Load = func(context.Context, func(string, string) error) error { return permanent{errors.New("down")} }
+	broken.loader.Name = "broken"
+	if tr := task(t, warmed(t, newNode(t, server.Client(as), broken)), "broken"); tr.Status != warm.TaskFailed {
+		t.Errorf("%+v, want failed", tr)
+	}
+	if n := server.Do("EXISTS", "app:{warm:brands:broken:0/string}:failed"); n != int64(1) {
+		t.Errorf("the failure was not counted: %v", n)
+	}
+}
