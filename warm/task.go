@@ -42,7 +42,7 @@ type task struct {
 func loaderTask(target Target, info tiercache.LoaderInfo) *task {
 	return &task{
 		name: info.Name, target: target, info: info,
-		opts: TaskOptions{Priority: info.Priority, After: info.After, Required: info.Required, Timeout: info.Timeout},
+		opts: TaskOptions{Priority: info.Priority, After: info.After, Required: info.Required, Timeout: info.Timeout, EveryNode: info.EveryNode},
 	}
 }
 
