@@ -46,7 +46,7 @@ func (c *Cache[K, V]) Hydrate(ctx context.Context, keys []string, opts WarmOptio
 
 const (
 	// hydrateKeys is small: bigger batches push the live reads' latency up.
-	hydrateKeys = 64
+	hydrateKeys = 100
 	// hydrateRest is the pause behind a batch, in times that the batch took, where somebody waits for the whole to be done, and revalidateRest where nobody does.
 	hydrateRest    = 0.25
 	revalidateRest = 1

@@ -47,6 +47,7 @@ type LoaderInfo struct {
 	// EveryNode marks what every node must run for itself, as it is about this process's memory and asks the source for next to nothing: the replay of learned
 	// hot keys, "hot:NAME". Its entries keep their own TTLs; TTL is 0.
 	EveryNode bool
+
 	// Format says which records of Redis this cache can read: those of its Version and its Codec. Nodes share what they warm where it is the same. It
 	// is empty without Redis.
 	Format string

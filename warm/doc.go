@@ -16,6 +16,6 @@
 //
 // [ConfigFromEnv] reads the configuration from the environment; package admin serves an engine over HTTP.
 //
-// Every node runs its own tasks: nothing is coordinated between the nodes of a fleet yet. What a task writes to a shared Redis is
-// found there by all of them.
+// With Config.Redis the engines of a fleet run each task once for all of them: one asks the source, the others fill their memory from Redis with what that one has left
+// there, most wanted first. Which one it is the ledger in Redis decides, see docs/warming.md.
 package warm

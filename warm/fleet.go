@@ -14,7 +14,7 @@ import (
 // inFleet says whether a task is done once for all nodes. It is not where this process is alone, where what one node warms doesn't reach the others, or where the task
 // says that every node is to do it.
 func (e *Engine) inFleet(t *task) bool {
-	return e.cfg.Redis != nil && !t.opts.EveryNode && !t.info.EveryNode && (t.target == nil || t.info.Format != "")
+	return e.cfg.Redis != nil && !t.opts.EveryNode && (t.target == nil || t.info.Format != "")
 }
 
 // role is the one that a task begins with; one in a fleet leads once it has the lock.
@@ -77,7 +77,7 @@ func (t *task) life() time.Duration {
 	return noTTL
 }
 
-var errRedisAway = errors.New("Redis is away: the task waits until it is back")
+var errRedisAway = errors.New("the task waits until Redis is back")
 
 // share runs a task of a fleet: it leads, or waits for the node that does and fills memory with what that has left in Redis.
 func (e *Engine) share(ctx context.Context, r *running, t *task) TaskRun {
@@ -92,6 +92,9 @@ func (e *Engine) share(ctx context.Context, r *running, t *task) TaskRun {
 	waited := false // for Redis
 	for wait := leastLookWait; ; wait = min(wait*3/2, mostLookWait, max(l.life/4, leastLookWait)) {
 		asked := time.Now()
+		if r.byHand() {
+			want.age = asked.Sub(out.Started) // whoever made it, if it began since
+		}
 		c, err := l.claim(ctx, token, want)
 		switch {
 		case ctx.Err() != nil:

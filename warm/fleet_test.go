@@ -7,11 +7,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/warmcache/warmcache/internal/redistest"
 	"github.com/warmcache/warmcache/tiercache"
 	"github.com/warmcache/warmcache/warm"
-
-	"github.com/redis/go-redis/v9"
 )
 
 // node is one process of a fleet, as far as one test process can be several: a client, a Redis, a cache and an engine of its own.
@@ -58,7 +58,7 @@ func newNode(t *testing.T, client redis.UniversalClient, cfg fleetConfig) *node 
 			t.Fatalf("RegisterLoader: %v", err)
 		}
 	}
-	cfg.engine.Redis, cfg.engine.SkipSchedule = r, true
+	cfg.engine.Redis, cfg.engine.SkipSchedule = r, cfg.engine.Schedule == ""
 	return &node{redis: r, cache: c, engine: newEngine(t, cfg.engine, c)}
 }
 

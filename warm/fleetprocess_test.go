@@ -140,7 +140,7 @@ func newChild(t *testing.T, server *redistest.Server, prefix, hangs string) *chi
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &child{cmd: exec.Command(self)} //nolint:noctx // it is killed below, also where it is stopped
+	c := &child{cmd: exec.Command(self)}
 	c.cmd.Env = append(os.Environ(), nodeAddress+"="+server.Addr(), nodePrefix+"="+prefix, nodeHangs+"="+hangs, "GOMAXPROCS=1")
 	out, err := c.cmd.StdoutPipe()
 	if err != nil {

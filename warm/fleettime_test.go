@@ -199,3 +199,71 @@ func TestFleet_refreshStopsOnceNoNodeReads(t *testing.T) {
 		}
 	})
 }
+
+func TestFleet_whatPassWillDo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := redistest.Memory(t)
+		var passes atomic.Int64
+		cfg := fleetConfig{
+			loader: counted("popular", 2, &passes),
+			engine: warm.Config{Schedule: "* * * * *", Interval: -1, Location: time.UTC, StartupAge: 20 * time.Second},
+		}
+		nodes := []*node{newNode(t, server.Client(), cfg), newNode(t, server.Client(), cfg), newNode(t, server.Client(), cfg)}
+		want := func(n int64, why string) {
+			t.Helper()
+			if got := passes.Load(); got != n {
+				t.Errorf("%d passes, want %d: %s", got, n, why)
+			}
+		}
+		startAll(t, nodes)
+		wait(t.Context(), 30*time.Second)
+		want(1, "three nodes start")
+		late := newNode(t, server.Client(), cfg)
+		start(t, late.engine)
+		wait(t.Context(), 10*time.Second)
+		want(2, "a node starts when the last pass is older than StartupAge")
+		wait(t.Context(), 30*time.Second)
+		want(3, "the cron job has fired on four nodes, half a minute after that pass")
+		wait(t.Context(), time.Minute)
+		want(4, "and again")
+		if r := run(t, late.engine, warm.Request{}); task(t, r, "popular").Role != warm.RoleLeader {
+			t.Errorf("%+v, want that who asks by hand leads", r)
+		}
+		want(5, "somebody asks by hand")
+		other := newNode(t, server.Client(), fleetConfig{loader: cfg.loader, cache: tiercache.Config[string, string]{Version: 2}})
+		start(t, other.engine)
+		wait(t.Context(), time.Second)
+		want(6, "a node of another version, which cannot read what is there")
+	})
+}
+
+func TestFleet_functionsAreDoneOnceUnlessEveryNodeIsToDoThem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := redistest.Memory(t)
+		var once, everywhere atomic.Int64
+		var nodes []*node
+		for range 3 {
+			n := newNode(t, server.Client(), fleetConfig{})
+			for name, calls := range map[string]*atomic.Int64{"once": &once, "everywhere": &everywhere} {
+				err := n.engine.AddFunc(name, func(context.Context) (int, error) {
+					calls.Add(1)
+					return 1, nil
+				}, warm.TaskOptions{Required: true, EveryNode: name == "everywhere"})
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			nodes = append(nodes, n)
+		}
+		startAll(t, nodes)
+		for _, n := range nodes {
+			<-n.engine.Ready()
+			if n.engine.Status().Warmup.Ready.TimedOut {
+				t.Error("a node is not ready though its tasks are done")
+			}
+		}
+		if once.Load() != 1 || everywhere.Load() != 3 {
+			t.Errorf("called %d and %d times, want 1 and 3", once.Load(), everywhere.Load())
+		}
+	})
+}

@@ -252,7 +252,7 @@ func number(reply any) int64 {
 	case int64:
 		return n
 	case string:
-		i, _ := strconv.ParseInt(n, 10, 64) //nolint:errcheck // what is no number is none of the answers
+		i, _ := strconv.ParseInt(n, 10, 64) // what is no number is none of the answers
 		return i
 	default:
 		return -1

@@ -43,7 +43,7 @@ type task struct {
 func loaderTask(target Target, info tiercache.LoaderInfo) *task {
 	return &task{
 		name: info.Name, target: target, info: info, budget: memoryBudget(target),
-		opts: TaskOptions{Priority: info.Priority, After: info.After, Required: info.Required, Timeout: info.Timeout},
+		opts: TaskOptions{Priority: info.Priority, After: info.After, Required: info.Required, Timeout: info.Timeout, EveryNode: info.EveryNode},
 	}
 }
 
@@ -137,10 +137,7 @@ func (e *Engine) runTask(ctx context.Context, r *running, t *task) TaskRun {
 
 // load calls a task's loader or function under its timeout, with retries from the run's budget, and judges the outcome. hold is the leader's; nil where nobody is led.
 func (e *Engine) load(ctx context.Context, r *running, t *task, hold *lease) (out TaskRun) {
-	out = TaskRun{Name: t.name, Role: RoleLocal, Started: time.Now()}
-	if hold != nil || e.cfg.Redis != nil && !e.inFleet(t) || r.run.DryRun && e.cfg.Redis != nil {
-		out.Role = RoleLeader
-	}
+	out = TaskRun{Name: t.name, Role: e.askingRole(r, t, hold), Started: time.Now()}
 	out.AsOf = out.Started
 	end := func(status TaskStatus, err error) TaskRun {
 		out.Status, out.Err, out.Ended = status, err, time.Now()
@@ -195,6 +192,18 @@ func (e *Engine) load(ctx context.Context, r *running, t *task, hold *lease) (ou
 			}
 			return end(status, err)
 		}
+	}
+}
+
+// askingRole is the role of a process that asks the source.
+func (e *Engine) askingRole(r *running, t *task, hold *lease) Role {
+	switch {
+	case hold != nil:
+		return RoleLeader
+	case e.cfg.Redis == nil, e.inFleet(t) && !r.run.DryRun: // alone, for want of Redis
+		return RoleLocal
+	default:
+		return RoleLeader
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -29,7 +30,7 @@ func (r result) String() string {
 		}
 		table = append(table, []string{
 			fmt.Sprintf("%d entries", capacity), share(median(steady)), share(median(first)), fmt.Sprintf("%.3f", median(ratio)), "≥ 0.900",
-			figures.Millis(median(ready)), figures.Millis(slices.Max(ready)), "< 1000 ms", fmt.Sprint(source),
+			figures.Millis(median(ready)), figures.Millis(slices.Max(ready)), "< 1000 ms", strconv.FormatInt(source, 10),
 		})
 	}
 	out.WriteString(figures.Table(table))

@@ -22,7 +22,7 @@ type restart struct {
 const (
 	firstReads  = 2000
 	steadyReads = 20_000
-	settling    = 200_000 // reads until the policy of a memory that holds less than there is has made up its mind
+	settling    = 4 // reads for each key until the policy of a memory that holds less than there is has made up its mind
 )
 
 // restarts measures the restarts of a node, while another holds the fleet warm.
@@ -30,7 +30,8 @@ func restarts(ctx context.Context, cfg config, addr string) (all []restart, err 
 	for i, capacity := range cfg.Capacities {
 		var asked atomic.Int64
 		name := fmt.Sprintf("restart%d", i)
-		leader, err := newNode(addr, name, cfg, capacity, &asked)
+		one := func(asked *atomic.Int64) (*node, error) { return newNode(addr, name, cfg, capacity, asked) }
+		leader, err := one(&asked)
 		if err != nil {
 			return nil, err
 		}
@@ -39,7 +40,7 @@ func restarts(ctx context.Context, cfg config, addr string) (all []restart, err 
 			return nil, err
 		}
 		for n := range cfg.Restarts {
-			r, err := restartOnce(ctx, cfg, addr, name, capacity, cfg.Seed+uint64(n))
+			r, err := restartOnce(ctx, cfg, one, capacity, cfg.Seed+uint64(n))
 			if err != nil {
 				return nil, err
 			}
@@ -49,31 +50,30 @@ func restarts(ctx context.Context, cfg config, addr string) (all []restart, err 
 	return all, nil
 }
 
-func restartOnce(ctx context.Context, cfg config, addr, name string, capacity int64, seed uint64) (r restart, err error) {
+func restartOnce(ctx context.Context, cfg config, fleet func(asked *atomic.Int64) (*node, error), capacity int64, seed uint64) (r restart, err error) {
 	r.Capacity = capacity
 	z := newZipf(cfg.Keys, cfg.Alpha, seed)
 	var before, after atomic.Int64
-	old, err := newNode(addr, name, cfg, capacity, &before)
+	old, err := fleet(&before)
 	if err != nil {
 		return r, err
 	}
 	if _, _, err := old.warm(ctx); err != nil {
 		return r, err
 	}
-	reads := steadyReads
 	if capacity < int64(cfg.Keys) {
-		if _, err := fromMemory(ctx, old, z, settling); err != nil {
+		if _, err := fromMemory(ctx, old, z, settling*cfg.Keys); err != nil {
 			return r, err
 		}
 	}
-	if r.Steady, err = fromMemory(ctx, old, z, reads); err != nil {
+	if r.Steady, err = fromMemory(ctx, old, z, min(steadyReads, settling*cfg.Keys)); err != nil {
 		return r, err
 	}
 	if err := old.close(ctx); err != nil {
 		return r, err
 	}
 
-	again, err := newNode(addr, name, cfg, capacity, &after)
+	again, err := fleet(&after)
 	if err != nil {
 		return r, err
 	}

@@ -7,6 +7,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"flag"
@@ -26,6 +27,7 @@ type mutant struct {
 	old   string // found exactly once in the file
 	new   string
 	test  string // which must then fail: a regular expression for go test -run
+	pkg   string // where that test is; empty = beside the file
 }
 
 func main() {
@@ -83,7 +85,7 @@ func (m mutant) try(ctx context.Context) (verdict, output string) {
 	if err != nil {
 		return broken, err.Error()
 	}
-	pkg, binary := filepath.Dir(m.file), filepath.Join(dir, "mutant.test")
+	pkg, binary := cmp.Or(m.pkg, filepath.Dir(m.file)), filepath.Join(dir, "mutant.test")
 	if out, err := run(ctx, ".", "go", "test", "-c", "-vet=off", "-ldflags=-s -w", "-overlay", overlay, "-o", binary, "./"+pkg); err != nil {
 		return broken, out
 	}
