@@ -13,6 +13,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/warmcache/warmcache/bench/internal/figures"
@@ -39,17 +41,21 @@ type row struct {
 func main() {
 	traces := flag.String("traces", "../../../shared/data/traces", "folder of recorded traces; where it is missing, the small ones of bench/testdata")
 	results := flag.String("results", "../results", "folder of results; empty: write nothing")
-	reads := flag.Int("reads", 300_000, "most reads of one trace")
+	reads := flag.Int("reads", 100_000, "most reads of one trace")
+	only := flag.String("only", "", "traces whose names contain this; nothing is written then")
 	seed := flag.Uint64("seed", 1, "of the generated traces")
 	pause := flag.Duration("pause", 50*time.Microsecond, "after each 64 reads of a paced replay")
 	flag.Parse()
-	if err := run(*traces, *results, *reads, *seed, *pause); err != nil {
+	if *only != "" {
+		*results = ""
+	}
+	if err := run(*traces, *only, *results, *reads, *seed, *pause); err != nil {
 		fmt.Fprintln(os.Stderr, "hitratio:", err)
 		os.Exit(1)
 	}
 }
 
-func run(folder, results string, reads int, seed uint64, pause time.Duration) error {
+func run(folder, only, results string, reads int, seed uint64, pause time.Duration) error {
 	if _, err := os.Stat(folder); err != nil {
 		folder = "../testdata/traces"
 	}
@@ -58,6 +64,7 @@ func run(folder, results string, reads int, seed uint64, pause time.Duration) er
 		return err
 	}
 	all = append(all, generated(seed, reads)...)
+	all = slices.DeleteFunc(all, func(t trace) bool { return !strings.Contains(t.name, only) })
 	res := result{Machine: figures.ThisMachine(), Seed: seed, Reads: reads, Pause: pause}
 	fmt.Printf("%v; up to %d reads a trace; paced: %v after each 64 reads; seed %d\n\n", res.Machine, reads, pause, seed)
 	for _, t := range all {
