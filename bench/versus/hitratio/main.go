@@ -49,31 +49,31 @@ func main() {
 	if *only != "" {
 		*results = ""
 	}
-	if err := run(*traces, *only, *results, *reads, *seed, *pause); err != nil {
+	res := result{Machine: figures.ThisMachine(), Seed: *seed, Reads: *reads, Pause: *pause}
+	if err := res.run(*traces, *only, *results); err != nil {
 		fmt.Fprintln(os.Stderr, "hitratio:", err)
 		os.Exit(1)
 	}
 }
 
-func run(folder, only, results string, reads int, seed uint64, pause time.Duration) error {
+func (res *result) run(folder, only, results string) error {
 	if _, err := os.Stat(folder); err != nil {
 		folder = "../testdata/traces"
 	}
-	all, err := recorded(folder, reads)
+	all, err := recorded(folder, res.Reads)
 	if err != nil {
 		return err
 	}
-	all = append(all, generated(seed, reads)...)
+	all = append(all, generated(res.Seed, res.Reads)...)
 	all = slices.DeleteFunc(all, func(t trace) bool { return !strings.Contains(t.name, only) })
-	res := result{Machine: figures.ThisMachine(), Seed: seed, Reads: reads, Pause: pause}
-	fmt.Printf("%v; up to %d reads a trace; paced: %v after each 64 reads; seed %d\n\n", res.Machine, reads, pause, seed)
+	fmt.Printf("%v; up to %d reads a trace; paced: %v after each 64 reads; seed %d\n\n", res.Machine, res.Reads, res.Pause, res.Seed)
 	for _, t := range all {
 		for _, share := range []float64{0.01, 0.05, 0.2, 0.5} {
 			size := int(share * float64(t.distinct))
 			if size < 50 {
 				continue
 			}
-			r, err := measure(t, size, pause)
+			r, err := measure(t, size, res.Pause)
 			if err != nil {
 				return err
 			}
