@@ -102,7 +102,7 @@ const (
 	maxGenerations = 1 << 16
 )
 
-func newMemory[K comparable, V any](capacity int64, costed bool, clock clock, counters *counters, evicted func(EventKind, []K)) (*memory[K, V], error) {
+func newMemory[K comparable, V any](capacity, frequencies int64, clock clock, counters *counters, evicted func(EventKind, []K)) (*memory[K, V], error) {
 	m := &memory[K, V]{
 		seed: maphash.MakeSeed(), clock: clock, counters: counters, evicted: evicted,
 		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
@@ -118,10 +118,6 @@ func newMemory[K comparable, V any](capacity int64, costed bool, clock clock, co
 	m.climber.aim(firstShare)
 	m.climber.begin()
 	if main := capacity - max(1, int64(firstShare*float64(capacity))); main > 0 {
-		frequencies := frequencyCounters(capacity)
-		if costed { // the capacity says nothing about how many entries there will be
-			frequencies = min(frequencies, 1<<20)
-		}
 		policy, err := ristretto.NewCache(&ristretto.Config[uint64, *slot[K, V]]{
 			NumCounters: frequencies, MaxCost: main, BufferItems: int64(m.batch), IgnoreInternalCost: true,
 			KeyToHash: func(hash uint64) (uint64, uint64) { return hash, 0 },
@@ -141,7 +137,7 @@ func newMemory[K comparable, V any](capacity int64, costed bool, clock clock, co
 // are indexed by the same bits of the hash, so keys collide as in one row; and its counters are halved each time as many reads were counted as it has
 // counters, so that many more would remember for too long.
 func frequencyCounters(capacity int64) int64 {
-	const least, most = 10_000, 1 << 27
+	const least, most = 4_000, 1 << 27
 	return min(max(least, capacity*10), most)
 }
 

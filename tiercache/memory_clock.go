@@ -19,9 +19,13 @@ func (c clock) now() int64 { return int64(time.Since(c.start)) }
 // hits every 64th reads the real clock too, and writes it down where it is later. A process that wakes up serves at most 63 hits a stripe by the time at
 // which it fell asleep, and where hits are rarer than that the clock is exact. Whoever sees the later time judges everything by it, trust
 // in notices included.
+//
+// Every write to memory writes the time down as well, before its item can be seen: what Expire ends at this moment must not be fresh by a time that was
+// written down before. So what is written down is kept also while nobody goes by it, and only ever grows.
 type hitClock struct {
 	exact  clock
-	coarse atomic.Int64 // 0: ask exact
+	awake  atomic.Bool  // go by coarse
+	coarse atomic.Int64 // no write that has returned, and no tick, is later
 	_      [64]byte     // what follows is written more often than every hit should see
 
 	mu      sync.Mutex
@@ -41,24 +45,26 @@ const (
 
 // now is the time, at most a little late.
 func (h *hitClock) now() int64 {
-	if t := h.coarse.Load(); t != 0 {
-		return t
+	if h.awake.Load() {
+		return h.coarse.Load()
 	}
 	return h.exact.now()
 }
 
-// sample is called with every 64th hit of a stripe.
-func (h *hitClock) sample() {
+// catchUp writes the time down.
+func (h *hitClock) catchUp() {
 	now := h.exact.now()
 	for {
 		old := h.coarse.Load()
-		if old == 0 {
-			break
-		}
 		if now <= old || h.coarse.CompareAndSwap(old, now) {
-			break
+			return
 		}
 	}
+}
+
+// sample is called with every 64th hit of a stripe.
+func (h *hitClock) sample() {
+	h.catchUp()
 	if h.asked.Add(1) == fewSamples {
 		h.start()
 	}
@@ -72,7 +78,8 @@ func (h *hitClock) start() {
 		return
 	}
 	h.ticking = true
-	h.coarse.Store(h.exact.now())
+	h.catchUp()
+	h.awake.Store(true)
 	h.done.Go(h.tick)
 }
 
@@ -91,14 +98,14 @@ func (h *hitClock) tick() {
 			h.rest()
 			return
 		}
-		h.coarse.Store(h.exact.now())
+		h.catchUp()
 	}
 }
 
 func (h *hitClock) rest() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.coarse.Store(0)
+	h.awake.Store(false)
 	h.ticking = false
 }
 

@@ -42,12 +42,12 @@ func TestHitClock_isAtMostATickLateAndRests(t *testing.T) {
 			}
 			<-time.After(clockTick / 2)
 		}
-		if h.coarse.Load() == 0 {
+		if !h.awake.Load() {
 			t.Error("nobody writes the time down")
 		}
 		<-time.After(3 * clockTick)
-		if at := h.coarse.Load(); at != 0 {
-			t.Errorf("%d is still written down, and nobody asks", at)
+		if h.awake.Load() {
+			t.Error("the time is still written down, and nobody asks")
 		}
 		before := h.exact.now()
 		<-time.After(24 * time.Hour)
@@ -62,10 +62,25 @@ func TestHitClock_aSampleNoticesThatTheTimeIsOld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHitClock(t)
 		<-time.After(time.Hour)
-		h.coarse.Store(1) // as if the hour had been a freeze
+		h.awake.Store(true) // as if the hour had been a freeze
 		h.sample()
 		if got, want := h.now(), h.exact.now(); got != want {
 			t.Errorf("%v, want %v", time.Duration(got), time.Duration(want))
+		}
+	})
+}
+
+// What a write ends has ended for every hit that begins after it, however old the time is that is written down.
+func TestHitClock_aWriteCatchesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHitClock(t)
+		for range 50 {
+			h.ask(fewSamples)
+			<-time.After(clockTick * 2 / 3)
+			h.catchUp()
+			if got, want := h.now(), h.exact.now(); got != want {
+				t.Fatalf("%v, want %v", time.Duration(got), time.Duration(want))
+			}
 		}
 	})
 }

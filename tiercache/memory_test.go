@@ -49,13 +49,23 @@ func TestMemory_capacityIsKept(t *testing.T) {
 }
 
 func TestMemory_readYourWritesInAFullCache(t *testing.T) {
-	c := newCache(t, tiercache.Config[int, int]{Name: "c", TTL: time.Minute, Capacity: 4096})
+	const capacity = 1 << 16
+	tries := 62_500 // a million writes in all
+	if raceEnabled {
+		tries = 10_000
+	}
+	c := newCache(t, tiercache.Config[int, int]{Name: "c", TTL: time.Minute, Capacity: capacity})
+	for i := range capacity * 5 / 4 {
+		if err := c.Set(t.Context(), -i, i); err != nil {
+			t.Fatal(err)
+		}
+	}
 	var wg sync.WaitGroup
 	for w := range 8 {
 		wg.Go(func() {
 			rng := rand.New(rand.NewPCG(uint64(w), 0)) //nolint:gosec // reproducible
-			for i := range 5000 {
-				key := rng.IntN(10_000)*8 + w
+			for i := range tries {
+				key := rng.IntN(capacity)*8 + w
 				for v := i; v < i+2; v++ { // the later of two quick writes
 					if err := c.Set(t.Context(), key, v); err != nil {
 						t.Error(err)
@@ -424,6 +434,28 @@ func TestMemory_equalTTLsStopNoWriter(t *testing.T) {
 	})
 	if slowest > 500*time.Millisecond {
 		t.Errorf("a Set took %v beside the sweep", slowest)
+	}
+}
+
+// A hit goes by a time that may be a millisecond old; what Expire has ended is over at once all the same.
+func TestMemory_whatExpireEndsIsOverForABusyCache(t *testing.T) {
+	loads := 0
+	c := newCache(t, tiercache.Config[string, int]{Name: "c", TTL: time.Minute, StaleFor: time.Minute, Load: func(context.Context, string) (int, error) {
+		loads++
+		return loads, nil
+	}})
+	for round := range 300 {
+		for range 2000 { // so many that the time is written down
+			if _, err := c.Get(t.Context(), "k"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := c.Expire(t.Context(), "k"); err != nil {
+			t.Fatal(err)
+		}
+		if e, err := c.GetEntry(t.Context(), "k"); err != nil || e.Source == tiercache.FromMemory {
+			t.Fatalf("round %d: %+v, %v", round, e, err)
+		}
 	}
 }
 

@@ -13,6 +13,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/warmcache/warmcache/bench/internal/figures"
@@ -39,34 +41,39 @@ type row struct {
 func main() {
 	traces := flag.String("traces", "../../../shared/data/traces", "folder of recorded traces; where it is missing, the small ones of bench/testdata")
 	results := flag.String("results", "../results", "folder of results; empty: write nothing")
-	reads := flag.Int("reads", 300_000, "most reads of one trace")
+	reads := flag.Int("reads", 100_000, "most reads of one trace")
+	only := flag.String("only", "", "traces whose names contain this; nothing is written then")
 	seed := flag.Uint64("seed", 1, "of the generated traces")
 	pause := flag.Duration("pause", 50*time.Microsecond, "after each 64 reads of a paced replay")
 	flag.Parse()
-	if err := run(*traces, *results, *reads, *seed, *pause); err != nil {
+	if *only != "" {
+		*results = ""
+	}
+	res := result{Machine: figures.ThisMachine(), Seed: *seed, Reads: *reads, Pause: *pause}
+	if err := res.run(*traces, *only, *results); err != nil {
 		fmt.Fprintln(os.Stderr, "hitratio:", err)
 		os.Exit(1)
 	}
 }
 
-func run(folder, results string, reads int, seed uint64, pause time.Duration) error {
+func (res *result) run(folder, only, results string) error {
 	if _, err := os.Stat(folder); err != nil {
 		folder = "../testdata/traces"
 	}
-	all, err := recorded(folder, reads)
+	all, err := recorded(folder, res.Reads)
 	if err != nil {
 		return err
 	}
-	all = append(all, generated(seed, reads)...)
-	res := result{Machine: figures.ThisMachine(), Seed: seed, Reads: reads, Pause: pause}
-	fmt.Printf("%v; up to %d reads a trace; paced: %v after each 64 reads; seed %d\n\n", res.Machine, reads, pause, seed)
+	all = append(all, generated(res.Seed, res.Reads)...)
+	all = slices.DeleteFunc(all, func(t trace) bool { return !strings.Contains(t.name, only) })
+	fmt.Printf("%v; up to %d reads a trace; paced: %v after each 64 reads; seed %d\n\n", res.Machine, res.Reads, res.Pause, res.Seed)
 	for _, t := range all {
 		for _, share := range []float64{0.01, 0.05, 0.2, 0.5} {
 			size := int(share * float64(t.distinct))
 			if size < 50 {
 				continue
 			}
-			r, err := measure(t, size, pause)
+			r, err := measure(t, size, res.Pause)
 			if err != nil {
 				return err
 			}
