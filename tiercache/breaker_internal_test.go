@@ -1,6 +1,11 @@
 package tiercache
 
-import "testing"
+import (
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+)
 
 func TestBreaker(t *testing.T) {
 	t.Parallel()
@@ -77,4 +82,23 @@ func TestBreaker(t *testing.T) {
 
 	b.report(0, declined)
 	must(BreakerOpen)
+}
+
+func TestBreaker_aProbeThatNeverReturnsBlocksNoOther(t *testing.T) {
+	t.Parallel()
+	m := &master{breaker: breaker{state: BreakerHalfOpen}}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		_, _ = guarded(t.Context(), new(Redis), m, time.Second, func() (int, error) {
+			runtime.Goexit()
+			return 0, nil
+		})
+	})
+	wg.Wait()
+	if n, err := guarded(t.Context(), new(Redis), m, time.Second, func() (int, error) { return 1, nil }); n != 1 || err != nil {
+		t.Errorf("the next operation: %d, %v", n, err)
+	}
+	if got := m.breaker.current(); got != BreakerClosed {
+		t.Errorf("the breaker is %s", got)
+	}
 }

@@ -39,7 +39,8 @@ func usable(client redis.UniversalClient) error {
 var errReplica = errors.New("the server is a replica: it may be behind its master, and refuses writes; use the master's address or, with Sentinel, unset ReplicaOnly")
 
 // punctual is the client for operations that run in the goroutine of whoever waits for them, and whether there is one: it must give up when its context's deadline is over. By default
-// go-redis doesn't while it waits for a reply. A clone on the same connections, with options of its own, does. A Cluster's client has no clones, and may load its
+// go-redis doesn't while it waits for a reply. A clone on the same connections, with options of its own, does; it has none of the
+// client's hooks, which docs/redis.md tells who wants them. A Cluster's client has no clones, and may load its
 // slots from a node that is frozen, whatever the context says.
 func punctual(client redis.UniversalClient, timeout time.Duration) (redis.UniversalClient, bool) {
 	single, ok := client.(*redis.Client)

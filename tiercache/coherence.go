@@ -167,7 +167,7 @@ func (c *Cache[K, V]) validate(ctx context.Context, texts []string, all []found,
 	now := c.memory.clock.now()
 	for i := range all {
 		if f := &all[i]; f.ok && c.ledger.outdated(texts[i], f.tags(), now-int64(f.age())+slack) {
-			*f = found{}
+			*f = found{err: f.err}
 		}
 	}
 	doubtful, err := c.doubtful(ctx, all, s, known)
@@ -175,7 +175,7 @@ func (c *Cache[K, V]) validate(ctx context.Context, texts []string, all []found,
 		doubtful, err = c.doubtful(ctx, all, s, fromRedis)
 	}
 	for _, f := range doubtful {
-		*f = found{}
+		*f = found{err: f.err}
 	}
 	return err
 }

@@ -301,13 +301,13 @@ func (l *loading[K, V]) acquire(ctx context.Context, fls []*flight[K, V], acquir
 	}
 	for i, f := range fls {
 		switch {
-		case all[i].err != nil:
-			l.c.redisFailed(all[i].err, 1)
-			got.away = append(got.away, f)
-		case l.answer(f, &all[i], now):
+		case (all[i].err == nil || all[i].ok) && l.answer(f, &all[i], now): // a full Redis gives no lease, but what it has
 			if held[i] {
 				got.spare = append(got.spare, f.text)
 			}
+		case all[i].err != nil:
+			l.c.redisFailed(all[i].err, 1)
+			got.away = append(got.away, f)
 		case held[i]:
 			got.mine = append(got.mine, f)
 		case all[i].backOff != "" && (all[i].backOff != l.c.redis.channel.node || l.c.servable(f.stale.Load(), now)):

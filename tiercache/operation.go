@@ -103,25 +103,26 @@ func doOn[T any](ctx context.Context, r *Redis, m *master, bound time.Duration, 
 	return guarded(ctx, r, m, bound, func() (T, error) { return attempt(ctx, r, m, bound, fn) })
 }
 
-// guarded asks the shard's breaker first, and tells it how try went.
-func guarded[T any](ctx context.Context, r *Redis, m *master, bound time.Duration, try func() (T, error)) (T, error) {
-	var zero T
+// guarded asks the shard's breaker first, and tells it how try went, even where a hook of the client ends the goroutine: a probe that is never heard of again would keep the breaker half open.
+func guarded[T any](ctx context.Context, r *Redis, m *master, bound time.Duration, try func() (T, error)) (value T, err error) {
 	if err := ctx.Err(); err != nil {
-		return zero, err
+		return value, err
 	}
 	if r.isClosed() {
-		return zero, ErrClosed
+		return value, ErrClosed
 	}
 	ticket, ok := m.breaker.allow()
 	if !ok {
-		return zero, errBreakerOpen
+		return value, errBreakerOpen
 	}
 	began := time.Now()
-	value, err := try()
-	if m.breaker.report(ticket, judge(ctx, err, time.Since(began), bound)) {
-		r.noteBreaker(m, BreakerOpen, err)
-	}
-	return value, err
+	err = ErrGoexit // stands if try doesn't return
+	defer func() {
+		if m.breaker.report(ticket, judge(ctx, err, time.Since(began), bound)) {
+			r.noteBreaker(m, BreakerOpen, err)
+		}
+	}()
+	return try()
 }
 
 // noteBreaker logs that a breaker has opened or closed.

@@ -320,6 +320,34 @@ func TestPilot_callbacksThatMisbehave(t *testing.T) {
 	}
 }
 
+// A full Redis gives no leases. What it holds is served all the same, also where a miss was expected and the lease was asked for in the same breath.
+func TestPilot_forecastOnAFullRedis(t *testing.T) {
+	server := redistest.Start(t)
+	s := new(source)
+	a, b := node(t, server, tiercache.Config[string, string]{StaleFor: time.Hour, Load: s.load}), node(t, server, tiercache.Config[string, string]{StaleFor: time.Hour, Load: s.load})
+	for _, key := range []string{"there", "ended"} {
+		if err := a.Set(t.Context(), key, "of Redis"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 5 {
+		if _, err := b.Get(t.Context(), fmt.Sprint("a miss", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := a.Expire(t.Context(), "ended"); err != nil {
+		t.Fatal(err)
+	}
+	server.Do("CONFIG", "SET", "maxmemory-policy", "noeviction", "maxmemory", "1")
+	if e, err := b.GetEntry(t.Context(), "there"); err != nil || e.Value != "of Redis" || e.Source != tiercache.FromRedis {
+		t.Errorf("%+v, %v; want it from Redis", e, err)
+	}
+	began := time.Now()
+	if e, err := b.GetEntry(t.Context(), "ended"); err != nil || e.Source != tiercache.FromSource || time.Since(began) > 5*time.Second {
+		t.Errorf("what was expired: %+v, %v after %v; want it from the source", e, err, time.Since(began))
+	}
+}
+
 // The observer ends the goroutine that would have ended the lease's renewal.
 func TestPilot_renewalEndsWithItsGoroutine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

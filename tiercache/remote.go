@@ -23,7 +23,7 @@ type found struct {
 	record  record
 	left    time.Duration // of the record's life
 	corrupt *corruptError
-	err     error  // why it is not known: its shard did not say
+	err     error  // why it is not known: its shard did not say; beside a record, why there is no lease
 	backOff string // in the lease's place: the load of the node that it begins with failed a moment ago
 }
 
@@ -72,7 +72,7 @@ func notFound(err error) found { return found{err: err} }
 // noneFound is an error where nothing is known of any key.
 func noneFound(all []found) error {
 	for i := range all {
-		if all[i].err == nil {
+		if all[i].err == nil || all[i].ok {
 			return nil
 		}
 	}

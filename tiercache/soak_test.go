@@ -319,7 +319,7 @@ func soakNode(t *testing.T, w, bad *world, link *redistest.Link, capacity int64)
 		o.Addr, o.DialTimeout, o.DialerRetries = link.Addr(), time.Second, 1
 		lose(o)
 	}
-	r, err := tiercache.NewRedis(newClient(t, options), tiercache.RedisConfig{})
+	r, err := tiercache.NewRedis(newClient(t, options), tiercache.RedisConfig{Timeout: 250 * time.Millisecond}) // else a busy machine would leave Redis out of the trial
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -431,9 +431,11 @@ func TestSoakFleetInBadWeather(t *testing.T) {
 	var storm sync.WaitGroup
 	storm.Go(func() { harm(weather, server, links) })
 	pause(ctx, long)
-	for began := time.Now(); w.reads.Load() < least; pause(ctx, 100*time.Millisecond) {
-		if time.Since(began) > 3*long {
-			t.Errorf("only %d reads in %v", w.reads.Load(), 4*long)
+	const hundreds = 200 // of the naive cache's violations; on a busy machine both take their time
+	broken := func() int64 { return bad.own.Load() + bad.late.Load() }
+	for began := time.Now(); w.reads.Load() < least || broken() < hundreds; pause(ctx, 100*time.Millisecond) {
+		if time.Since(began) > 4*long {
+			t.Errorf("only %d reads, and %d violations by the naive cache, in %v", w.reads.Load(), broken(), 5*long)
 			break
 		}
 	}
@@ -444,9 +446,6 @@ func TestSoakFleetInBadWeather(t *testing.T) {
 	t.Log("\n" + w.report("tiercache") + bad.report("naive"))
 	if w.own.Load()+w.late.Load()+w.errs.Load() > 0 {
 		t.Error("guarantees are broken")
-	}
-	if n := bad.own.Load() + bad.late.Load(); n < 100 {
-		t.Errorf("the naive cache broke them %d times only: does the checker bite?", n)
 	}
 	agree(t, w, nodes)
 	for i, c := range nodes {

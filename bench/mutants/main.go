@@ -86,7 +86,8 @@ func (m mutant) try(ctx context.Context) (verdict, output string) {
 		return broken, err.Error()
 	}
 	pkg, binary := cmp.Or(m.pkg, filepath.Dir(m.file)), filepath.Join(dir, "mutant.test")
-	if out, err := run(ctx, ".", "go", "test", "-c", "-vet=off", "-ldflags=-s -w", "-overlay", overlay, "-o", binary, "./"+pkg); err != nil {
+	const fast = "-gcflags=-N -l" // compiling is most of the time
+	if out, err := run(ctx, ".", "go", "test", "-c", "-vet=off", fast, "-ldflags=-s -w", "-overlay", overlay, "-o", binary, "./"+pkg); err != nil {
 		return broken, out
 	}
 	out, err := run(ctx, pkg, binary, "-test.timeout=2m", "-test.run", m.test)

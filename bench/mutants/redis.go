@@ -101,5 +101,15 @@ func redisGuards() []mutant {
 			old: "\tbounded, cancel := context.WithTimeout(ctx, bound)\n\tdefer cancel()\n\tvalue, err := unpanicked", new: "\tbounded, cancel := context.WithCancel(ctx)\n\tdefer cancel()\n\tvalue, err := unpanicked",
 			test: "TestFault_redisFrozen",
 		},
+		{
+			guard: "a full Redis serves what it has", file: "tiercache/remote.go",
+			old: "if all[i].err == nil || all[i].ok {", new: "if all[i].err == nil {",
+			test: "TestPilot_forecastOnAFullRedis",
+		},
+		{
+			guard: "a probe that never returns blocks no other", file: "tiercache/operation.go",
+			old: "defer func() {\n\t\tif m.breaker.report(", new: "func() {\n\t\tif m.breaker.report(",
+			test: "TestBreaker_aProbe",
+		},
 	}
 }
