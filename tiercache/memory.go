@@ -137,7 +137,7 @@ func newMemory[K comparable, V any](capacity, frequencies int64, clock clock, co
 // are indexed by the same bits of the hash, so keys collide as in one row; and its counters are halved each time as many reads were counted as it has
 // counters, so that many more would remember for too long.
 func frequencyCounters(capacity int64) int64 {
-	const least, most = 4_000, 1 << 27
+	const least, most = 10_000, 1 << 27
 	return min(max(least, capacity*10), most)
 }
 

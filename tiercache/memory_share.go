@@ -23,7 +23,7 @@ type climber struct {
 }
 
 const (
-	firstShare  = 0.3
+	firstShare  = 0.2
 	leastShare  = 0.01
 	mostShare   = 0.95
 	firstStep   = 0.15

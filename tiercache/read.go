@@ -118,7 +118,7 @@ func (c *Cache[K, V]) hit(ctx context.Context, hash uint64, key K, it *item[V], 
 
 // served counts a hit, and begins a refresh behind the caller's back where it is due.
 func (c *Cache[K, V]) served(ctx context.Context, hash uint64, key K, it *item[V], now int64) {
-	nth := c.counters.hit()
+	nth := c.counters.add(hash, memoryHits, 1)
 	if nth%sampleEvery == 0 {
 		c.memory.time.sample()
 	}

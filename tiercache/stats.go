@@ -3,7 +3,6 @@ package tiercache
 import (
 	"sync/atomic"
 	"time"
-	"unsafe"
 )
 
 // Stats is one snapshot of a cache: counters that only grow since New, and gauges. A read counts once, under what answered it.
@@ -110,14 +109,6 @@ type counters struct {
 // add returns the new count of the hash's stripe.
 func (c *counters) add(hash uint64, what counter, n uint64) uint64 {
 	return c.stripes[hash%counterStripes].n[what].Add(n)
-}
-
-// hit counts a hit in memory and returns the count of its stripe. Many hits are of few keys: striped by key all cores would count those on one line.
-// The address of a variable on the stack tells goroutines apart, for nothing.
-func (c *counters) hit() uint64 {
-	var here byte
-	stripe := uint64(uintptr(unsafe.Pointer(&here))) >> 11 * 0x9e3779b97f4a7c15 >> (64 - 4)
-	return c.stripes[stripe%counterStripes].n[memoryHits].Add(1)
 }
 
 func (c *counters) sum(what counter) uint64 {
