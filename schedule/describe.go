@@ -146,7 +146,7 @@ func (d *days) describeDates() string {
 		case n == 1:
 			parts = append(parts, "the day before the last of the month")
 		default:
-			parts = append(parts, fmt.Sprintf("%d days before the last of the month", n))
+			parts = append(parts, fmt.Sprintf("the day %d days before the last of the month", n))
 		}
 	}
 	if d.lastWeekday {

@@ -21,7 +21,7 @@ func TestDescribe(t *testing.T) {
 		"0 0 13 * +5":               "at 00:00, on day 13 of the month if it is Friday",
 		"0 0 29 2 *":                "at 00:00, on day 29 of the month, in February",
 		"0 0 31 2 *":                "at 00:00, on day 31 of the month, in February (no such day exists)",
-		"0 0 L,L-1,L-3,LW * *":      "at 00:00, on the last day of the month, the day before the last of the month, 3 days before the last of the month and the last Monday to Friday of the month",
+		"0 0 L,L-1,L-3,LW * *":      "at 00:00, on the last day of the month, the day before the last of the month, the day 3 days before the last of the month and the last Monday to Friday of the month",
 		"0 12 15W * *":              "at 12:00, on the weekday nearest to day 15 of the month",
 		"0 0 * * 5#3,1L,SUN":        "at 00:00, on Sunday, the third Friday of the month and the last Monday of the month",
 		"0 0 1-31 * 0-6":            "at 00:00, on any day of the month or on any day of the week",

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // Errors of a [Scheduler]. They are wrapped with the name of the job.
@@ -31,8 +32,8 @@ func (e *ParseError) Error() string {
 	return fmt.Sprintf("schedule: parse %q: %s %q at column %d: want %s", short(e.Expr), e.Field, short(e.Text), e.Pos+1, e.Want)
 }
 
-// Caret returns two lines for a terminal: the expression, and a caret under the fault. Characters that would break the lines
-// are shown as '?'.
+// Caret returns two lines for a terminal: the expression, and a caret under each character of the fault. Characters that would
+// break the lines are shown as '?'.
 func (e *ParseError) Caret() string {
 	line := strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
@@ -40,7 +41,8 @@ func (e *ParseError) Caret() string {
 		}
 		return r
 	}, e.Expr)
-	return line + "\n" + strings.Repeat(" ", e.Pos) + strings.Repeat("^", max(1, len(e.Text)))
+	before, width := utf8.RuneCountInString(e.Expr[:e.Pos]), utf8.RuneCountInString(e.Text)
+	return line + "\n" + strings.Repeat(" ", before) + strings.Repeat("^", max(1, width))
 }
 
 // short bounds what an error repeats of a text.

@@ -112,7 +112,9 @@ func (p *parser) field(f field, at span) *ParseError {
 	c := &p.cron
 	if f == dow && p.text[at.from] == '+' {
 		c.days.both = true
-		at.from++
+		if at.from++; at.from == at.to {
+			return p.fail(f.String(), at, f.values()+` after "+"`)
+		}
 	}
 	text := p.text[at.from:at.to]
 	whole := text == "*" || text == "?"

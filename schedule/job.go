@@ -74,6 +74,7 @@ type Run struct {
 	Err     error
 
 	planned time.Time // when it should start: Since plus its jitter
+	entered bool      // it has its slot, so that Stop waits for it by name
 }
 
 // JobStatus is a snapshot of a job.
@@ -99,7 +100,7 @@ type JobStatus struct {
 	Missed    int // due times that passed without a run of their own
 	NotLeader int // left to another node
 
-	Running int  // how many run now
+	Running int  // how many run now, or wait for a slot of Config.Concurrency
 	Queued  int  // how many wait for those to end
 	Paused  bool // no run begins by itself
 }

@@ -140,7 +140,7 @@ func TestParse_refuses(t *testing.T) {
 		{"package manual", "0 0 ?,5 * *", "day of month", "?", "1-31"},
 		{"package manual", "0 0 ?/2 * *", "day of month", "?/2", "1-31"},
 		{"OCPS 1.4", "0 +12 * * *", "hour", "+12", "0-23"},
-		{"OCPS 1.4", "0 12 1 * +", "day of week", "", ""},
+		{"OCPS 1.4", "0 12 1 * +", "day of week", "", `0-7 or SUN-SAT (0 and 7 are Sunday) after "+"`},
 		{"OCPS 1.4", "0 12 1 * MON,+TUE", "day of week", "+TUE", "0-7"},
 		{"OCPS 1.4", "0 12 1 * ++1", "day of week", "+1", "0-7"},
 		{"OCPS 1.3", "0 0 1-15W * *", "day of month", "1-15W", "alone"},
@@ -201,6 +201,24 @@ func TestParseError(t *testing.T) {
 	}
 	if diff := cmp.Diff("0 25 * * *\n  ^^", fault.Caret()); diff != "" {
 		t.Errorf("caret (-want +got):\n%s", diff)
+	}
+	for expr, want := range map[string]string{
+		"0 3 ü32 * *":     "0 3 ü32 * *\n    ^^^",
+		"ä 3 * * * # ü":   "ä 3 * * * # ü\n          ^^^",
+		"é 3 * * *":       "é 3 * * *\n^",
+		"\xff3 3 * * *":   "\ufffd3 3 * * *\n^^",
+		"0\t3 32 * *":     "0?3 32 * *\n    ^^",
+		"0 3 * * MON,":    "0 3 * * MON,\n            ^",
+		"0 3 * *\n1 \x7f": "0 3 * *?1 ?\n      ^^^",
+	} {
+		_, err := schedule.Parse(expr)
+		if !errors.As(err, &fault) {
+			t.Errorf("%q: %v", expr, err)
+			continue
+		}
+		if diff := cmp.Diff(want, fault.Caret()); diff != "" {
+			t.Errorf("caret of %q (-want +got):\n%s", expr, diff)
+		}
 	}
 	long := strings.Repeat("1,", 600) + "1 * * * *"
 	if _, err := schedule.Parse(long); err == nil || len(err.Error()) > 500 {

@@ -43,7 +43,9 @@ func (s *Scheduler) begin(ctx context.Context, j *job, r Run) {
 	}
 	j.running++
 	j.replace = end
-	s.busy[j.Name]++
+	if s.slots == nil {
+		s.enter(&r)
+	}
 	s.active++
 	go func() {
 		defer end()
@@ -52,6 +54,12 @@ func (s *Scheduler) begin(ctx context.Context, j *job, r Run) {
 		defer r.settle()
 		s.run(ctx, j, &r)
 	}()
+}
+
+// enter counts a run among those that Stop names; mu is held.
+func (s *Scheduler) enter(r *Run) {
+	r.entered = true
+	s.busy[r.Job]++
 }
 
 // run waits for a slot, asks the leader, and calls the job. Whatever the user's code does in it, the deferred calls of begin
@@ -65,7 +73,13 @@ func (s *Scheduler) run(ctx context.Context, j *job, r *Run) {
 			r.Outcome, r.Err = OutcomeSkipped, context.Cause(ctx)
 			return
 		}
-		if s.stopped() {
+		s.mu.Lock()
+		stopped := s.state != stateStarted
+		if !stopped {
+			s.enter(r)
+		}
+		s.mu.Unlock()
+		if stopped {
 			r.Outcome, r.Err = OutcomeSkipped, ErrStopped
 			return
 		}
@@ -111,8 +125,10 @@ func (s *Scheduler) end(j *job, r *Run) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	j.running--
-	if s.busy[j.Name]--; s.busy[j.Name] == 0 {
-		delete(s.busy, j.Name)
+	if r.entered {
+		if s.busy[j.Name]--; s.busy[j.Name] == 0 {
+			delete(s.busy, j.Name)
+		}
 	}
 	s.record(j, *r)
 	if !s.tells(r) {
@@ -206,10 +222,4 @@ func (s *Scheduler) record(j *job, r Run) {
 		j.history[j.oldest] = r
 		j.oldest = (j.oldest + 1) % len(j.history)
 	}
-}
-
-func (s *Scheduler) stopped() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.state != stateStarted
 }

@@ -12,7 +12,8 @@ import (
 const stopGrace = 100 * time.Millisecond
 
 // Stop begins no run any more and waits for the running ones. When ctx ends first, it cancels their contexts, gives them a
-// moment, and returns a [*StopError] that names them. It may be called again, to wait on.
+// moment, and returns a [*StopError] that names them; where nothing had to be cancelled, there is no error. It may be called
+// again, to wait on.
 func (s *Scheduler) Stop(ctx context.Context) error {
 	s.mu.Lock()
 	if s.state == stateNew {
@@ -41,6 +42,9 @@ func (s *Scheduler) Stop(ctx context.Context) error {
 	defer timer.Stop()
 	select {
 	case <-s.idle:
+		if len(stopped.Cancelled) == 0 {
+			return nil // only the loop had to end
+		}
 	case <-timer.C:
 	}
 	stopped.Running = s.runningJobs()
@@ -56,6 +60,9 @@ type StopError struct {
 
 // Error names the jobs.
 func (e *StopError) Error() string {
+	if len(e.Cancelled) == 0 {
+		return fmt.Sprintf("schedule: stop: %v: a hook has not returned", e.Cause)
+	}
 	text := fmt.Sprintf("schedule: stop: %v: cancelled %s", e.Cause, strings.Join(e.Cancelled, ", "))
 	if len(e.Running) > 0 {
 		text += "; still running: " + strings.Join(e.Running, ", ")

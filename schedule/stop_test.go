@@ -158,6 +158,54 @@ func TestStop_names_who_still_runs(t *testing.T) {
 	})
 }
 
+func TestStop_does_not_name_who_waits_for_a_slot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := begin(t, schedule.Config{Concurrency: 1},
+			schedule.Job{Name: "runs", Schedule: parse(t, "* * * * *"), Run: func(ctx context.Context) error { <-ctx.Done(); return nil }},
+			schedule.Job{Name: "waits", Schedule: parse(t, "15 1 * * * *"), Run: nothing})
+		wait(2 * time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		var stopped *schedule.StopError
+		if err := s.Stop(ctx); !errors.As(err, &stopped) {
+			t.Fatalf("Stop = %v, want a StopError", err)
+		}
+		if diff := cmp.Diff([]string{"runs"}, stopped.Cancelled); diff != "" {
+			t.Errorf("cancelled (-want +got):\n%s", diff)
+		}
+		if st := status(t, s, "waits"); st.Runs != 0 || st.LastOutcome != schedule.OutcomeSkipped || !errors.Is(s.History("waits")[0].Err, schedule.ErrStopped) {
+			t.Errorf("status %+v, history %+v; want its run skipped by Stop", st, s.History("waits"))
+		}
+	})
+}
+
+// A program whose context a signal has ended often stops with that context.
+func TestStop_with_an_ended_context(t *testing.T) {
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	t.Run("nothing runs", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := begin(t, schedule.Config{}, schedule.Job{Name: "a", Schedule: every(t, time.Hour), Run: nothing})
+			if err := s.Stop(ended); err != nil {
+				t.Errorf("Stop = %v, want none: nothing was cut short", err)
+			}
+		})
+	})
+	t.Run("a hook hangs", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			release := make(chan struct{})
+			s := begin(t, schedule.Config{OnDone: func(schedule.Run) { <-release }},
+				schedule.Job{Name: "a", Schedule: every(t, time.Hour), Run: nothing})
+			wait(time.Hour)
+			const want = "schedule: stop: context canceled: a hook has not returned"
+			if err := s.Stop(ended); err == nil || err.Error() != want {
+				t.Errorf("Stop = %v, want %s", err, want)
+			}
+			close(release)
+		})
+	})
+}
+
 func TestStart_ends_with_its_context(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := schedule.New(schedule.Config{Logger: quiet()})

@@ -24,6 +24,7 @@ type Cache[K comparable, V any] struct {
 	log    *slog.Logger
 
 	flights  flights[K, V]
+	forecast forecast
 	counters counters
 
 	epoch     atomic.Uint64 // entries of an earlier one must be validated; from 1

@@ -182,7 +182,7 @@ func (c *Cache[K, V]) validate(ctx context.Context, texts []string, all []found,
 
 // doubtful lists the records of which a token is not the current one.
 func (c *Cache[K, V]) doubtful(ctx context.Context, all []found, s sight, from tokenSource) ([]*found, error) {
-	names := []string{clearToken}
+	names := clearAlone
 	some := false
 	for i := range all {
 		if all[i].ok {
@@ -208,26 +208,32 @@ func (c *Cache[K, V]) doubtful(ctx context.Context, all []found, s sight, from t
 	return doubtful, nil
 }
 
+// current says whether a record's tokens are: the cache's own, which comes first, and its tags'.
 func (c *Cache[K, V]) current(f *found, current map[string]string) bool {
-	tokens, tags := splitTokens(f.record.tokens)
-	if len(tokens) == 0 || tags[0] != "" || tokens[0] != current[clearToken] {
-		return false
-	}
-	for i, tag := range tags[1:] {
-		if tokens[i+1] != current[tagToken(tag)] || c.ledger.tagBypass(tag) {
+	own := true
+	for token, tag := range eachToken(f.record.tokens) {
+		name := clearToken
+		if !own {
+			name = tagToken(tag)
+		}
+		if token == "" || token != current[name] || own && tag != "" || !own && c.ledger.tagBypass(tag) {
 			return false
 		}
+		own = false
 	}
-	return true
+	return !own
 }
 
 // tags of a record, as they stand in it.
-func (f *found) tags() []string {
-	_, names := splitTokens(f.record.tokens)
-	if len(names) < 2 {
-		return nil
+func (f *found) tags() (tags []string) {
+	own := true
+	for _, tag := range eachToken(f.record.tokens) {
+		if !own {
+			tags = append(tags, tag)
+		}
+		own = false
 	}
-	return names[1:]
+	return tags
 }
 
 // tagsOf is the tags of a value, as they stand in Redis, sorted and once each.
@@ -246,7 +252,7 @@ func (c *Cache[K, V]) tagsOf(key K, value V, more []string) []string {
 // loadTokens names the tokens that a load must have seen before it asks the source.
 func (c *Cache[K, V]) loadTokens() []string {
 	if c.cfg.Tags == nil {
-		return []string{clearToken}
+		return clearAlone
 	}
-	return []string{clearToken, markToken}
+	return clearAndMark
 }

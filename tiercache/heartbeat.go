@@ -96,7 +96,7 @@ func (ch *channel) nodes() int { return int(ch.heardNodes.Load()) + 1 }
 // digest tells the others the last number of ours, so that they notice when that one was lost.
 func (ch *channel) digest() {
 	text := notice{kind: noticeDigest, node: ch.node, number: ch.seq.Load()}.String()
-	_, _ = attempt(ch.ctx, ch.r.masters.of(anyMaster), ch.r.cfg.Timeout, func(ctx context.Context) (struct{}, error) {
+	_, _ = attempt(ch.ctx, ch.r, ch.r.masters.of(anyMaster), ch.r.cfg.Timeout, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, ch.r.client.Publish(ctx, ch.shared(), text).Err()
 	})
 }
@@ -155,7 +155,7 @@ func (ch *channel) beatMasters() {
 func (ch *channel) beatMaster(master string, client redis.UniversalClient) beatAnswer {
 	sh, bound := ch.r.masters.of(master), ch.r.cfg.Timeout
 	began := time.Now()
-	a, err := attempt(ch.ctx, sh, bound, func(ctx context.Context) (beatAnswer, error) {
+	a, err := attempt(ch.ctx, ch.r, sh, bound, func(ctx context.Context) (beatAnswer, error) {
 		text := notice{kind: noticeBeat, node: ch.node, number: uint64(ch.clock.now()), rest: master}.String()
 		pipe := client.Pipeline()
 		sent := redis.NewIntCmd(ctx, "publish", ch.own(), text)
@@ -182,7 +182,7 @@ func (ch *channel) beatMaster(master string, client redis.UniversalClient) beatA
 // look asks a Cluster for its masters. It may take several seconds where go-redis happens to ask a node that is frozen, so it is left behind then.
 func (ch *channel) look() {
 	const bound = 500 * time.Millisecond
-	_, err := attempt(ch.ctx, ch.r.masters.of(anyMaster), bound, func(ctx context.Context) (struct{}, error) {
+	_, err := apart(ch.ctx, ch.r.masters.of(anyMaster), bound, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, ch.r.masters.look(ctx)
 	})
 	if err != nil {

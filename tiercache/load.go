@@ -29,40 +29,39 @@ func (c *Cache[K, V]) launch(ctx context.Context, fls []*flight[K, V]) {
 		c.finishAll(fls, ErrClosed)
 		return
 	}
-	ctx = context.WithValue(context.WithoutCancel(ctx), leadKey{}, fls[0].lead)
+	l := &loading[K, V]{c: c}
+	l.carry(l.detached(ctx, fls), fls, func(ctx context.Context) { l.fly(ctx, fls) })
+}
+
+// detached is ctx for its values alone; loaders find in it who asks.
+func (l *loading[K, V]) detached(ctx context.Context, fls []*flight[K, V]) context.Context {
+	return leadContext{context.WithoutCancel(ctx), fls[0].lead}
+}
+
+// carry has the rest of the flights done in a goroutine of its own, which Close waits for and whose context it ends.
+func (l *loading[K, V]) carry(ctx context.Context, fls []*flight[K, V], rest func(context.Context)) {
 	go func() {
-		defer c.tasks.leave()
-		ctx, cancel := c.untilClose(ctx)
+		defer l.c.tasks.leave()
+		ctx, cancel := l.c.untilClose(ctx)
 		defer cancel()
-		defer func() { // a bug of ours panicked: the waiters hear of it, others don't
-			if v := recover(); v != nil {
-				c.finishAll(fls, newPanicError(v))
-			}
-			c.finishAll(fls, ErrGoexit)
-			for _, f := range fls {
-				f.lead.over.Store(true)
-			}
-		}()
-		stop := context.AfterFunc(c.stopped, func() { c.finishAll(fls, ErrClosed) }) //nolint:contextcheck // it waits for Close, whatever ctx
+		defer func() { l.over(fls, recover()) }()
+		stop := context.AfterFunc(l.c.stopped, func() { l.c.finishAll(fls, ErrClosed) }) //nolint:contextcheck // it waits for Close, whatever ctx
 		defer stop()
-		(&loading[K, V]{c: c, token: newToken()}).fly(ctx, fls)
+		rest(ctx)
 	}()
 }
 
-// leadFor prepares the lead of flights that are about to board: fls is looked at only once they have.
-func (c *Cache[K, V]) leadFor(parent *lead, fls func() []*flight[K, V]) *lead {
-	return &lead{parent: parent, loads: func(id any) bool {
-		want, ok := id.(flightID[K, V])
-		if !ok || want.cache != c {
-			return false
+// over ends what has not ended: where a bug of ours panicked the waiters hear of it; others don't.
+func (l *loading[K, V]) over(fls []*flight[K, V], panicked any) {
+	if panicked != nil {
+		l.c.finishAll(fls, newPanicError(panicked))
+	}
+	for _, f := range fls {
+		if !f.ended.Load() {
+			l.c.end(f, nil, 0, ErrGoexit)
 		}
-		return slices.ContainsFunc(fls(), func(f *flight[K, V]) bool { return f.key == want.key })
-	}}
-}
-
-// leadOne prepares the lead of a single flight.
-func (c *Cache[K, V]) leadOne(f *flight[K, V], parent *lead) {
-	f.lead = c.leadFor(parent, func() []*flight[K, V] { return []*flight[K, V]{f} })
+		f.lead.over.Store(true)
+	}
 }
 
 // landed ends a flight whose key somebody else's flight brought into memory between our look there and the beginning of ours.
@@ -109,7 +108,7 @@ func underway[K comparable, V any](fls []*flight[K, V]) []*flight[K, V] {
 // loading is the work of one lead.
 type loading[K comparable, V any] struct {
 	c     *Cache[K, V]
-	token string // of all its leases
+	token string // of all its leases; made for the first
 
 	tokens map[string]string // of the cache, and its mark, as they were before the source was asked
 }
@@ -123,7 +122,7 @@ func (l *loading[K, V]) fly(ctx context.Context, fls []*flight[K, V]) {
 	fls = l.bypass(ctx, fls)
 	rest, away, err := l.fromRedis(ctx, fls)
 	if err == nil && len(rest) > 0 {
-		l.tokens, err = l.c.tokens.get(ctx, l.c.remote, fls[0].seen.epoch, l.c.loadTokens(), known)
+		err = l.readTokens(ctx, rest)
 	}
 	for _, f := range fls {
 		f.look()
@@ -135,6 +134,12 @@ func (l *loading[K, V]) fly(ctx context.Context, fls []*flight[K, V]) {
 	}
 	l.loadAll(ctx, away, unleased)
 	l.lease(ctx, rest)
+}
+
+// readTokens notes the cache's tokens, before the source is asked.
+func (l *loading[K, V]) readTokens(ctx context.Context, fls []*flight[K, V]) (err error) {
+	l.tokens, err = l.c.tokens.get(ctx, l.c.remote, fls[0].seen.epoch, l.c.loadTokens(), known)
+	return err
 }
 
 // bypass loads, for this process alone, the keys of which Redis has yet to hear that we invalidated them, and returns the others.
@@ -246,6 +251,35 @@ type acquire func(ctx context.Context, texts []string, token string) (held []boo
 
 // leaseBatch loads those of the keys whose leases it gets, and returns those that others hold.
 func (l *loading[K, V]) leaseBatch(ctx context.Context, fls []*flight[K, V], acquire acquire) (lost []*flight[K, V]) {
+	got, err := l.acquire(ctx, fls, acquire)
+	if err != nil {
+		l.c.redisFailed(err, len(fls))
+		l.loadAll(ctx, fls, unleased)
+		return nil
+	}
+	l.release(ctx, got.spare)
+	l.loadAll(ctx, got.mine, leased)
+	l.loadAll(ctx, got.away, unleased)
+	if len(got.again) > 0 {
+		got.lost = append(got.lost, l.leaseBatch(ctx, got.again, l.c.remote.seize)...)
+	}
+	return got.lost
+}
+
+// leases is what became of flights that asked for their keys' leases, of those that have not ended.
+type leases[K comparable, V any] struct {
+	mine  []*flight[K, V] // to be loaded and committed
+	lost  []*flight[K, V] // held by others
+	again []*flight[K, V] // a load of ours failed a moment ago, and there is nothing else to serve
+	away  []*flight[K, V] // their shard did not say
+	spare []string        // leases of keys that somebody committed meanwhile
+}
+
+// acquire asks for leases, and ends the flights to which Redis has the answer.
+func (l *loading[K, V]) acquire(ctx context.Context, fls []*flight[K, V], acquire acquire) (got leases[K, V], err error) {
+	if l.token == "" {
+		l.token = newToken()
+	}
 	now := l.c.memory.clock.now()
 	names := texts(fls)
 	held, all, err := acquire(ctx, names, l.token)
@@ -253,38 +287,28 @@ func (l *loading[K, V]) leaseBatch(ctx context.Context, fls []*flight[K, V], acq
 		err = l.c.validate(ctx, names, all, fls[0].seen)
 	}
 	if err != nil {
-		l.c.redisFailed(err, len(fls))
-		l.loadAll(ctx, fls, unleased)
-		return nil
+		return got, err
 	}
-	var mine, again, away []*flight[K, V]
-	var spare []string // leases of keys that somebody committed meanwhile
 	for i, f := range fls {
 		switch {
 		case all[i].err != nil:
 			l.c.redisFailed(all[i].err, 1)
-			away = append(away, f)
+			got.away = append(got.away, f)
 		case l.answer(f, &all[i], now):
 			if held[i] {
-				spare = append(spare, f.text)
+				got.spare = append(got.spare, f.text)
 			}
 		case held[i]:
-			mine = append(mine, f)
+			got.mine = append(got.mine, f)
 		case all[i].backOff != "" && (all[i].backOff != l.c.redis.channel.node || l.c.servable(f.stale.Load(), now)):
 			l.c.end(f, nil, 0, l.c.loadError(f.key, errBackOff))
-		case all[i].backOff != "": // our own load failed, and there is nothing else to serve
-			again = append(again, f)
+		case all[i].backOff != "":
+			got.again = append(got.again, f)
 		default:
-			lost = append(lost, f)
+			got.lost = append(got.lost, f)
 		}
 	}
-	l.release(ctx, spare)
-	l.loadAll(ctx, mine, leased)
-	l.loadAll(ctx, away, unleased)
-	if len(again) > 0 {
-		lost = append(lost, l.leaseBatch(ctx, again, l.c.remote.seize)...)
-	}
-	return lost
+	return got, nil
 }
 
 // errBackOff is the answer where a load has just failed: while a source is down, a fleet asks it for a key once a backOffLife, and not once a node.

@@ -36,15 +36,15 @@ type waited[K comparable, V any] struct {
 
 // boardMany answers what memory can, and boards flights for the rest. Those that it leads are launched together, whatever happens.
 func (c *Cache[K, V]) boardMany(ctx context.Context, keys []K, out map[K]V, failed *failures) (all []waited[K, V]) {
-	var mine []*flight[K, V]
+	var mine batch[K, V]
 	defer func() {
-		if len(mine) > 0 {
-			c.launch(ctx, mine)
+		if len(mine.flights) > 0 {
+			c.launch(ctx, mine.flights)
 		}
 	}()
 	var together *lead // LoadMany loads them as one; else each is a load of its own
 	if c.cfg.LoadMany != nil {
-		together = c.leadFor(leadOf(ctx), func() []*flight[K, V] { return mine })
+		together = &lead{parent: leadOf(ctx), loads: &mine}
 	}
 	seen := make(map[K]bool)
 	soft := c.softDeadline()
@@ -74,7 +74,7 @@ func (c *Cache[K, V]) boardMany(ctx context.Context, keys []K, out map[K]V, fail
 		}
 		all = append(all, waited[K, V]{f, it, soft})
 		if leads {
-			mine = append(mine, f)
+			mine.flights = append(mine.flights, f)
 		}
 	}
 	return all

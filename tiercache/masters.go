@@ -126,11 +126,7 @@ type part struct {
 // split sorts n keys by shard. It asks nobody: once the slots are known go-redis answers from memory.
 func (s *masters) split(ctx context.Context, n int, key func(i int) string) ([]part, error) {
 	if s.cluster == nil {
-		at := make([]int, n)
-		for i := range at {
-			at[i] = i
-		}
-		return []part{{s.of(anyMaster), at}}, nil
+		return []part{{s.of(anyMaster), firstInts(n)}}, nil
 	}
 	var parts []part
 	for i := range n {
@@ -148,6 +144,25 @@ func (s *masters) split(ctx context.Context, n int, key func(i int) string) ([]p
 	}
 	return parts, nil
 }
+
+// firstInts is 0 … n-1, not to be changed.
+func firstInts(n int) []int {
+	if n <= len(someInts) {
+		return someInts[:n:n]
+	}
+	all := make([]int, n)
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}
+
+var someInts = func() (all [2 * batchKeys]int) { //nolint:gochecknoglobals // a constant
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}()
 
 // eachMaster calls fn for each master of a Cluster, or for the one server.
 func eachMaster(ctx context.Context, client redis.UniversalClient, fn func(context.Context, string, redis.UniversalClient) error) error {

@@ -62,8 +62,21 @@ type keyed[T any] struct {
 // doEach runs fn once for each shard that some of the keys are on, at the same time, each under its own breaker, within bound. fn is given the positions of
 // its keys, and returns what became of each; its error is what that says of the whole shard.
 func doEach[T any](ctx context.Context, r *Redis, op keyed[T], fn func(context.Context, []int) ([]T, error)) []T {
-	out := make([]T, op.n)
 	if op.n == 0 {
+		return nil
+	}
+	parts, err := r.route(ctx, op.n, op.key)
+	if err == nil && len(parts) == 1 { // all of them, in order
+		var got []T
+		if got, err = doOn(ctx, r, parts[0].master, op.bound, func(ctx context.Context) ([]T, error) { return fn(ctx, parts[0].at) }); len(got) == op.n {
+			return got
+		}
+	}
+	out := make([]T, op.n)
+	if err != nil || len(parts) == 1 {
+		for i := range out {
+			out[i] = op.failed(err)
+		}
 		return out
 	}
 	one := func(p part) {
@@ -76,13 +89,6 @@ func doEach[T any](ctx context.Context, r *Redis, op keyed[T], fn func(context.C
 			}
 		}
 	}
-	parts, err := r.route(ctx, op.n, op.key)
-	if err != nil {
-		for i := range out {
-			out[i] = op.failed(err)
-		}
-		return out
-	}
 	var others sync.WaitGroup
 	for _, p := range parts[1:] {
 		others.Go(func() { one(p) })
@@ -94,6 +100,11 @@ func doEach[T any](ctx context.Context, r *Redis, op keyed[T], fn func(context.C
 
 // doOn runs one operation on a shard, under its breaker, within bound.
 func doOn[T any](ctx context.Context, r *Redis, m *master, bound time.Duration, fn func(context.Context) (T, error)) (T, error) {
+	return guarded(ctx, r, m, bound, func() (T, error) { return attempt(ctx, r, m, bound, fn) })
+}
+
+// guarded asks the shard's breaker first, and tells it how try went.
+func guarded[T any](ctx context.Context, r *Redis, m *master, bound time.Duration, try func() (T, error)) (T, error) {
 	var zero T
 	if err := ctx.Err(); err != nil {
 		return zero, err
@@ -106,7 +117,7 @@ func doOn[T any](ctx context.Context, r *Redis, m *master, bound time.Duration, 
 		return zero, errBreakerOpen
 	}
 	began := time.Now()
-	value, err := attempt(ctx, m, bound, fn)
+	value, err := try()
 	if m.breaker.report(ticket, judge(ctx, err, time.Since(began), bound)) {
 		r.noteBreaker(m, BreakerOpen, err)
 	}
@@ -132,8 +143,37 @@ func (r *Redis) noteBeat(m *master, how outcome, err error) {
 	}
 }
 
-// attempt runs one operation in a goroutine of its own, as go-redis by default heeds no context while it waits for a reply.
-func attempt[T any](ctx context.Context, m *master, bound time.Duration, fn func(context.Context) (T, error)) (T, error) {
+// attempt runs one operation within bound: right here where the client keeps to its context's deadline, as a hand-over to another goroutine and back costs about as much as a
+// round trip; else in a goroutine that can be left behind. Right here, the end of ctx before its deadline is noticed only when the operation is over.
+func attempt[T any](ctx context.Context, r *Redis, m *master, bound time.Duration, fn func(context.Context) (T, error)) (T, error) {
+	if !r.punctual {
+		return apart(ctx, m, bound, fn)
+	}
+	bounded, cancel := context.WithTimeout(ctx, bound)
+	defer cancel()
+	value, err := unpanicked(bounded, fn)
+	if err != nil && bounded.Err() != nil {
+		var zero T
+		if ctx.Err() != nil {
+			return zero, ctx.Err()
+		}
+		return zero, errNoAnswer
+	}
+	return value, err
+}
+
+// unpanicked turns fn's panic into an error.
+func unpanicked[T any](ctx context.Context, fn func(context.Context) (T, error)) (value T, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = newPanicError(v)
+		}
+	}()
+	return fn(ctx)
+}
+
+// apart runs one operation in a goroutine of its own, and leaves it behind when its time is over.
+func apart[T any](ctx context.Context, m *master, bound time.Duration, fn func(context.Context) (T, error)) (T, error) {
 	var zero T
 	bounded, cancel := context.WithTimeout(ctx, bound)
 	defer cancel()
@@ -153,13 +193,10 @@ func attempt[T any](ctx context.Context, m *master, bound time.Duration, fn func
 	go func() {
 		res := result{err: ErrGoexit}
 		defer func() {
-			if v := recover(); v != nil {
-				res.err = newPanicError(v)
-			}
 			<-m.slots
 			done <- res
 		}()
-		res.value, res.err = fn(bounded)
+		res.value, res.err = unpanicked(bounded, fn)
 	}()
 	select {
 	case res := <-done:
@@ -179,6 +216,8 @@ const slowShare = 2
 // judge says what an operation's error, and the time it took, mean for Redis.
 func judge(ctx context.Context, err error, took, bound time.Duration) outcome {
 	switch {
+	case err == nil && took < bound/slowShare:
+		return answered
 	case isAway(err):
 		return declined
 	case isTransport(err) && ctx.Err() == nil:
@@ -206,6 +245,9 @@ func isAway(err error) bool {
 
 // isTransport says whether err is about the way to Redis, and not fn's own.
 func isTransport(err error) bool {
+	if err == nil {
+		return false
+	}
 	var network net.Error // deadlines are among them
 	return errors.Is(err, errNoAnswer) || errors.Is(err, errBusy) || errors.Is(err, errNoMasters) || errors.As(err, &network) || isCut(err) ||
 		errors.Is(err, redis.ErrPoolTimeout) || errors.Is(err, redis.ErrPoolExhausted) || errors.Is(err, redis.ErrClosed)
@@ -217,6 +259,9 @@ func isCut(err error) bool {
 }
 
 func isReply(err error) bool {
+	if err == nil {
+		return false
+	}
 	var reply redis.Error
 	return errors.As(err, &reply)
 }
@@ -239,3 +284,15 @@ type once struct{ redis.Cmder }
 
 // NoRetry is go-redis's own question.
 func (once) NoRetry() bool { return true }
+
+// oncePTTL and onceScript are once for the most frequent commands, without an allocation.
+type (
+	oncePTTL   struct{ *redis.DurationCmd }
+	onceScript struct{ *redis.Cmd }
+)
+
+// NoRetry is go-redis's own question.
+func (oncePTTL) NoRetry() bool { return true }
+
+// NoRetry is go-redis's own question.
+func (onceScript) NoRetry() bool { return true }

@@ -208,6 +208,9 @@ func (l *ledger) waits(kind noticeKind, rest string) bool {
 func (l *ledger) outdated(text string, tags []string, read int64) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if len(l.m) == 0 {
+		return false
+	}
 	after := func(kind noticeKind, rest string) bool {
 		u := l.m[undertakingKey{kind: kind, rest: rest}]
 		return u != nil && read < u.at

@@ -143,7 +143,7 @@ func (c *Cache[K, V]) refreshIfDue(ctx context.Context, hash uint64, key K, it *
 	}
 	f := c.newFlight(hash, key, it)
 	f.newer = true
-	c.leadOne(f, nil) // nobody's load waits for it
+	f.leadAlone(nil) // nobody's load waits for it
 	if c.spell(f) != nil {
 		return
 	}
@@ -157,19 +157,24 @@ const refreshAgain = 100 * time.Millisecond
 
 // miss looks f's key up beyond memory, together with everybody else who misses it.
 func (c *Cache[K, V]) miss(ctx context.Context, f *flight[K, V]) (Entry[V], error) {
-	old := f.old
-	f, err := c.depart(ctx, f)
-	if err != nil {
+	old, soft := f.old, c.softDeadline()
+	f, leads, err := c.board(ctx, f)
+	switch {
+	case err != nil:
 		return Entry[V]{}, err
+	case !leads:
+	case c.mayPilot(ctx, soft):
+		c.pilot(ctx, f, soft)
+	default:
+		c.launch(ctx, []*flight[K, V]{f})
 	}
-	return c.collect(ctx, f, old, c.softDeadline())
+	return c.collect(ctx, f, old, soft)
 }
 
 // newFlight prepares a flight for the key; board decides whether it is the one. old is what memory holds, or nil.
 func (c *Cache[K, V]) newFlight(hash uint64, key K, old *item[V]) *flight[K, V] {
 	f := &flight[K, V]{
-		key: key, hash: hash, seen: c.sight(), gen: c.memory.generation(hash), old: old,
-		looked: make(chan struct{}), done: make(chan struct{}),
+		cache: c, key: key, hash: hash, seen: c.sight(), gen: c.memory.generation(hash), old: old,
 	}
 	if old != nil && !old.absent {
 		f.stale.Store(old)
@@ -198,7 +203,7 @@ func (c *Cache[K, V]) board(ctx context.Context, f *flight[K, V]) (joined *fligh
 		return nil, false, c.loadError(f.key, ErrRecursive)
 	}
 	if f.lead == nil {
-		c.leadOne(f, from)
+		f.leadAlone(from)
 	}
 	if joined, leads = c.flights.join(f); !leads {
 		c.counters.add(f.hash, joins, 1)

@@ -2,6 +2,7 @@ package tiercache
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -10,10 +11,31 @@ import (
 // and not a deadlock: it may come back by a chain of loads, through several caches, and each link may have been begun by somebody else. A flight
 // has its lead before anybody else can see it.
 type lead struct {
-	parent *lead          // whose loader began this one; nil for what is begun behind a read, which nobody's load waits for
-	loads  func(any) bool // whether it leads that flightID; set before its goroutine begins
-	over   atomic.Bool    // its flights have ended: what its loader left running may ask for anything
-	waits  map[*lead]int  // the leads that its loaders wait for; guarded by waiting
+	parent *lead         // whose loader began this one; nil for what is begun behind a read, which nobody's load waits for
+	loads  leading       // set before its goroutine begins
+	over   atomic.Bool   // its flights have ended: what its loader left running may ask for anything
+	waits  map[*lead]int // the leads that its loaders wait for; guarded by waiting
+}
+
+// leading knows whether a flightID is among the flights of a lead.
+type leading interface{ leads(id any) bool }
+
+func (f *flight[K, V]) leads(id any) bool {
+	want, ok := id.(flightID[K, V])
+	return ok && want.cache == f.cache && want.key == f.key
+}
+
+// leadAlone gives the flight a lead of its own.
+func (f *flight[K, V]) leadAlone(parent *lead) {
+	f.own.parent, f.own.loads = parent, f
+	f.lead = &f.own
+}
+
+// batch is flights that are loaded together.
+type batch[K comparable, V any] struct{ flights []*flight[K, V] }
+
+func (b *batch[K, V]) leads(id any) bool {
+	return slices.ContainsFunc(b.flights, func(f *flight[K, V]) bool { return f.leads(id) })
 }
 
 // flightID is a key of a cache, generations aside: recursion is recursion whatever was invalidated meanwhile.
@@ -23,6 +45,20 @@ type flightID[K comparable, V any] struct {
 }
 
 type leadKey struct{}
+
+// leadContext is a context in which loaders find the lead that they work for.
+type leadContext struct {
+	context.Context //nolint:containedctx // it is one
+	lead            *lead
+}
+
+// Value knows the lead.
+func (c leadContext) Value(key any) any {
+	if key == (leadKey{}) {
+		return c.lead
+	}
+	return c.Context.Value(key)
+}
 
 // leadOf returns the load that ctx belongs to, nil outside of loads.
 func leadOf(ctx context.Context) *lead {
@@ -36,7 +72,7 @@ var waiting sync.Mutex //nolint:gochecknoglobals // the graph spans caches
 // leads says whether l or one of those that caused it leads id.
 func (l *lead) leads(id any) bool {
 	for ; l != nil; l = l.parent {
-		if !l.over.Load() && l.loads(id) {
+		if !l.over.Load() && l.loads.leads(id) {
 			return true
 		}
 	}

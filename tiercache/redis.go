@@ -49,10 +49,12 @@ type Health struct {
 
 // Redis is the remote tier that any number of caches share. It is safe for concurrent use.
 type Redis struct {
-	client  redis.UniversalClient
-	cfg     RedisConfig
-	masters *masters
-	channel *channel
+	given    redis.UniversalClient // the user's
+	client   redis.UniversalClient // the same connections, through which the cache's own operations go
+	punctual bool                  // client keeps to the deadlines of contexts
+	cfg      RedisConfig
+	masters  *masters
+	channel  *channel
 
 	mu     sync.Mutex
 	closed bool
@@ -108,7 +110,9 @@ func NewRedis(client redis.UniversalClient, cfg RedisConfig) (*Redis, error) {
 	if costs := costly(client, cfg.Timeout); len(costs) > 0 {
 		cfg.Logger.Warn("tiercache: the options of the Redis client make an outage cost more than it need", slog.Any("options", costs))
 	}
-	r := &Redis{client: client, cfg: cfg, masters: newMasters(client), names: make(map[string]bool)}
+	r := &Redis{given: client, cfg: cfg, names: make(map[string]bool)}
+	r.client, r.punctual = punctual(client, cfg.Timeout)
+	r.masters = newMasters(r.client)
 	r.channel = newChannel(r)
 	if err := r.channel.start(); err != nil {
 		return nil, fmt.Errorf("tiercache: NewRedis: %w", err)
@@ -140,7 +144,10 @@ func (r *Redis) Health() Health {
 // Do runs fn with the client, under the deadline of RedisConfig.Timeout and under the breaker. When the deadline passes Do returns, even where
 // fn, with a client that ignores contexts, does not: fn must not write to what its caller reads after an error.
 func (r *Redis) Do(ctx context.Context, fn func(context.Context, redis.UniversalClient) error) error {
-	_, err := do(ctx, r, func(ctx context.Context) (struct{}, error) { return struct{}{}, fn(ctx, r.client) })
+	m := r.masters.of(anyMaster)
+	_, err := guarded(ctx, r, m, r.cfg.Timeout, func() (struct{}, error) {
+		return apart(ctx, m, r.cfg.Timeout, func(ctx context.Context) (struct{}, error) { return struct{}{}, fn(ctx, r.given) })
+	})
 	return err
 }
 

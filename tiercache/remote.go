@@ -1,6 +1,7 @@
 package tiercache
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"strings"
@@ -92,7 +93,7 @@ type look struct {
 func (m *remote) look(ctx context.Context, pipe redis.Pipeliner, text string) look {
 	key := m.ns.value(text)
 	l := look{text: text, pttl: redis.NewDurationCmd(ctx, time.Millisecond, "pttl", key)}
-	_ = pipe.Process(ctx, once{l.pttl})
+	_ = pipe.Process(ctx, oncePTTL{l.pttl})
 	l.get = pipe.Get(ctx, key)
 	return l
 }
@@ -100,8 +101,9 @@ func (m *remote) look(ctx context.Context, pipe redis.Pipeliner, text string) lo
 // judge turns the replies into what was found. Its error is the worst that was said of any key.
 func (m *remote) judge(looks []look) ([]found, error) {
 	all := make([]found, len(looks))
-	errs := make([]error, len(looks))
-	for i, l := range looks {
+	var failed []error
+	for i := range looks {
+		l := &looks[i]
 		data, err := l.get.Bytes()
 		switch {
 		case errors.Is(err, redis.Nil):
@@ -112,17 +114,18 @@ func (m *remote) judge(looks []look) ([]found, error) {
 		case err == nil:
 			err = l.pttl.Err()
 		}
-		if errs[i] = err; err != nil {
+		if err != nil {
 			all[i].err = err
+			failed = append(failed, err)
 			continue
 		}
 		all[i] = m.parse(data, l.text, l.pttl.Val())
 	}
-	return all, worst(errs)
+	return all, worst(failed)
 }
 
 func (m *remote) parse(data []byte, text string, pttl time.Duration) found {
-	if strings.HasPrefix(string(data[:min(len(data), len(holdRecord))]), holdRecord) {
+	if bytes.HasPrefix(data, []byte(holdRecord)) {
 		return found{}
 	}
 	rec, err := m.format.parse(data, text)

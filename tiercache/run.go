@@ -22,33 +22,30 @@ func (m *remote) runKeys(ctx context.Context, s *script, n int, call func(int) (
 	if n == 0 {
 		return nil, nil
 	}
-	type prepared struct {
-		key string
-		cmd []any // behind the script's name or text
-	}
-	calls := make([]prepared, n)
+	const before = 3 // the command's name, the script's name or text, the number of keys
+	calls := make([][]any, n)
 	for i := range calls {
 		keys, args := call(i)
-		key, _ := keys[0].(string)
-		calls[i] = prepared{key, append(append([]any{len(keys)}, keys...), args...)}
+		calls[i] = append(append(append(make([]any, 0, before+len(keys)+len(args)), "evalsha", s.sha, len(keys)), keys...), args...)
 	}
-	op := keyed[error]{n, func(i int) string { return calls[i].key }, m.r.cfg.Timeout, func(err error) error { return err }}
+	key := func(i int) string {
+		key, _ := calls[i][before].(string)
+		return key
+	}
+	op := keyed[error]{n, key, m.r.cfg.Timeout, func(err error) error { return err }}
 	errs := doEach(ctx, m.r, op, func(ctx context.Context, at []int) ([]error, error) {
 		errs := make([]error, len(at))
-		todo := make([]int, len(at))
-		for j := range todo {
-			todo[j] = j
-		}
-		for _, name := range []string{"evalsha", "eval"} {
-			body := s.sha
-			if name == "eval" {
-				body = s.source
-			}
+		todo := firstInts(len(at))
+		for _, known := range []bool{true, false} {
 			pipe := m.r.client.Pipeline()
 			cmds := make([]*redis.Cmd, len(todo))
 			for k, j := range todo {
-				cmds[k] = redis.NewCmd(ctx, append([]any{name, body}, calls[at[j]].cmd...)...)
-				_ = pipe.Process(ctx, once{cmds[k]})
+				cmd := calls[at[j]]
+				if !known {
+					cmd = append([]any{"eval", s.source}, cmd[2:]...)
+				}
+				cmds[k] = redis.NewCmd(ctx, cmd...)
+				_ = pipe.Process(ctx, onceScript{cmds[k]})
 			}
 			_, _ = pipe.Exec(ctx) // each command has its own error
 			unknown := todo[:0:0]
@@ -69,10 +66,11 @@ func (m *remote) runKeys(ctx context.Context, s *script, n int, call func(int) (
 // worst is what the errors of one shard's keys say about the shard: the first that says that it is not there, or else any.
 func worst(errs []error) (err error) {
 	for _, e := range errs {
-		if isAway(e) || isTransport(e) {
+		switch {
+		case e == nil:
+		case isAway(e) || isTransport(e):
 			return e
-		}
-		if isReply(e) {
+		case isReply(e):
 			err = e
 		}
 	}

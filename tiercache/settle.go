@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -143,25 +144,47 @@ func (l *loading[K, V]) commit(ctx context.Context, writes []write, at []int, st
 
 // renewing keeps the leases until the returned function is called.
 func (l *loading[K, V]) renewing(ctx context.Context, keys []string) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
+	r := &renewal{}
 	every := l.c.redis.cfg.LeaseLife / 3
-	timer := time.AfterFunc(every, func() {
-		if !l.c.tasks.enter() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.timer = time.AfterFunc(every, func() {
+		if r.over() || !l.c.tasks.enter() {
 			return
 		}
 		defer l.c.tasks.leave()
-		for ctx.Err() == nil {
-			for batch := range slices.Chunk(keys, batchKeys) {
-				_ = l.c.remote.renew(ctx, l.token, batch) // a lease that could not be renewed ends, and the commit says so
-			}
-			select {
-			case <-ctx.Done():
-			case <-time.After(every):
-			}
+		for batch := range slices.Chunk(keys, batchKeys) {
+			_ = l.c.remote.renew(ctx, l.token, batch) // a lease that could not be renewed ends, and the commit says so
 		}
+		r.again(every)
 	})
-	return func() {
-		cancel()
-		timer.Stop()
+	return r.stop
+}
+
+// renewal is a timer that begins anew each time it is done. Most loads are over before it goes off.
+type renewal struct {
+	mu      sync.Mutex
+	stopped bool
+	timer   *time.Timer
+}
+
+func (r *renewal) over() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.stopped
+}
+
+func (r *renewal) again(after time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.stopped {
+		r.timer.Reset(after)
 	}
+}
+
+func (r *renewal) stop() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stopped = true
+	r.timer.Stop()
 }

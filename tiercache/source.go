@@ -26,7 +26,7 @@ func (l *loading[K, V]) loadAll(ctx context.Context, fls []*flight[K, V], held t
 	if held == leased {
 		defer l.renewing(ctx, texts(fls))()
 	}
-	if l.c.cfg.LoadMany != nil && (len(fls) > 1 || l.c.cfg.Load == nil && fls[0].load == nil) {
+	if l.c.cfg.LoadMany != nil && len(fls) > 1 {
 		for batch := range slices.Chunk(fls, loadChunk) {
 			l.loadMany(ctx, batch, held)
 		}
@@ -49,28 +49,63 @@ func (l *loading[K, V]) loadAll(ctx context.Context, fls []*flight[K, V], held t
 
 // loadOne asks the source for one key.
 func (l *loading[K, V]) loadOne(ctx context.Context, f *flight[K, V], held tenure) {
-	ctx = context.WithValue(ctx, leadKey{}, f.lead) // in a batch each key has its own
-	read := l.c.memory.clock.now()
-	var value V
-	err := l.call(ctx, []*flight[K, V]{f}, func(ctx context.Context) (err error) {
+	q := l.ask(leadContext{ctx, f.lead}, f, held) // in a batch each key has its own lead
+	q.wait(nil, nil)
+	q.land(ctx)
+}
+
+// question is one key, as it was put to the source.
+type question[K comparable, V any] struct {
+	*call[K, V]
+	f     *flight[K, V]
+	held  tenure
+	value V
+	read  int64 // when the source read began
+}
+
+// ask begins to ask the source for one key; wait and land follow.
+func (l *loading[K, V]) ask(ctx context.Context, f *flight[K, V], held tenure) *question[K, V] {
+	q := &question[K, V]{f: f, held: held, read: l.c.memory.clock.now()}
+	q.call = l.begin(ctx, []*flight[K, V]{f}, func(ctx context.Context) (err error) {
 		cfg := &l.c.cfg
 		switch {
 		case f.load != nil:
-			value, err = f.load(ctx)
+			q.value, err = f.load(ctx)
 		case cfg.Reload != nil && l.previous(f) != nil:
-			value, err = l.reload(ctx, f, l.previous(f))
+			q.value, err = l.reload(ctx, f, l.previous(f))
 		case cfg.Load != nil:
-			value, err = cfg.Load(ctx, f.key)
+			q.value, err = cfg.Load(ctx, f.key)
+		case cfg.LoadMany != nil:
+			q.value, err = l.loadSingly(ctx, f.key)
 		default:
 			err = ErrNotFound
 		}
 		return err
 	})
-	if errors.Is(err, errCutOff) {
-		l.abandon(ctx, []*flight[K, V]{f}, held) // value still belongs to the loader
+	return q
+}
+
+// land settles what the source said.
+func (q *question[K, V]) land(ctx context.Context) {
+	fls := []*flight[K, V]{q.f}
+	if errors.Is(q.err, errCutOff) {
+		q.l.abandon(ctx, fls, q.held) // value still belongs to the loader
 		return
 	}
-	l.settle(ctx, []*flight[K, V]{f}, []loaded[V]{{value, err}}, read, held)
+	q.l.settle(ctx, fls, []loaded[V]{{q.value, q.err}}, q.read, q.held)
+}
+
+// loadSingly is LoadMany for one key.
+func (l *loading[K, V]) loadSingly(ctx context.Context, key K) (value V, err error) {
+	values, err := l.c.cfg.LoadMany(ctx, []K{key})
+	value, ok := values[key]
+	switch {
+	case ok:
+		return value, nil // what came is good, whatever became of the rest
+	case err == nil:
+		err = ErrNotFound
+	}
+	return value, err
 }
 
 // previous is the value that Reload may build on.
@@ -101,10 +136,12 @@ func (l *loading[K, V]) loadMany(ctx context.Context, fls []*flight[K, V], held 
 	}
 	read := l.c.memory.clock.now()
 	var values map[K]V
-	err := l.call(ctx, fls, func(ctx context.Context) (err error) {
+	call := l.begin(ctx, fls, func(ctx context.Context) (err error) {
 		values, err = l.c.cfg.LoadMany(ctx, keys)
 		return err
 	})
+	call.wait(nil, nil)
+	err := call.err
 	if errors.Is(err, errCutOff) {
 		l.abandon(ctx, fls, held)
 		return
@@ -124,18 +161,33 @@ func (l *loading[K, V]) loadMany(ctx context.Context, fls []*flight[K, V], held 
 	l.settle(ctx, fls, results, read, held)
 }
 
-// call runs a loader in a goroutine of its own under LoadTimeout, and turns its panic or Goexit into an error. A loader that outstays its context is cut off: its
-// flights fail, and what it returns later goes nowhere. The error is then errCutOff, and what fn writes must not be read.
-func (l *loading[K, V]) call(ctx context.Context, fls []*flight[K, V], fn func(context.Context) error) error {
+// call is a loader at work, in a goroutine of its own, under LoadTimeout. Its panic or Goexit is an error. A loader that outstays its context is cut off: its
+// flights fail, and what it returns later goes nowhere.
+type call[K comparable, V any] struct {
+	l     *loading[K, V]
+	fls   []*flight[K, V]
+	began time.Time
+	ctx   context.Context //nolint:containedctx // the loader's, which both wait and the loader need
+	end   func()
+	done  chan error
+	err   error // once it is over: the loader's, or errCutOff, and then what the loader writes must not be read
+}
+
+// begin starts a loader; wait must follow.
+func (l *loading[K, V]) begin(ctx context.Context, fls []*flight[K, V], fn func(context.Context) error) *call[K, V] {
 	c := l.c
+	cl := &call[K, V]{l: l, fls: fls, began: time.Now(), done: make(chan error, 1)}
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.LoadTimeout)
+	stop := context.AfterFunc(c.stopped, cancel)
+	cl.ctx, cl.end = ctx, func() {
+		stop()
+		cancel()
+	}
 	if !c.tasks.enter() { // the loader is waited for by Close beyond its cut-off
-		return ErrClosed
+		cl.done <- ErrClosed
+		return cl
 	}
 	c.counters.add(fls[0].hash, loads, uint64(len(fls)))
-	began := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.LoadTimeout)
-	defer cancel()
-	done := make(chan error, 1)
 	go func() {
 		defer c.tasks.leave()
 		err := ErrGoexit // stands if fn neither returns nor panics
@@ -143,30 +195,40 @@ func (l *loading[K, V]) call(ctx context.Context, fls []*flight[K, V], fn func(c
 			if v := recover(); v != nil {
 				err = newPanicError(v)
 			}
-			done <- err
+			cl.done <- err
 		}()
 		err = fn(ctx)
 	}()
-	var err error
+	return cl
+}
+
+// wait waits for the loader to return or to be cut off, and notes its error. Where one of the channels, which may be nil, is quicker it returns false, and is to be called again.
+func (cl *call[K, V]) wait(quit <-chan struct{}, soft <-chan time.Time) bool {
+	c := cl.l.c
 	select {
-	case err = <-done:
-	case <-ctx.Done():
+	case cl.err = <-cl.done:
+	case <-quit:
+		return false
+	case <-soft:
+		return false
+	case <-cl.ctx.Done():
 		timer := time.NewTimer(cutOffGrace)
 		defer timer.Stop()
 		select { // it may just have heeded its context
-		case err = <-done:
+		case cl.err = <-cl.done:
 		case <-timer.C:
-			err = fmt.Errorf("%w: %v: %w", errCutOff, c.cfg.LoadTimeout, ctx.Err())
-			for _, f := range fls {
-				c.end(f, nil, 0, c.loadError(f.key, err))
+			cl.err = fmt.Errorf("%w: %v: %w", errCutOff, c.cfg.LoadTimeout, cl.ctx.Err())
+			for _, f := range cl.fls {
+				c.end(f, nil, 0, c.loadError(f.key, cl.err))
 			}
 		}
 	}
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		c.counters.add(fls[0].hash, loadErrors, uint64(len(fls)))
+	cl.end()
+	if cl.err != nil && !errors.Is(cl.err, ErrNotFound) {
+		c.counters.add(cl.fls[0].hash, loadErrors, uint64(len(cl.fls)))
 	}
-	c.observe(Event{Kind: EventLoad, Took: time.Since(began), Keys: len(fls), Err: err})
-	return err
+	c.observe(Event{Kind: EventLoad, Took: time.Since(cl.began), Keys: len(cl.fls), Err: cl.err})
+	return true
 }
 
 // errCutOff ends a load whose loader honours no context: its LoadTimeout is over.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"hash/maphash"
+	"iter"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -26,6 +27,7 @@ type tokens struct {
 	version uint64            // moved by whatever ends a token: what was asked for before is not entered after
 	epoch   uint64            // in which known was read
 	known   map[string]string // by name: "" is the cache's, "#" the mark's, "#tag" a tag's
+	alone   map[string]string // of known, the cache's; a new map with each new token
 
 	count atomic.Uint64            // of tag invalidations, own and others'
 	slots atomic.Pointer[tagSlots] // nil until the first tag
@@ -41,6 +43,14 @@ const (
 	restartToken = "!"
 	// mostTokens bounds what is known; it is read again when it is wanted.
 	mostTokens = 100_000
+)
+
+// What most look-ups ask for. Full, so that to append is to copy.
+//
+//nolint:gochecknoglobals // constants
+var (
+	clearAlone   = []string{clearToken}
+	clearAndMark = []string{clearToken, markToken}
 )
 
 func tagToken(tag string) string { return markToken + tag }
@@ -111,11 +121,18 @@ const (
 	fromRedis                    // from Redis alone
 )
 
-// get returns the current tokens by name: those that are known, and those of Redis, made where they are missing.
+// get returns the current tokens by name, in a map that is the caller's own unless names is clearAlone: those that are known, and those of Redis, made where they are missing.
 func (t *tokens) get(ctx context.Context, m *remote, epoch uint64, names []string, from tokenSource) (map[string]string, error) {
-	out := make(map[string]string, len(names))
 	var unknown []string
 	t.mu.Lock()
+	if len(names) == 1 && names[0] == clearToken && from == known && t.epoch == epoch { // as nearly always
+		if token := t.known[clearToken]; token != "" {
+			alone := t.alone
+			t.mu.Unlock()
+			return alone, nil
+		}
+	}
+	out := make(map[string]string, len(names))
 	if t.epoch != epoch || len(t.known) > mostTokens { // notices may have been missed
 		t.known, t.epoch = make(map[string]string), epoch
 	}
@@ -141,6 +158,9 @@ func (t *tokens) get(ctx context.Context, m *remote, epoch uint64, names []strin
 		out[name] = token
 		if t.version == version && t.epoch == epoch {
 			t.known[name] = token
+			if name == clearToken {
+				t.alone = map[string]string{clearToken: token}
+			}
 		}
 	}
 	return out, nil
@@ -197,14 +217,19 @@ func joinTokens(current map[string]string, tags []string) string {
 	return b.String()
 }
 
-// splitTokens is joinTokens backwards: the cache's own token has the name "". It gives nil where the text is none.
-func splitTokens(text string) (tokens, names []string) {
-	for line := range strings.Lines(text) {
-		token, name, ok := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
-		if !ok || token == "" {
-			return nil, nil
+// eachToken is joinTokens backwards: the cache's own token, first, has the name "". A line that is none has no token.
+func eachToken(text string) iter.Seq2[string, string] {
+	return func(yield func(token, name string) bool) {
+		for len(text) > 0 {
+			var line string
+			line, text, _ = strings.Cut(text, "\n")
+			token, name, ok := strings.Cut(line, " ")
+			if !ok {
+				token = ""
+			}
+			if !yield(token, name) {
+				return
+			}
 		}
-		tokens, names = append(tokens, token), append(names, name)
 	}
-	return tokens, names
 }

@@ -81,6 +81,9 @@ var errSoft = errors.New("soft timeout")
 
 // await waits until the flight has ended, ctx has, or SoftTimeout has and something stale is at hand.
 func (c *Cache[K, V]) await(ctx context.Context, f *flight[K, V], old *item[V], softly time.Time) error {
+	if f.done.isGiven() {
+		return nil
+	}
 	if from := leadOf(ctx); from != nil {
 		if err := from.await(f.lead); err != nil {
 			return err
@@ -93,10 +96,10 @@ func (c *Cache[K, V]) await(ctx context.Context, f *flight[K, V], old *item[V], 
 		defer timer.Stop()
 		soft = timer.C
 	}
-	looked := (<-chan struct{})(nil)
+	done, looked := f.done.wait(), (<-chan struct{})(nil)
 	for {
 		select {
-		case <-f.done:
+		case <-done:
 			return nil
 		case <-ctx.Done():
 			return ctx.Err()
@@ -105,7 +108,7 @@ func (c *Cache[K, V]) await(ctx context.Context, f *flight[K, V], old *item[V], 
 			if c.fallback(f, old, c.memory.clock.now()) != nil {
 				return errSoft
 			}
-			looked = f.looked // Redis may still come up with something
+			looked = f.looked.wait() // Redis may still come up with something
 		case <-looked:
 			looked = nil
 			if c.fallback(f, old, c.memory.clock.now()) != nil {

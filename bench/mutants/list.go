@@ -26,8 +26,8 @@ func list() []mutant {
 			old: "now < c.redis.channel.trust.Load() ||", new: "true ||", test: "TestSilentLinkEndsTrust",
 		},
 		{
-			guard: "what Redis has yet to hear of is not read there", file: "tiercache/load.go",
-			old: "if l.c.ledger.bypass(f.text) {", new: "if false {", test: "TestDeleteWhileRedisIsFrozenIsSaidWhenItThaws",
+			guard: "what Redis has yet to hear of is not read there", file: "tiercache/pilot.go",
+			old: "if c.remote == nil || c.ledger.bypass(f.text) {", new: "if c.remote == nil {", test: "TestDeleteWhileRedisIsFrozenIsSaidWhenItThaws",
 		},
 		{
 			guard: "a failed invalidation is said again", file: "tiercache/coherence.go",
@@ -59,8 +59,8 @@ func list() []mutant {
 			old: "l.backOff(ctx, broken)", new: "l.release(ctx, broken)", test: "TestBackOff_aFleet",
 		},
 		{
-			guard: "a leader looks at memory once more", file: "tiercache/load.go",
-			old: "slices.DeleteFunc(slices.Clone(fls), c.landed)", new: "slices.Clone(fls)", test: "TestGetLoadsOnceAndThenHits",
+			guard: "a leader looks at memory once more", file: "tiercache/pilot.go",
+			old: "if c.landed(f) {", new: "if false {", test: "TestGetLoadsOnceAndThenHits",
 		},
 		{
 			guard: "one load a fleet", file: "tiercache/remote.go",
@@ -72,7 +72,7 @@ func list() []mutant {
 		},
 		{
 			guard: "recursion is found by key", file: "tiercache/recursion.go",
-			old: "if !l.over.Load() && l.loads(id) {", new: "if false {", test: "TestRecursion",
+			old: "if !l.over.Load() && l.loads.leads(id) {", new: "if false {", test: "TestRecursion",
 		},
 		{
 			guard: "recursion of two that cross is found", file: "tiercache/recursion.go",

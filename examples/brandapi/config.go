@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -19,6 +20,7 @@ type config struct {
 	addr       string         // ADDR
 	database   database       // DATABASE_URL
 	redis      *redis.Options // REDIS_URL; nil is an embedded Redis
+	timeout    time.Duration  // REDIS_TIMEOUT: bound on one operation
 	adminToken string         // ADMIN_TOKEN
 	reports    int            // DEMO_REPORTS: how many an empty database is filled with
 	warm       warm.Config
@@ -30,11 +32,18 @@ const (
 	defaultDatabase = "brandapi.db"
 	defaultReports  = 100_000
 	mostReports     = 10_000_000
+
+	// Over the 100 ms of tiercache: here the database is in the process, and its queries keep all cores busy while a warm-up runs. The embedded Redis
+	// stands behind the same queue, and cannot be away.
+	defaultTimeout  = 250 * time.Millisecond
+	embeddedTimeout = 2 * time.Second
+	shortestTimeout = time.Millisecond
+	longestTimeout  = 10 * time.Second
 )
 
 // configFromEnv reads all variables; the error names every bad one, and no secret.
 func configFromEnv() (config, error) {
-	var errs [6]error
+	var errs [7]error
 	cfg := config{addr: env("ADDR", defaultAddr), adminToken: os.Getenv("ADMIN_TOKEN")}
 	errs[0] = checkAddr(cfg.addr)
 	cfg.database, errs[1] = parseDatabase(env("DATABASE_URL", defaultDatabase))
@@ -47,6 +56,7 @@ func configFromEnv() (config, error) {
 	cfg.warm, warmErr = warm.ConfigFromEnv()
 	cfg.loaders, loadersErr = loaders.ConfigFromEnv()
 	errs[5] = errors.Join(warmErr, loadersErr)
+	cfg.timeout, errs[6] = redisTimeout(cfg.redis == nil)
 	return cfg, errors.Join(errs[:]...)
 }
 
@@ -66,6 +76,19 @@ func checkAddr(addr string) error {
 		return fmt.Errorf("ADDR=%q must be HOST:PORT such as %s, or 127.0.0.1:0 for a free port", addr, defaultAddr)
 	}
 	return nil
+}
+
+func redisTimeout(embedded bool) (time.Duration, error) {
+	standard := defaultTimeout
+	if embedded {
+		standard = embeddedTimeout
+	}
+	text := env("REDIS_TIMEOUT", standard.String())
+	d, err := time.ParseDuration(text)
+	if err != nil || d < shortestTimeout || d > longestTimeout {
+		return 0, fmt.Errorf("REDIS_TIMEOUT=%q must be a duration such as %v, from %v to %v", text, defaultTimeout, shortestTimeout, longestTimeout)
+	}
+	return d, nil
 }
 
 func demoReports() (int, error) {

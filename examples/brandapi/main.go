@@ -57,7 +57,7 @@ func run(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	defer closeRedis()
-	tier, err := tiercache.NewRedis(client, tiercache.RedisConfig{Logger: log})
+	tier, err := tiercache.NewRedis(client, tiercache.RedisConfig{Timeout: cfg.timeout, Logger: log})
 	if err != nil {
 		return err
 	}
