@@ -56,6 +56,8 @@ const (
 	noTTL         = time.Hour // stands for the TTL of what has none
 	leastLookWait = 20 * time.Millisecond
 	mostLookWait  = 500 * time.Millisecond
+	claimTries    = 3
+	claimAgain    = 100 * time.Millisecond
 )
 
 // startupAge is how old a pass may be for a node that starts.
@@ -90,18 +92,24 @@ func (e *Engine) share(ctx context.Context, r *running, t *task) TaskRun {
 	want := e.wanted(r, t)
 	token := newID() + newID()
 	waited := false // for Redis
+	failures := 0   // of claims, in a row
 	for wait := leastLookWait; ; wait = min(wait*3/2, mostLookWait, max(l.life/4, leastLookWait)) {
 		asked := time.Now()
 		if r.byHand() {
 			want.age = asked.Sub(out.Started) // whoever made it, if it began since
 		}
 		c, err := l.claim(ctx, token, want)
+		if failures++; err == nil {
+			failures = 0
+		}
 		switch {
 		case ctx.Err() != nil:
 			if err != nil || c.verdict == lead {
 				e.giveBack(ctx, l, token)
 			}
 			return end(interrupted(ctx))
+		case err != nil && failures < claimTries: // one late answer of a busy server is no outage
+			wait = claimAgain
 		case err != nil && waited, err != nil && r.byHand():
 			return e.alone(ctx, r, t, err)
 		case err != nil:
