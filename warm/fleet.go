@@ -92,15 +92,18 @@ func (e *Engine) share(ctx context.Context, r *running, t *task) TaskRun {
 	want := e.wanted(r, t)
 	token := newID() + newID()
 	waited := false // for Redis
-	failures := 0   // of claims, in a row
 	for wait := leastLookWait; ; wait = min(wait*3/2, mostLookWait, max(l.life/4, leastLookWait)) {
 		asked := time.Now()
 		if r.byHand() {
 			want.age = asked.Sub(out.Started) // whoever made it, if it began since
 		}
-		c, err := l.claim(ctx, token, want)
-		if failures++; err == nil {
-			failures = 0
+		c, err := l.ask(ctx, token, want)
+		if err == nil && c.verdict == done {
+			var followed TaskRun
+			if followed, err = e.follow(ctx, r, t, l, c); err == nil || ctx.Err() != nil || r.byHand() {
+				followed.Started, followed.Attempts = out.Started, out.Attempts
+				return followed
+			}
 		}
 		switch {
 		case ctx.Err() != nil:
@@ -108,13 +111,11 @@ func (e *Engine) share(ctx context.Context, r *running, t *task) TaskRun {
 				e.giveBack(ctx, l, token)
 			}
 			return end(interrupted(ctx))
-		case err != nil && failures < claimTries: // one late answer of a busy server is no outage
-			wait = claimAgain
 		case err != nil && waited, err != nil && r.byHand():
 			return e.alone(ctx, r, t, err)
 		case err != nil:
 			if !e.mayWarmAlone(t) {
-				return end(TaskSkipped, errRedisAway)
+				return end(TaskSkipped, fmt.Errorf("%w: %w", errRedisAway, err))
 			}
 			waited, wait = true, e.spread()
 		case c.verdict == lead:
@@ -123,22 +124,9 @@ func (e *Engine) share(ctx context.Context, r *running, t *task) TaskRun {
 			if !lost {
 				return led
 			}
-			e.cfg.Logger.WarnContext(ctx, "warm: lock lost", slog.String("run", r.run.ID), slog.String("task", t.name), slog.Any("cause", led.Err))
 			out.Attempts += led.Attempts
 			token, wait = newID()+newID(), leastLookWait
-			e.setRole(r, t, RoleFollower)
-		case c.verdict == done:
-			followed, err := e.follow(ctx, r, t, l, c)
-			followed.Started, followed.Attempts = out.Started, out.Attempts
-			switch {
-			case err == nil || ctx.Err() != nil || r.byHand():
-				return followed
-			case !e.mayWarmAlone(t):
-				return end(TaskSkipped, fmt.Errorf("%w: %w", errRedisAway, err))
-			case waited:
-				return e.alone(ctx, r, t, err)
-			}
-			waited, wait = true, e.spread()
+			e.ousted(ctx, r, t, led.Err)
 		case c.verdict == busy:
 			want.pass, want.force = c.pass, false
 		}
@@ -146,6 +134,22 @@ func (e *Engine) share(ctx context.Context, r *running, t *task) TaskRun {
 			return end(interrupted(ctx))
 		}
 	}
+}
+
+// ask is a claim that is made again where it fails: one late answer of a busy server is no outage.
+func (l *ledger) ask(ctx context.Context, token string, want terms) (c claim, err error) {
+	for try := 1; ; try++ {
+		c, err = l.claim(ctx, token, want)
+		if err == nil || try == claimTries || !pause(ctx, claimAgain/2+rand.N(claimAgain)) { //nolint:gosec // spreads nodes; nothing is guarded by it
+			return c, err
+		}
+	}
+}
+
+// ousted notes that a leader has lost its lock.
+func (e *Engine) ousted(ctx context.Context, r *running, t *task, why error) {
+	e.cfg.Logger.WarnContext(ctx, "warm: lock lost", slog.String("run", r.run.ID), slog.String("task", t.name), slog.Any("cause", why))
+	e.setRole(r, t, RoleFollower)
 }
 
 // byHand says that somebody asked for the run and waits for it.
