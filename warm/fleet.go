@@ -113,10 +113,9 @@ func (e *Engine) share(ctx context.Context, r *running, t *task) TaskRun {
 			return end(interrupted(ctx))
 		case err != nil && waited, err != nil && r.byHand():
 			return e.alone(ctx, r, t, err)
+		case err != nil && !e.mayWarmAlone(t):
+			return end(TaskSkipped, fmt.Errorf("%w: %w", errRedisAway, err))
 		case err != nil:
-			if !e.mayWarmAlone(t) {
-				return end(TaskSkipped, fmt.Errorf("%w: %w", errRedisAway, err))
-			}
 			waited, wait = true, e.spread()
 		case c.verdict == lead:
 			led, lost := e.lead(ctx, r, t, &lease{ledger: l, token: token, task: t, began: asked, former: c.former, slot: want.slot})
