@@ -50,6 +50,9 @@ const (
 	// hydrateRest is the pause behind a batch, in times that the batch took, where somebody waits for the whole to be done, and revalidateRest where nobody does.
 	hydrateRest    = 0.25
 	revalidateRest = 1
+	// A batch that fails is tried again: one late answer of a busy server is no outage.
+	hydrateTries = 3
+	hydrateAgain = 200 * time.Millisecond
 )
 
 // hydration is one call of Hydrate.
@@ -83,9 +86,19 @@ func (h *hydration[K, V]) all(ctx context.Context, names []string) error {
 			continue
 		}
 		began := time.Now()
-		if err := h.flush(ctx); err != nil {
+		err := h.flush(ctx)
+		for try := 1; err != nil && try < hydrateTries && ctx.Err() == nil; try++ {
+			rest.Reset(hydrateAgain)
+			select {
+			case <-rest.C:
+				err = h.flush(ctx)
+			case <-ctx.Done():
+			}
+		}
+		if err != nil {
 			return fmt.Errorf("tiercache: cache %q: hydrate: %w", h.c.name, err)
 		}
+		h.batch = h.batch[:0]
 		if last {
 			break
 		}
@@ -131,7 +144,6 @@ func (h *hydration[K, V]) flush(ctx context.Context) (err error) {
 	c := h.c
 	defer c.recovered(&err)
 	batch := h.batch
-	h.batch = h.batch[:0]
 	names := make([]string, len(batch))
 	for i := range batch {
 		names[i] = batch[i].name

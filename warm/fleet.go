@@ -56,6 +56,8 @@ const (
 	noTTL         = time.Hour // stands for the TTL of what has none
 	leastLookWait = 20 * time.Millisecond
 	mostLookWait  = 500 * time.Millisecond
+	claimTries    = 3
+	claimAgain    = 100 * time.Millisecond
 )
 
 // startupAge is how old a pass may be for a node that starts.
@@ -95,7 +97,14 @@ func (e *Engine) share(ctx context.Context, r *running, t *task) TaskRun {
 		if r.byHand() {
 			want.age = asked.Sub(out.Started) // whoever made it, if it began since
 		}
-		c, err := l.claim(ctx, token, want)
+		c, err := l.ask(ctx, token, want)
+		if err == nil && c.verdict == done {
+			var followed TaskRun
+			if followed, err = e.follow(ctx, r, t, l, c); err == nil || ctx.Err() != nil || r.byHand() {
+				followed.Started, followed.Attempts = out.Started, out.Attempts
+				return followed
+			}
+		}
 		switch {
 		case ctx.Err() != nil:
 			if err != nil || c.verdict == lead {
@@ -104,10 +113,9 @@ func (e *Engine) share(ctx context.Context, r *running, t *task) TaskRun {
 			return end(interrupted(ctx))
 		case err != nil && waited, err != nil && r.byHand():
 			return e.alone(ctx, r, t, err)
+		case err != nil && !e.mayWarmAlone(t):
+			return end(TaskSkipped, fmt.Errorf("%w: %w", errRedisAway, err))
 		case err != nil:
-			if !e.mayWarmAlone(t) {
-				return end(TaskSkipped, errRedisAway)
-			}
 			waited, wait = true, e.spread()
 		case c.verdict == lead:
 			led, lost := e.lead(ctx, r, t, &lease{ledger: l, token: token, task: t, began: asked, former: c.former, slot: want.slot})
@@ -115,22 +123,9 @@ func (e *Engine) share(ctx context.Context, r *running, t *task) TaskRun {
 			if !lost {
 				return led
 			}
-			e.cfg.Logger.WarnContext(ctx, "warm: lock lost", slog.String("run", r.run.ID), slog.String("task", t.name), slog.Any("cause", led.Err))
 			out.Attempts += led.Attempts
 			token, wait = newID()+newID(), leastLookWait
-			e.setRole(r, t, RoleFollower)
-		case c.verdict == done:
-			followed, err := e.follow(ctx, r, t, l, c)
-			followed.Started, followed.Attempts = out.Started, out.Attempts
-			switch {
-			case err == nil || ctx.Err() != nil || r.byHand():
-				return followed
-			case !e.mayWarmAlone(t):
-				return end(TaskSkipped, fmt.Errorf("%w: %w", errRedisAway, err))
-			case waited:
-				return e.alone(ctx, r, t, err)
-			}
-			waited, wait = true, e.spread()
+			e.ousted(ctx, r, t, led.Err)
 		case c.verdict == busy:
 			want.pass, want.force = c.pass, false
 		}
@@ -138,6 +133,22 @@ func (e *Engine) share(ctx context.Context, r *running, t *task) TaskRun {
 			return end(interrupted(ctx))
 		}
 	}
+}
+
+// ask is a claim that is made again where it fails: one late answer of a busy server is no outage.
+func (l *ledger) ask(ctx context.Context, token string, want terms) (c claim, err error) {
+	for try := 1; ; try++ {
+		c, err = l.claim(ctx, token, want)
+		if err == nil || try == claimTries || !pause(ctx, claimAgain/2+rand.N(claimAgain)) { //nolint:gosec // spreads nodes; nothing is guarded by it
+			return c, err
+		}
+	}
+}
+
+// ousted notes that a leader has lost its lock.
+func (e *Engine) ousted(ctx context.Context, r *running, t *task, why error) {
+	e.cfg.Logger.WarnContext(ctx, "warm: lock lost", slog.String("run", r.run.ID), slog.String("task", t.name), slog.Any("cause", why))
+	e.setRole(r, t, RoleFollower)
 }
 
 // byHand says that somebody asked for the run and waits for it.
