@@ -42,6 +42,8 @@ var errReplica = errors.New("the server is a replica: it may be behind its maste
 // go-redis doesn't while it waits for a reply. A clone on the same connections, with options of its own, does; it has none of the
 // client's hooks, which docs/redis.md tells who wants them. A Cluster's client has no clones, and may load its
 // slots from a node that is frozen, whatever the context says.
+//
+//nolint:ireturn // it is one of the user's clients
 func punctual(client redis.UniversalClient, timeout time.Duration) (redis.UniversalClient, bool) {
 	single, ok := client.(*redis.Client)
 	if !ok {

@@ -19,7 +19,12 @@ import (
 // clusterNode is a process on a Cluster.
 func clusterNode(t *testing.T, group *redistest.ClusterGroup, cfg tiercache.Config[string, string]) (*tiercache.Cache[string, string], *tiercache.Redis) {
 	t.Helper()
-	r, err := tiercache.NewRedis(group.Client(), tiercache.RedisConfig{Timeout: 250 * time.Millisecond})
+	return patientClusterNode(t, group, 250*time.Millisecond, cfg)
+}
+
+func patientClusterNode(t *testing.T, group *redistest.ClusterGroup, patience time.Duration, cfg tiercache.Config[string, string]) (*tiercache.Cache[string, string], *tiercache.Redis) {
+	t.Helper()
+	r, err := tiercache.NewRedis(group.Client(), tiercache.RedisConfig{Timeout: patience})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +40,7 @@ func TestCluster(t *testing.T) {
 
 	t.Run("everything works on keys of all slots", func(t *testing.T) {
 		src := new(source)
-		c, _ := clusterNode(t, group, tiercache.Config[string, string]{
+		c, _ := patientClusterNode(t, group, 5*time.Second, tiercache.Config[string, string]{ // it is not about time
 			Name: "all", StaleFor: time.Hour, Load: src.load, Tags: func(string, string) []string { return []string{"t"} },
 		})
 		everything(t, c)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -94,14 +95,14 @@ func TestLook_aValueThatIsReplacedInBetweenPassesNoLifetimeOn(t *testing.T) {
 		src := newTruth("old")
 		cfg := tiercache.Config[string, string]{Name: "c", TTL: time.Hour, Load: src.load, Redis: nodeOn(t, m)}
 		a := newCache(t, cfg)
-		cfg.Redis = hookedNode(t, m, func(_ context.Context, cmds []redis.Cmder, send func(...redis.Cmder) error) error {
+		cfg.Redis = hookedNode(t, m, func(ctx context.Context, cmds []redis.Cmder, send func(...redis.Cmder) error) error {
 			for i := range cmds {
 				if cmds[i].Name() == "hello" || !armed.Load() {
 					return send(cmds[i:]...)
 				}
 				_ = send(cmds[i])
 				if name := cmds[i].Name(); (name == "pttl" || name == "get") && armed.CompareAndSwap(true, false) {
-					if _, err := a.Refresh(t.Context(), "k"); err != nil { // of which no notice tells
+					if _, err := a.Refresh(ctx, "k"); err != nil { // of which no notice tells
 						t.Error(err)
 					}
 				}
@@ -379,7 +380,7 @@ func TestClear_looksForNoKeys(t *testing.T) {
 	server := redistest.Start(t)
 	c := node(t, server, tiercache.Config[string, string]{})
 	for i := range 50 {
-		if err := c.Set(t.Context(), fmt.Sprint(i), "v", tiercache.Tags("t")); err != nil {
+		if err := c.Set(t.Context(), strconv.Itoa(i), "v", tiercache.Tags("t")); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -175,7 +175,7 @@ const (
 
 func (f *forecast) miss() bool { return f.state.Load() >= missExpected }
 
-func (f *forecast) note(missed bool) {
+func (f *forecast) note(missed bool) { //nolint:revive // missed is what happened, not what is to be done
 	state := f.state.Load()
 	next := max(0, state-1)
 	if missed {

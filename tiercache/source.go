@@ -49,7 +49,7 @@ func (l *loading[K, V]) loadAll(ctx context.Context, fls []*flight[K, V], held t
 
 // loadOne asks the source for one key.
 func (l *loading[K, V]) loadOne(ctx context.Context, f *flight[K, V], held tenure) {
-	q := l.ask(leadContext{ctx, f.lead}, f, held) // in a batch each key has its own lead
+	q := l.ask(leadContext{ctx, f.lead}, f, held) //nolint:contextcheck // it is ctx; in a batch each key has its own lead
 	defer q.giveBack(ctx)
 	q.wait(nil, nil)
 	q.land(ctx)
@@ -193,7 +193,7 @@ func (l *loading[K, V]) begin(ctx context.Context, fls []*flight[K, V], fn func(
 	c := l.c
 	cl := &call[K, V]{l: l, fls: fls, began: time.Now(), done: make(chan error, 1)}
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.LoadTimeout)
-	stop := context.AfterFunc(c.stopped, cancel)
+	stop := context.AfterFunc(c.stopped, cancel) //nolint:contextcheck // it waits for Close, whatever ctx
 	cl.ctx, cl.end = ctx, func() {
 		stop()
 		cancel()

@@ -1,6 +1,8 @@
 package main
 
 // processGuards is what is kept in one process: generations, flights, leases, callbacks.
+//
+//nolint:funlen // a list
 func processGuards() []mutant {
 	return []mutant{
 		{

@@ -1,6 +1,8 @@
 package main
 
 // redisGuards is scripts, tokens and operations on Redis.
+//
+//nolint:funlen // a list
 func redisGuards() []mutant {
 	return []mutant{
 		{
