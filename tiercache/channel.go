@@ -244,7 +244,7 @@ func (s *session) receive() (err error) {
 		}
 	}()
 	ch := s.ch
-	sub := ch.r.given.Subscribe(s.ctx, ch.shared(), ch.own())
+	sub := ch.r.client.Subscribe(s.ctx, ch.shared(), ch.own())
 	defer sub.Close() //nolint:errcheck // it is given up
 	confirmed := 0
 	for s.ctx.Err() == nil {

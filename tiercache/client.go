@@ -38,26 +38,11 @@ func usable(client redis.UniversalClient) error {
 // errReplica says what a client of type *redis.Client doesn't show in its options: with UniversalOptions.ReadOnly or FailoverOptions.ReplicaOnly it talks to a replica.
 var errReplica = errors.New("the server is a replica: it may be behind its master, and refuses writes; use the master's address or, with Sentinel, unset ReplicaOnly")
 
-// punctual is the client for operations that run in the goroutine of whoever waits for them, and whether there is one: it must give up when its context's deadline is over. By default
-// go-redis doesn't while it waits for a reply. A clone on the same connections, with options of its own, does; it has none of the
-// client's hooks, which docs/redis.md tells who wants them. A Cluster's client has no clones, and may load its
-// slots from a node that is frozen, whatever the context says.
-//
-//nolint:ireturn // it is one of the user's clients
-func punctual(client redis.UniversalClient, timeout time.Duration) (redis.UniversalClient, bool) {
+// punctual says whether a client gives up when its context's deadline is over, so that operations may run in the goroutine of whoever waits for them. By default go-redis doesn't while it
+// waits for a reply; and a Cluster's client may load its slots from a node that is frozen, whatever the context says.
+func punctual(client redis.UniversalClient) bool {
 	single, ok := client.(*redis.Client)
-	if !ok {
-		return client, false
-	}
-	if single.Options().ContextTimeoutEnabled {
-		return single, true
-	}
-	clone := single.WithTimeout(warmPatience * timeout) // the longest that an operation may take; contexts say less
-	if clone.Options() == single.Options() {            // not its own after all
-		return client, false
-	}
-	clone.Options().ContextTimeoutEnabled = true
-	return clone, true
+	return ok && single.Options().ContextTimeoutEnabled
 }
 
 // longOutage is how long after Redis is back a client may go without noticing.

@@ -133,7 +133,18 @@ func (l *loading[K, V]) fly(ctx context.Context, fls []*flight[K, V]) {
 		return
 	}
 	l.loadAll(ctx, away, unleased)
+	if len(rest) > 0 && !l.asks(rest[0]) {
+		l.loadAll(ctx, rest, unleased)
+		return
+	}
 	l.lease(ctx, rest)
+}
+
+// asks says whether there is a source to ask. Where there is none, what Redis doesn't have is not found; to take a lease, and to commit that, would cost two round trips, and could
+// delete what a Set has stored that this node has yet to hear of.
+func (l *loading[K, V]) asks(f *flight[K, V]) bool {
+	cfg := &l.c.cfg
+	return f.load != nil || cfg.Load != nil || cfg.LoadMany != nil || cfg.Reload != nil
 }
 
 // readTokens notes the cache's tokens, before the source is asked.

@@ -22,7 +22,7 @@ func (c *Cache[K, V]) mayPilot(ctx context.Context, soft time.Time) bool {
 	}
 	const operations = 3 // of one step: the record and its tokens; the mark and the lease; the tags' tokens, the mark and the commit
 	patience := operations * c.redis.cfg.Timeout
-	if !c.redis.punctual || !soft.IsZero() && time.Until(soft) < patience {
+	if !soft.IsZero() && time.Until(soft) < patience {
 		return false
 	}
 	deadline, ok := ctx.Deadline()
@@ -114,7 +114,7 @@ func (l *loading[K, V]) lookUp(ctx context.Context, f *flight[K, V]) step {
 	case c.remote == nil || c.ledger.bypass(f.text):
 		f.look()
 		return toLoad
-	case c.forecast.miss():
+	case c.forecast.miss() && l.asks(f):
 		return toLease
 	}
 	defer f.look()
@@ -128,6 +128,8 @@ func (l *loading[K, V]) lookUp(ctx context.Context, f *flight[K, V]) step {
 	case len(rest) == 0:
 		c.forecast.note(false)
 		return toLand
+	case !l.asks(f):
+		return toLoad
 	default:
 		return toLease
 	}

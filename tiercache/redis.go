@@ -49,9 +49,8 @@ type Health struct {
 
 // Redis is the remote tier that any number of caches share. It is safe for concurrent use.
 type Redis struct {
-	given    redis.UniversalClient // the user's
-	client   redis.UniversalClient // the same connections, through which the cache's own operations go
-	punctual bool                  // client keeps to the deadlines of contexts
+	client   redis.UniversalClient
+	punctual bool // client keeps to the deadlines of contexts
 	cfg      RedisConfig
 	masters  *masters
 	channel  *channel
@@ -110,9 +109,7 @@ func NewRedis(client redis.UniversalClient, cfg RedisConfig) (*Redis, error) {
 	if costs := costly(client, cfg.Timeout); len(costs) > 0 {
 		cfg.Logger.Warn("tiercache: the options of the Redis client make an outage cost more than it need", slog.Any("options", costs))
 	}
-	r := &Redis{given: client, cfg: cfg, names: make(map[string]bool)}
-	r.client, r.punctual = punctual(client, cfg.Timeout)
-	r.masters = newMasters(r.client)
+	r := &Redis{client: client, punctual: punctual(client), cfg: cfg, masters: newMasters(client), names: make(map[string]bool)}
 	r.channel = newChannel(r)
 	if err := r.channel.start(); err != nil {
 		return nil, fmt.Errorf("tiercache: NewRedis: %w", err)
@@ -146,7 +143,7 @@ func (r *Redis) Health() Health {
 func (r *Redis) Do(ctx context.Context, fn func(context.Context, redis.UniversalClient) error) error {
 	m := r.masters.of(anyMaster)
 	_, err := guarded(ctx, r, m, r.cfg.Timeout, func() (struct{}, error) {
-		return apart(ctx, m, r.cfg.Timeout, func(ctx context.Context) (struct{}, error) { return struct{}{}, fn(ctx, r.given) })
+		return apart(ctx, m, r.cfg.Timeout, func(ctx context.Context) (struct{}, error) { return struct{}{}, fn(ctx, r.client) })
 	})
 	return err
 }

@@ -280,7 +280,8 @@ func (m *remote) renew(ctx context.Context, token string, texts []string) error 
 // store writes whatever stands there, ends the loads under way, and tells the others.
 func (m *remote) store(ctx context.Context, writes []write, notices []notice) ([]error, error) {
 	return m.run(ctx, storeScript, len(writes), func(i int) (string, []any) {
-		return writes[i].text, []any{m.r.channel.shared(), notices[i].String(), writes[i].record, writes[i].lifeNow()}
+		w := writes[i] // it is as old as it was when it was encoded: Redis decides the order of two Sets, by when it takes them
+		return w.text, []any{m.r.channel.shared(), notices[i].String(), w.record, max(0, w.life.Milliseconds())}
 	}, nil)
 }
 

@@ -42,7 +42,7 @@ const plainNotices = "plain-notices"
 
 func newStand(tb redistest.TB) (*stand, error) {
 	s := &stand{server: redistest.Start(tb)}
-	s.client = s.server.Client(func(o *redis.Options) { o.PoolSize = 16 })
+	s.client = s.server.Client(func(o *redis.Options) { o.PoolSize, o.ContextTimeoutEnabled = 16, true })
 	var err error
 	if s.redis, err = tiercache.NewRedis(s.client, tiercache.RedisConfig{Timeout: 5 * time.Second}); err != nil {
 		return nil, err
