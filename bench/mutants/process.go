@@ -6,7 +6,7 @@ package main
 func processGuards() []mutant {
 	return []mutant{
 		{
-			guard: "a fill is refused when the key's generation has moved", file: "tiercache/memory.go",
+			guard: "a fill is refused when the key's generation has moved", file: "tiercache/memory_write.go",
 			old: "return g.Load() == gen && (", new: "return (", test: "TestInvalidate_aLoadThatBeganBefore",
 		},
 		{
@@ -42,12 +42,12 @@ func processGuards() []mutant {
 			old: "if other.waitsFor(l) {", new: "if false {", test: "TestRecursion",
 		},
 		{
-			guard: "a reader's generation is not that of a write under way", file: "tiercache/memory.go",
+			guard: "a reader's generation is not that of a write under way", file: "tiercache/memory_generation.go",
 			old: "c.settled = g.CompareAndSwap(c.gen, c.gen+1)", new: "c.settled = g.Load() == c.gen",
 			test: "TestExpire_whatWasReadInBetween",
 		},
 		{
-			guard: "of two Sets memory takes the one that Redis has", file: "tiercache/memory.go",
+			guard: "of two Sets memory takes the one that Redis has", file: "tiercache/memory_write.go",
 			old: "func(g *atomic.Uint64, _ *item[V]) bool { return cl.take(g) })", new: "func(g *atomic.Uint64, _ *item[V]) bool { return cl.take(g) || true })",
 			test: "TestSet_ofTwo",
 		},
@@ -92,7 +92,7 @@ func processGuards() []mutant {
 			test: "TestPilot_softTimeoutHolds",
 		},
 		{
-			guard: "memory keeps nothing younger for what is older", file: "tiercache/memory.go",
+			guard: "memory keeps nothing younger for what is older", file: "tiercache/memory_write.go",
 			old: " || have.read <= it.read || have.epoch != it.epoch)", new: " || true)",
 			test: "TestMemory_keepsWhatIsYounger",
 		},
