@@ -126,5 +126,13 @@ func processGuards() []mutant {
 			old: "\t\tdefer func() {\n\t\t\tif v := recover(); v != nil {\n\t\t\t\terr = newPanicError(v)\n\t\t\t}\n\t\t\tcl.done <- err", new: "\t\tdefer func() {\n\t\t\tif v := any(nil); v != nil {\n\t\t\t\terr = newPanicError(v)\n\t\t\t}\n\t\t\tcl.done <- err",
 			test: "TestFlight_panicsAndGoexit/panic",
 		},
+		{
+			guard: "without a source nothing is leased", file: "tiercache/pilot.go",
+			old: "case !l.asks(f):", new: "case false:", test: "TestGet_withoutASourceWritesNothing",
+		},
+		{
+			guard: "nor for a batch", file: "tiercache/load.go",
+			old: "if len(rest) > 0 && !l.asks(rest[0]) {", new: "if false {", test: "TestGet_withoutASourceWritesNothing",
+		},
 	}
 }
