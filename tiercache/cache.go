@@ -92,6 +92,7 @@ func New[K comparable, V any](cfg Config[K, V]) (*Cache[K, V], error) {
 			return nil, fmt.Errorf("tiercache: cache %q: %w", c.name, err)
 		}
 	}
+	inProcess.open(&c.counters)
 	c.startHot()
 	return c, nil
 }
@@ -105,6 +106,7 @@ func (c *Cache[K, V]) Close() error {
 	if !c.closed.CompareAndSwap(false, true) {
 		return nil
 	}
+	inProcess.close(&c.counters)
 	if c.redis != nil {
 		c.redis.unregister(c.name)
 	}

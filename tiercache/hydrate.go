@@ -10,8 +10,8 @@ import (
 )
 
 // Hydrate fills memory from Redis with the keys given in their text form, most wanted first, as far as there is room. Keys that Redis does not hold, or holds
-// as expired, are left to demand: Hydrate never asks the source. It reads in small batches, one after the other, with pauses between them, so that live
-// reads go on as before.
+// as expired, are left to demand: Hydrate never asks the source. While the caches of this Redis answer reads it takes small batches with pauses between them, so that those go on
+// as before; else it is as quick as it can be.
 //
 // Of the options it heeds Room, Stored, Task and Age. In the result Emitted counts the keys, Memory those that are readable in memory afterwards, SkippedFresh those
 // of them that were left as they were, SkippedRoom those for which there was no room, Refused those that were invalidated meanwhile, and Failed those whose text form is no
@@ -27,7 +27,7 @@ func (c *Cache[K, V]) Hydrate(ctx context.Context, keys []string, opts WarmOptio
 	ctx, cancel := c.untilClose(ctx)
 	defer cancel()
 	if c.remote != nil {
-		h := hydration[K, V]{c: c, opts: opts, room: opts.Room, rest: hydrateRest, res: &res}
+		h := hydration[K, V]{c: c, opts: opts, room: opts.Room, res: &res}
 		if opts.Room == 0 {
 			h.room = c.warmRoom()
 		}
@@ -45,11 +45,6 @@ func (c *Cache[K, V]) Hydrate(ctx context.Context, keys []string, opts WarmOptio
 }
 
 const (
-	// hydrateKeys is small: bigger batches push the live reads' latency up.
-	hydrateKeys = 100
-	// hydrateRest is the pause behind a batch, in times that the batch took, where somebody waits for the whole to be done, and revalidateRest where nobody does.
-	hydrateRest    = 0.25
-	revalidateRest = 1
 	// A batch that fails is tried again: one late answer of a busy server is no outage.
 	hydrateTries = 3
 	hydrateAgain = 200 * time.Millisecond
@@ -60,7 +55,6 @@ type hydration[K comparable, V any] struct {
 	c     *Cache[K, V]
 	opts  WarmOptions
 	room  int64
-	rest  float64 // how long the pause behind a batch is, in times that the batch took
 	tally *tally
 	res   *WarmResult
 
@@ -79,10 +73,12 @@ type hydrated[K comparable] struct {
 func (h *hydration[K, V]) all(ctx context.Context, names []string) error {
 	rest := time.NewTimer(0)
 	defer rest.Stop()
+	pace := newManners(h.c.memory.clock.now, inProcess.answered)
+	most := pace.keys()
 	for i, name := range names {
 		h.add(name, uint32(min(i, math.MaxUint32))) //nolint:gosec // bounded
 		last := i == len(names)-1
-		if len(h.batch) < hydrateKeys && !last || len(h.batch) == 0 {
+		if len(h.batch) < most && !last || len(h.batch) == 0 {
 			continue
 		}
 		began := time.Now()
@@ -102,7 +98,11 @@ func (h *hydration[K, V]) all(ctx context.Context, names []string) error {
 		if last {
 			break
 		}
-		rest.Reset(time.Duration(h.rest * float64(time.Since(began))))
+		pause := pace.rest(time.Since(began))
+		if most = pace.keys(); pause == 0 {
+			continue
+		}
+		rest.Reset(pause)
 		select {
 		case <-rest.C:
 		case <-ctx.Done():
@@ -213,7 +213,7 @@ func (c *Cache[K, V]) revalidate() {
 	c.background(func(ctx context.Context) {
 		for asked := int32(0); !c.revalidating.CompareAndSwap(asked, 0); {
 			asked = c.revalidating.Load()
-			h := hydration[K, V]{c: c, rest: revalidateRest, res: new(WarmResult)}
+			h := hydration[K, V]{c: c, res: new(WarmResult)}
 			if err := h.all(ctx, c.warmedBefore(c.epoch.Load())); err != nil {
 				c.revalidating.Store(0) // the reads do it
 				return

@@ -82,8 +82,8 @@ type slot[K comparable, V any] struct {
 
 	// guarded by the shard's lock
 	windowed   bool
-	left       bool  // it is out of the index
-	counted    uint8 // reads that the policy has yet to hear of; belongs to whoever moves the slot
+	left       bool // it is out of the index
+	counted    int8 // reads that the policy has yet to hear of; belongs to whoever moves the slot
 	cost       int64
 	prev, next *slot[K, V]
 

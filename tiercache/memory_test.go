@@ -88,6 +88,28 @@ func TestMemory_readYourWritesInAFullCache(t *testing.T) {
 	wg.Wait()
 }
 
+// Where all that is there is read all the time, a newcomer is the one entry that nobody has read yet.
+func TestMemory_readYourWritesAmongWhatEveryoneReads(t *testing.T) {
+	for _, capacity := range []int{16, 100} {
+		c := newCache(t, tiercache.Config[int, int]{Name: "c", TTL: time.Minute, Capacity: int64(capacity)})
+		lost := 0
+		for i := range 2000 {
+			if err := c.Set(t.Context(), i, i); err != nil {
+				t.Fatal(err)
+			}
+			if _, ok := c.Peek(i); !ok {
+				lost++
+			}
+			for j := range min(capacity, 50) {
+				_, _ = c.Get(t.Context(), i-j) //nolint:errcheck // a read of what may be gone
+			}
+		}
+		if lost > 0 {
+			t.Errorf("capacity %d: %d of 2000 writes could not be read at once", capacity, lost)
+		}
+	}
+}
+
 func TestMemory_expirationsAreNoEvictions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCache(t, tiercache.Config[int, int]{Name: "c", TTL: time.Minute})
@@ -372,7 +394,7 @@ func TestMemory_aFullHotCacheKeepsItsHotSetBesideAWarmRun(t *testing.T) {
 		}
 	}
 	err := c.RegisterLoader(tiercache.Loader[int, int]{Name: "l", Load: func(_ context.Context, emit func(int, int) error) error {
-		for i := range capacity * 2 {
+		for i := range min(capacity, 50) {
 			if err := emit(1_000_000+i, i); err != nil {
 				return err
 			}
@@ -396,7 +418,7 @@ func TestMemory_aFullHotCacheKeepsItsHotSetBesideAWarmRun(t *testing.T) {
 		t.Errorf("%d of %d hot entries are left beside %+v", left, capacity*9/10, res)
 	}
 	readable := 0
-	for i := range capacity * 2 {
+	for i := range min(capacity, 50) {
 		if _, ok := c.Peek(1_000_000 + i); ok {
 			readable++
 		}

@@ -150,7 +150,7 @@ func attempt[T any](ctx context.Context, r *Redis, m *master, bound time.Duratio
 	if !r.punctual {
 		return apart(ctx, m, bound, fn)
 	}
-	bounded, cancel := context.WithTimeout(ctx, bound)
+	bounded, cancel := r.deadlines.within(ctx, bound)
 	defer cancel()
 	value, err := unpanicked(bounded, fn)
 	if err != nil && bounded.Err() != nil {

@@ -142,7 +142,7 @@ func (l *loading[K, V]) acquireOne(ctx context.Context, f *flight[K, V]) (tenure
 	err := l.readTokens(ctx, fls)
 	var got leases[K, V]
 	if err == nil {
-		got, err = l.acquire(ctx, fls, c.remote.acquire)
+		got, err = l.acquire(ctx, fls, c.remote.claim) // who else has the lease is asked by those who wait for it
 	}
 	switch {
 	case err != nil:

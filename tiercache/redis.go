@@ -55,6 +55,8 @@ type Redis struct {
 	masters  *masters
 	channel  *channel
 
+	deadlines deadlines // of operations
+
 	mu     sync.Mutex
 	closed bool
 	names  map[string]bool // of the caches
@@ -109,7 +111,7 @@ func NewRedis(client redis.UniversalClient, cfg RedisConfig) (*Redis, error) {
 	if costs := costly(client, cfg.Timeout); len(costs) > 0 {
 		cfg.Logger.Warn("tiercache: the options of the Redis client make an outage cost more than it need", slog.Any("options", costs))
 	}
-	r := &Redis{client: client, punctual: punctual(client), cfg: cfg, masters: newMasters(client), names: make(map[string]bool)}
+	r := &Redis{client: client, punctual: punctual(client), cfg: cfg, masters: newMasters(client), names: make(map[string]bool), deadlines: deadlines{bound: cfg.Timeout}}
 	r.channel = newChannel(r)
 	if err := r.channel.start(); err != nil {
 		return nil, fmt.Errorf("tiercache: NewRedis: %w", err)

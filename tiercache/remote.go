@@ -148,15 +148,20 @@ func isWrongType(err error) bool { return err != nil && strings.HasPrefix(err.Er
 
 // acquire asks for the leases of many keys and looks the keys up again behind that: what a leader committed before its lease went is seen.
 func (m *remote) acquire(ctx context.Context, texts []string, token string) (held []bool, all []found, err error) {
-	return m.lease(ctx, texts, token, "NX")
+	return m.lease(ctx, texts, token, "NX", true)
+}
+
+// claim is acquire that does not ask who holds a lease that it doesn't get.
+func (m *remote) claim(ctx context.Context, texts []string, token string) (held []bool, all []found, err error) {
+	return m.lease(ctx, texts, token, "NX", false)
 }
 
 // seize is acquire that takes leases which others hold, too; their commits are refused.
 func (m *remote) seize(ctx context.Context, texts []string, token string) (held []bool, all []found, err error) {
-	return m.lease(ctx, texts, token, "")
+	return m.lease(ctx, texts, token, "", true)
 }
 
-func (m *remote) lease(ctx context.Context, texts []string, token, mode string) (held []bool, all []found, err error) {
+func (m *remote) lease(ctx context.Context, texts []string, token, mode string, who bool) (held []bool, all []found, err error) {
 	type leased struct {
 		held bool
 		found
@@ -170,7 +175,9 @@ func (m *remote) lease(ctx context.Context, texts []string, token, mode string) 
 			for j, i := range at {
 				key := lease(m.ns.value(texts[i]))
 				sets[j] = pipe.SetArgs(ctx, key, token, redis.SetArgs{TTL: m.r.cfg.LeaseLife, Mode: mode})
-				holders[j] = pipe.Get(ctx, key)
+				if who {
+					holders[j] = pipe.Get(ctx, key)
+				}
 				looks[j] = m.look(ctx, pipe, texts[i])
 			}
 		})
@@ -181,9 +188,14 @@ func (m *remote) lease(ctx context.Context, texts []string, token, mode string) 
 			if err := sets[j].Err(); f.err == nil && err != nil && !errors.Is(err, redis.Nil) {
 				f.err, errs[j] = err, err
 			}
-			// The pipeline may have been sent twice: then the lease is taken, by us.
+			out[j] = leased{held: f.err == nil && sets[j].Err() == nil, found: f}
+			if !who {
+				continue
+			}
 			holder, err := holders[j].Result()
-			out[j] = leased{held: f.err == nil && (sets[j].Err() == nil || holder == token), found: f}
+			if holder == token && f.err == nil { // the pipeline may have been sent twice: then the lease is taken, by us
+				out[j].held = true
+			}
 			if mark, ok := strings.CutPrefix(holder, backOffMark); ok {
 				out[j].backOff = mark
 			} else if isWrongType(err) || err == nil && len(holder) != len(token) {

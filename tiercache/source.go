@@ -192,12 +192,8 @@ type call[K comparable, V any] struct {
 func (l *loading[K, V]) begin(ctx context.Context, fls []*flight[K, V], fn func(context.Context) error) *call[K, V] {
 	c := l.c
 	cl := &call[K, V]{l: l, fls: fls, began: time.Now(), done: make(chan error, 1)}
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.LoadTimeout)
-	stop := context.AfterFunc(c.stopped, cancel) //nolint:contextcheck // it waits for Close, whatever ctx
-	cl.ctx, cl.end = ctx, func() {
-		stop()
-		cancel()
-	}
+	ctx, cl.end = context.WithTimeout(boundContext{c.stopped, ctx}, c.cfg.LoadTimeout)
+	cl.ctx = ctx
 	if !c.tasks.enter() { // the loader is waited for by Close beyond its cut-off
 		cl.done <- ErrClosed
 		return cl

@@ -61,7 +61,7 @@ func (sl *slot[K, V]) count() bool {
 	n := sl.reads.Load()
 	if n > 0 {
 		sl.reads.Store(0)
-		sl.counted = uint8(min(uint32(sl.counted)+n, mostCounted))
+		sl.counted = int8(min(int32(sl.counted)+int32(n), mostCounted))
 	}
 	return n > 0
 }

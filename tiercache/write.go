@@ -133,8 +133,11 @@ func (c *Cache[K, V]) set(ctx context.Context, keys []K, values []V, opts []SetO
 	}
 	var failed failures
 	seen := c.sight()
-	settings := make([]setting[K, V], 0, len(keys))
-	writes := make([]write, 0, len(keys))
+	var settings []setting[K, V]
+	var writes []write
+	if c.remote != nil {
+		settings, writes = make([]setting[K, V], 0, len(keys)), make([]write, 0, len(keys))
+	}
 	for i, key := range keys {
 		s := setting[K, V]{key: key, hash: c.memory.hash(key)}
 		s.item = c.newItem(key, c.clone(values[i]), c.memory.clock.now(), all.ttl).stamp(seen)

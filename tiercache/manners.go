@@ -1,0 +1,84 @@
+package tiercache
+
+import (
+	"sync"
+	"time"
+)
+
+// manners is how a hydration shares the processors and Redis with reads. A process that serves nobody yet is to be ready soon: it reads large batches one after the other. Beside
+// live reads it takes small ones, with pauses that are several times as long as the batch. `go run ./bench/fleet` says what both cost.
+type manners struct {
+	now      func() int64
+	answered func() uint64 // how many reads were
+
+	last  uint64 // of answered
+	until int64  // polite until then
+}
+
+const (
+	quickKeys  = 100
+	politeKeys = 25
+	politeRest = 4 // times as long as the batch
+	// politeFor is how long after a read the next one is expected.
+	politeFor = 20 * time.Millisecond
+)
+
+func newManners(now func() int64, answered func() uint64) *manners {
+	return &manners{now: now, answered: answered, last: answered()}
+}
+
+// polite says whether reads were answered lately. It is asked before each batch and after it.
+func (m *manners) polite() bool {
+	now, answered := m.now(), m.answered()
+	if answered != m.last {
+		m.last, m.until = answered, now+int64(politeFor)
+	}
+	return now < m.until
+}
+
+// keys is how many the next batch may have.
+func (m *manners) keys() int {
+	if m.polite() {
+		return politeKeys
+	}
+	return quickKeys
+}
+
+// rest is the pause behind a batch that took so long.
+func (m *manners) rest(took time.Duration) time.Duration {
+	if m.polite() {
+		return politeRest * took
+	}
+	return 0
+}
+
+// traffic counts the reads that the open caches of this process have answered: whichever cache they are of, they want the same processors.
+type traffic struct {
+	mu  sync.Mutex
+	all map[*counters]struct{}
+}
+
+var inProcess = traffic{all: make(map[*counters]struct{})} //nolint:gochecknoglobals // there is one process
+
+func (t *traffic) open(c *counters) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.all[c] = struct{}{}
+}
+
+func (t *traffic) close(c *counters) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.all, c)
+}
+
+func (t *traffic) answered() (n uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for c := range t.all {
+		for _, what := range []counter{memoryHits, redisHits, staleHits, negativeHits, misses} {
+			n += c.sum(what)
+		}
+	}
+	return n
+}
