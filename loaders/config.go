@@ -30,6 +30,9 @@ type Config struct {
 	Capacity int64
 	// RefreshAt is the share of its TTL, above 0 and below 1, after which an engine warms a loader's entries again; default 0.8, negative is never.
 	RefreshAt float64
+	// LearnHot is how many of its hottest keys each cache learns from its reads, at most 100,000; default 0: none. An engine warms them too, as task
+	// "hot:<cache>".
+	LearnHot int
 	// Logger hears of what happens in the background; default slog.Default().
 	Logger *slog.Logger
 	// Observer hears of the events of all five caches, which carry the cache's name; optional.
@@ -80,6 +83,9 @@ func (cfg Config) withDefaults() (Config, error) {
 		if *d.value < 0 || *d.value > longestTTL {
 			bad("%s %v must be from 0 to %v", d.field, *d.value, longestTTL)
 		}
+	}
+	if cfg.LearnHot < 0 || cfg.LearnHot > mostItems {
+		bad("LearnHot %d must be from 0 to %d", cfg.LearnHot, mostItems)
 	}
 	if cfg.Capacity < 0 {
 		bad("Capacity %d is negative", cfg.Capacity)

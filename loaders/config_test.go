@@ -3,6 +3,7 @@ package loaders_test
 import (
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/warmcache/warmcache/loaders"
 	"github.com/warmcache/warmcache/tiercache"
+	"github.com/warmcache/warmcache/warm"
 )
 
 func TestOpen_defaults(t *testing.T) {
@@ -94,19 +96,41 @@ func TestOpen_none(t *testing.T) {
 	}
 }
 
+func TestOpen_learnsHotKeys(t *testing.T) {
+	t.Parallel()
+	c := openCaches(t, seeded(t, sqliteFile(t), 500, 1), loaders.Config{LearnHot: 10})
+	e, err := warm.New(warm.Config{SkipStartup: true, Disabled: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Add(c.Targets()...); err != nil {
+		t.Fatal(err)
+	}
+	var learned []string
+	for _, task := range e.Status().Warmup.Tasks {
+		if name, ok := strings.CutPrefix(task.Name, "hot:"); ok {
+			learned = append(learned, name)
+		}
+	}
+	slices.Sort(learned)
+	if want := []string{"api_response", "brand_stats", "question_stats", "report_info", "user_stats"}; !slices.Equal(learned, want) {
+		t.Errorf("hot keys are learned of %v, want %v", learned, want)
+	}
+}
+
 func TestOpen_everyFaultInOneError(t *testing.T) {
 	t.Parallel()
 	_, err := loaders.Open(t.Context(), nil, nil, loaders.Config{
 		Brands: 100_001, Users: math.MaxInt, Questions: 200_000, Reports: 100_001,
 		BrandTTL: -1, UserTTL: 721 * time.Hour, QuestionTTL: -time.Hour, ReportTTL: math.MaxInt64, ResponseTTL: math.MinInt64,
-		StaleFor: -1, Capacity: -7, RefreshAt: math.NaN(),
+		StaleFor: -1, Capacity: -7, LearnHot: -3, RefreshAt: math.NaN(),
 	})
 	if err == nil {
 		t.Fatal("Open succeeded")
 	}
 	for _, part := range []string{
 		"db is nil", "Brands 100001", "Users ", "Questions 200000", "Reports 100001", "BrandTTL -1ns", "UserTTL 721h", "QuestionTTL", "ReportTTL", "ResponseTTL",
-		"StaleFor -1ns", "Capacity -7", "RefreshAt NaN",
+		"StaleFor -1ns", "Capacity -7", "LearnHot -3", "RefreshAt NaN",
 	} {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("Open: %v\nwant it to say %q", err, part)
@@ -131,13 +155,14 @@ func TestOpen_nilPointers(t *testing.T) {
 func TestConfigFromEnv(t *testing.T) {
 	for name, value := range map[string]string{
 		"WARMUP_POPULAR_BRANDS_COUNT": "7", "WARMUP_POPULAR_USERS_COUNT": "0", "WARMUP_POPULAR_QUESTIONS_COUNT": "100000", "WARMUP_RECENT_REPORTS_COUNT": "",
-		"BRAND_STATS_TTL": "7200", "USER_STATS_TTL": "1h30m", "REPORT_STATS_TTL": "1s", "QUESTION_STATS_TTL": "720h", "API_RESPONSE_TTL": "",
+		"WARMUP_LEARN_HOT_COUNT": "500",
+		"BRAND_STATS_TTL":        "7200", "USER_STATS_TTL": "1h30m", "REPORT_STATS_TTL": "1s", "QUESTION_STATS_TTL": "720h", "API_RESPONSE_TTL": "",
 	} {
 		t.Setenv(name, value)
 	}
 	got, err := loaders.ConfigFromEnv()
 	want := loaders.Config{
-		Brands: 7, Users: -1, Questions: 100_000,
+		Brands: 7, Users: -1, Questions: 100_000, LearnHot: 500,
 		BrandTTL: 2 * time.Hour, UserTTL: 90 * time.Minute, ReportTTL: time.Second, QuestionTTL: 30 * 24 * time.Hour,
 	}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {

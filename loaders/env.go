@@ -16,6 +16,7 @@ import (
 //	WARMUP_POPULAR_USERS_COUNT      50
 //	WARMUP_POPULAR_QUESTIONS_COUNT  20
 //	WARMUP_RECENT_REPORTS_COUNT     100
+//	WARMUP_LEARN_HOT_COUNT          0     the same: each cache's hottest keys, learned from its reads
 //	BRAND_STATS_TTL                 3600  seconds, or a duration such as 1h; 1s to 720h
 //	USER_STATS_TTL                  1800
 //	REPORT_STATS_TTL                900
@@ -28,6 +29,7 @@ func ConfigFromEnv() (Config, error) {
 		Users:       env.count("WARMUP_POPULAR_USERS_COUNT"),
 		Questions:   env.count("WARMUP_POPULAR_QUESTIONS_COUNT"),
 		Reports:     env.count("WARMUP_RECENT_REPORTS_COUNT"),
+		LearnHot:    max(0, env.count("WARMUP_LEARN_HOT_COUNT")),
 		BrandTTL:    env.ttl("BRAND_STATS_TTL"),
 		UserTTL:     env.ttl("USER_STATS_TTL"),
 		ReportTTL:   env.ttl("REPORT_STATS_TTL"),

@@ -1,8 +1,10 @@
 package tiercache
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
+	"sync"
 )
 
 // Codec turns values into bytes for Redis and back. Encode appends to dst and returns the result; Decode may keep data. Both must be safe for
@@ -41,8 +43,30 @@ type jsonCodec[V any] struct{}
 func (jsonCodec[V]) Name() string { return "json" }
 
 func (jsonCodec[V]) Encode(dst []byte, value V) ([]byte, error) {
-	data, err := json.Marshal(value)
-	return append(dst, data...), err
+	w, _ := jsonAppenders.Get().(*jsonAppender)
+	w.dst = dst
+	err := w.encoder.Encode(value)
+	dst, w.dst = w.dst, nil
+	jsonAppenders.Put(w)
+	return bytes.TrimSuffix(dst, []byte("\n")), err // the encoder ends each value with one
+}
+
+// jsonAppender appends what its encoder writes: json.Marshal would make a copy.
+type jsonAppender struct {
+	encoder *json.Encoder
+	dst     []byte
+}
+
+var jsonAppenders = sync.Pool{New: func() any { //nolint:gochecknoglobals // a pool
+	w := new(jsonAppender)
+	w.encoder = json.NewEncoder(w)
+	return w
+}}
+
+// Write appends.
+func (w *jsonAppender) Write(data []byte) (int, error) {
+	w.dst = append(w.dst, data...)
+	return len(data), nil
 }
 
 func (jsonCodec[V]) Decode(data []byte) (V, error) {

@@ -16,19 +16,20 @@ type flight[K comparable, V any] struct {
 	gen   uint64 // the key's generation when it began; see memory.generation
 	seen  sight  // of the cache when it began
 
-	old    *item[V]                             // what memory held, fresh or not; nil if nothing
-	force  bool                                 // Refresh: load, whatever Redis has
-	newer  bool                                 // refresh behind a hit: of what Redis has, only something younger than old will do
-	load   func(ctx context.Context) (V, error) // GetOrLoad's; nil is the cache's own
-	lead   *lead                                // who loads it; set before anybody else sees the flight
-	own    lead                                 // lead, where it is loaded alone
-	stale  atomic.Pointer[item[V]]              // the best that may be served if the load fails or is slow
-	looked signal                               // Redis was asked: stale is as good as it gets
-	done   signal                               // answer or err stand
-	ended  atomic.Bool
-	answer *item[V]
-	source Source
-	err    error
+	old        *item[V]                             // what memory held, fresh or not; nil if nothing
+	force      bool                                 // Refresh: load, whatever Redis has
+	newer      bool                                 // refresh behind a hit: of what Redis has, only something younger than old will do
+	load       func(ctx context.Context) (V, error) // GetOrLoad's; nil is the cache's own
+	lead       *lead                                // who loads it; set before anybody else sees the flight
+	own        lead                                 // lead, where it is loaded alone
+	stale      atomic.Pointer[item[V]]              // the best that may be served if the load fails or is slow
+	unreadable bool                                 // what Redis holds is no record, and that has been counted
+	looked     signal                               // Redis was asked: stale is as good as it gets
+	done       signal                               // answer or err stand
+	ended      atomic.Bool
+	answer     *item[V]
+	source     Source
+	err        error
 }
 
 // finish sets the flight's outcome; the first one counts. It reports whether this was it.

@@ -78,10 +78,14 @@ func (c *Cache[K, V]) jitter(ttl time.Duration) time.Duration {
 func (c *Cache[K, V]) fromRecord(got *found, now int64, seen sight) *item[V] {
 	it, bad := c.interpret(got, now, seen)
 	if bad != nil {
-		c.counters.corrupt[bad.cause].Add(1)
-		c.observe(Event{Kind: EventCorrupt, Keys: 1, Err: bad})
+		c.noteCorrupt(bad)
 	}
 	return it
+}
+
+func (c *Cache[K, V]) noteCorrupt(bad *corruptError) {
+	c.counters.corrupt[bad.cause].Add(1)
+	c.observe(Event{Kind: EventCorrupt, Keys: 1, Err: bad})
 }
 
 // interpret is fromRecord that counts nothing, and says why a record cannot be read.

@@ -27,15 +27,16 @@ func noTokens(tags []string) map[string]string {
 func (w *warming[K, V]) judge(batch []warmEntry[K, V]) {
 	inRedis := w.lookUp(batch)
 	now := w.c.memory.clock.now()
-	for i, e := range batch {
+	for i := range batch {
+		e := &batch[i]
 		have := w.c.memory.get(e.hash, e.key)
 		j := Judgement{Bytes: len(e.write.record), Cost: e.cost, InRedis: inRedis[i], InMemory: have != nil && w.c.fresh(have, now)}
-		e.state.outcome = warmStored
+		e.becomes(warmStored)
 		if have != nil && have.read >= w.read && have.id != e.state.id {
-			e.state.outcome = warmSkippedFresh
+			e.becomes(warmSkippedFresh)
 			j.Fits = true
 		} else {
-			j.Fits = w.takeRoom(e)
+			j.Fits = w.takeRoom(e, have)
 		}
 		if w.opts.Judged == nil {
 			continue

@@ -195,7 +195,11 @@ func (l *loading[K, V]) fromRedis(ctx context.Context, fls []*flight[K, V]) (res
 
 // answer ends the flight with what Redis holds, if that will do; else it is kept to be served stale. now is the moment of the look-up.
 func (l *loading[K, V]) answer(f *flight[K, V], got *found, now int64) bool {
-	it := l.c.fromRecord(got, now, f.seen)
+	it, bad := l.c.interpret(got, now, f.seen)
+	if bad != nil && !f.unreadable { // a miss looks twice, but there is one record
+		f.unreadable = true
+		l.c.noteCorrupt(bad)
+	}
 	if it == nil {
 		return false
 	}

@@ -69,7 +69,8 @@ type shard[K comparable, V any] struct {
 	mu      sync.Mutex
 	window  queue[K, V]
 	entries int
-	cost    int64 // of all entries
+	cost    int64  // of all entries
+	losses  uint64 // how often an item left, or gave way to another one
 	closed  bool
 	_       [64]byte
 }
@@ -183,6 +184,17 @@ func (m *memory[K, V]) size() (entries int, cost int64) {
 	return entries, cost
 }
 
+// losses counts the items that have left, or given way to others. While it stands still, what was stored is there.
+func (m *memory[K, V]) losses() (n uint64) {
+	for i := range m.shards {
+		s := &m.shards[i]
+		s.mu.Lock()
+		n += s.losses
+		s.mu.Unlock()
+	}
+	return n
+}
+
 func (m *memory[K, V]) closing() bool {
 	select {
 	case <-m.stop:
@@ -204,6 +216,7 @@ func (m *memory[K, V]) close() {
 		s.table.Store(newTable[K, V](0))
 		s.window = queue[K, V]{}
 		s.entries, s.cost = 0, 0
+		s.losses++
 		s.mu.Unlock()
 	}
 	m.shut.Lock()

@@ -66,6 +66,7 @@ func (m *memory[K, V]) write(hash uint64, key K, it *item[V], cost int64, may fu
 		if have.id != it.id { // else it was validated
 			have.leave(false)
 		}
+		s.losses++
 		t.set(old, it)
 		old.reads.Store(max(1, old.reads.Load())) // should the policy be about to give it up, it gets another chance
 		s.mu.Unlock()
@@ -117,6 +118,7 @@ func (s *shard[K, V]) take(sl *slot[K, V]) (known bool) {
 	t.itemOf(sl).leave(false)
 	t.remove(sl)
 	sl.left = true
+	s.losses++
 	s.entries--
 	s.cost -= sl.cost
 	if sl.windowed {

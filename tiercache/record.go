@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"sync/atomic"
 	"time"
 )
 
@@ -117,12 +118,31 @@ type format struct {
 	compression Compression
 	signer      *signer // nil: records are not signed, and signatures not asked for
 	packer      packer
+
+	usual atomic.Int64 // bytes of a payload, about
 }
+
+// room is how many bytes a payload is going to need, about.
+func (f *format) room() int { return max(64, int(f.usual.Load())) }
+
+// wrote notes how many bytes it needed. What is usual follows larger ones at once, and smaller ones slowly.
+func (f *format) wrote(n int) {
+	usual := f.usual.Load()
+	if next := max(int64(n), usual-usual/64); next != usual {
+		f.usual.Store(min(next, mostUsual))
+	}
+}
+
+// mostUsual bounds what is set aside for one payload before its size is known.
+const mostUsual = 4096
 
 // make returns the record as it stands in Redis; encode appends the payload. It fails with encode's error or with errTooLarge.
 func (f *format) make(r *record, encode func([]byte) ([]byte, error)) ([]byte, error) {
-	const usual = 512 // of payload
-	dst := make([]byte, 0, headerBytes+len(r.tokens)+len(r.key)+usual+signatureBytes+trailerBytes)
+	signature := 0
+	if f.signer != nil {
+		signature = signatureBytes
+	}
+	dst := make([]byte, 0, headerBytes+len(r.tokens)+len(r.key)+f.room()+signature+trailerBytes)
 	dst = append(dst, recordMagic...)
 	dst = append(dst, r.kind, markNone, packedNone, unsigned)
 	dst = append(dst, r.codec...)
@@ -145,6 +165,7 @@ func (f *format) make(r *record, encode func([]byte) ([]byte, error)) ([]byte, e
 		}
 	}
 	decoded := len(dst) - body
+	f.wrote(decoded)
 	if decoded > f.limit {
 		return nil, fmt.Errorf("%w: %d bytes, of at most %d", errTooLarge, decoded, f.limit)
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"slices"
 	"sync"
 	"time"
 )
@@ -21,38 +20,57 @@ type warming[K comparable, V any] struct {
 	gens   []uint64        // and the generations of then: what was invalidated since is refused
 	seen   sight
 	tokens map[string]string // as they were then; nil: Redis did not say
+	joined string            // as they stand in a record without tags
 	times  *serverTime       // likewise
 	breaks uint64            // of the channel
+	losses uint64            // of memory
 
-	mu    sync.Mutex // emit is safe for concurrent use
-	over  bool
-	batch []warmEntry[K, V]
-	bytes int
-	since int64 // when the batch's first entry came
-	keys  map[K]*warmKey
-	room  int64
-	res   WarmResult
-	redis error // why the last batch did not reach Redis
-	halt  error // of WarmOptions.Kept
+	mu     sync.Mutex // emit is safe for concurrent use
+	over   bool
+	batch  []warmEntry[K, V]
+	bytes  int
+	since  int64            // when the batch's first entry came
+	flying []*sending[K, V] // the batches before, on their way to Redis, the oldest first
+	spare  []warmEntry[K, V]
+	writes []write
+	states []warmKey
+	keys   map[K]*warmKey
+	room   int64
+	soon   int64 // the first of those that are in memory is fresh until then
+	res    WarmResult
+	redis  error // why the last batch did not reach Redis
+	halt   error // of WarmOptions.Kept, or of a callback that panicked
 }
 
-// warmEntry waits for its batch.
+// warmEntry is one emitted value on its way.
 type warmEntry[K comparable, V any] struct {
-	key   K
-	hash  uint64
-	cost  int64
-	item  *item[V]
-	write write
-	state *warmKey
+	key     K
+	hash    uint64
+	cost    int64
+	item    *item[V]
+	write   write
+	state   *warmKey
+	nth     int // of the run's values
+	outcome warmOutcome
 }
 
 // warmKey is what became of a key, by the last value emitted.
 type warmKey struct {
 	id       uint64 // of the last version that the run wrote
+	nth      int    // of the last value
 	outcome  warmOutcome
 	inMemory bool // it has its room already
+	landed   bool // the last version that Redis took is in memory, as far as memory has lost nothing since
 	queued   int  // its place in the batch that is being filled, from 1; 0 is none
+	flying   bool // an earlier version is on its way to Redis
 	kept     bool // WarmOptions.Kept has heard of it
+}
+
+// becomes notes what became of an entry; its key hears of it unless a later value is under way.
+func (e *warmEntry[K, V]) becomes(outcome warmOutcome) {
+	if e.outcome = outcome; e.nth == e.state.nth {
+		e.state.outcome = outcome
+	}
 }
 
 type warmOutcome uint8
@@ -76,7 +94,7 @@ var (
 func (c *Cache[K, V]) newWarming(ctx context.Context, l *loaderState[K, V], opts WarmOptions) *warming[K, V] {
 	w := &warming[K, V]{
 		c: c, loader: l, opts: opts, ctx: ctx, read: c.memory.clock.now(), seen: c.sight(), gens: c.memory.generations(),
-		keys: make(map[K]*warmKey), room: opts.Room, res: WarmResult{Loader: l.Name},
+		losses: c.memory.losses(), keys: make(map[K]*warmKey), room: opts.Room, soon: math.MaxInt64, res: WarmResult{Loader: l.Name},
 	}
 	if opts.Room == 0 {
 		w.room = c.warmRoom()
@@ -94,6 +112,7 @@ func (c *Cache[K, V]) newWarming(ctx context.Context, l *loaderState[K, V], opts
 			w.redis = fmt.Errorf("%w: no entry reached Redis: %w", ErrDegraded, err)
 		}
 	}
+	w.joined = joinTokens(w.tokens, nil)
 	return w
 }
 
@@ -131,6 +150,7 @@ func (w *warming[K, V]) run(ctx context.Context) WarmResult {
 	if ctx.Err() == nil {
 		err = errors.Join(err, w.lastFlush())
 	}
+	err = errors.Join(err, w.landAll(w.arrivals(0)))
 	w.over = true
 	if err == nil {
 		err = ctx.Err() // a loader that was cut short may well have returned nil
@@ -166,7 +186,7 @@ func (w *warming[K, V]) wait(ctx context.Context, done <-chan error) error {
 	}
 }
 
-// emit takes one entry. It blocks while a batch is written: that is the loader's backpressure.
+// emit takes one entry. Where a batch is full it blocks until one of those before is written: that is the loader's backpressure.
 func (w *warming[K, V]) emit(key K, value V) (err error) {
 	if w.opts.Pace != nil {
 		if err := w.opts.Pace(w.ctx); err != nil {
@@ -176,6 +196,8 @@ func (w *warming[K, V]) emit(key K, value V) (err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
+	case w.halt != nil:
+		return w.halt
 	case w.over:
 		return errRunOver
 	case w.ctx.Err() != nil:
@@ -186,12 +208,16 @@ func (w *warming[K, V]) emit(key K, value V) (err error) {
 		if most := w.loader.MaxItems; most > 0 && len(w.keys) >= most {
 			return fmt.Errorf("%w (%d)", ErrMaxItems, most)
 		}
-		state = new(warmKey)
+		if len(w.states) == 0 {
+			w.states = make([]warmKey, batchKeys) // together: one by one they are a tenth of what a run allocates
+		}
+		state, w.states = &w.states[0], w.states[1:]
 		w.keys[key] = state
 	}
 	w.res.Emitted++
 	w.loader.tally.rows.Add(1)
 	e, err := w.prepare(key, value, state)
+	e.nth, state.nth = w.res.Emitted, w.res.Emitted
 	if err != nil {
 		state.outcome = warmFailed
 		if w.opts.DryRun && w.opts.Judged != nil {
@@ -204,9 +230,10 @@ func (w *warming[K, V]) emit(key K, value V) (err error) {
 		w.batch[state.queued-1] = e // the last value counts
 		return nil
 	}
-	now := w.c.memory.clock.now()
+	now := e.item.filled
 	if len(w.batch) == 0 {
 		w.since = now
+		w.batch, w.spare = w.spare, nil
 	}
 	w.batch = append(w.batch, e)
 	state.queued = len(w.batch)
@@ -224,7 +251,7 @@ func (w *warming[K, V]) prepare(key K, value V, state *warmKey) (e warmEntry[K, 
 	it := c.newItem(key, c.clone(value), w.read, w.loader.own).stamp(w.seen)
 	it.warmed, it.rank = w.loader.tally, uint32(min(len(w.keys), math.MaxUint32)) //nolint:gosec // bounded
 	e = warmEntry[K, V]{key: key, hash: c.memory.hash(key), item: it, cost: c.cost(key, it), state: state}
-	if c.memory.clock.now() >= it.dead {
+	if it.filled >= it.dead { // filled is now
 		return e, errOutlived
 	}
 	if c.remote == nil {
@@ -238,14 +265,15 @@ func (w *warming[K, V]) prepare(key K, value V, state *warmKey) (e warmEntry[K, 
 		e.write.text = text
 		return e, nil
 	}
-	tokens := w.tokens
+	joined := w.joined
 	if len(it.tags) > 0 {
-		if tokens, err = w.tagTokens(it.tags); err != nil {
+		tokens, err := w.tagTokens(it.tags)
+		if err != nil {
 			return e, err
 		}
+		joined = joinTokens(tokens, it.tags)
 	}
-	e.write = c.encode(text, it, joinTokens(tokens, it.tags))
-	e.write.over = state.id
+	e.write = c.encode(text, it, joined)
 	if e.write.err == nil && e.write.life == 0 {
 		return e, errOutlived
 	}
@@ -269,254 +297,14 @@ func (w *warming[K, V]) tagTokens(tags []string) (map[string]string, error) {
 	return tokens, nil
 }
 
-// ended says whether the cache was cleared, or, of entries with tags, a tag was ended anywhere since the source read began.
-func (w *warming[K, V]) ended(batch []warmEntry[K, V]) bool {
-	c := w.c
-	if c.floor.Load() >= w.seen.epoch {
-		return true
-	}
-	if !slices.ContainsFunc(batch, func(e warmEntry[K, V]) bool { return len(e.item.tags) > 0 }) {
-		return false
-	}
-	if c.tokens.count.Load() != w.seen.count {
-		return true
-	}
-	if w.tokens == nil {
-		return false
-	}
-	mark, err := c.tokens.get(w.ctx, c.remote, c.epoch.Load(), []string{markToken}, fromRedis)
-	return err != nil || mark[markToken] != w.tokens[markToken]
-}
-
-// flush writes the batch to both tiers.
-func (w *warming[K, V]) flush() error {
-	batch := w.batch
-	w.batch, w.bytes = nil, 0
-	for _, e := range batch {
-		e.state.queued = 0
-	}
-	if w.opts.DryRun {
-		w.judge(batch)
-		return w.ctx.Err()
-	}
-	ended := w.ended(batch)
-	batch = slices.DeleteFunc(batch, func(e warmEntry[K, V]) bool {
-		switch {
-		case ended || !w.c.memory.unmoved(e.hash, w.gens) || w.c.ledger != nil && w.c.ledger.bypass(e.write.text):
-			e.state.outcome = warmRefused
-		case w.c.memory.clock.now() >= e.item.dead: // it waited too long for its batch
-			e.state.outcome = warmFailed
-		default:
-			return false
-		}
-		return true
-	})
-	w.toRedis(batch)
-	w.takeBack(batch)
-	if err := w.keep(batch); err != nil {
-		return err
-	}
-	for _, e := range batch {
-		if e.state.outcome == warmStored || e.state.outcome == warmFailed && w.redis != nil {
-			w.toMemory(e)
-		}
-	}
-	return w.ctx.Err()
-}
-
-// keep asks, now that Redis has answered the batch's writes, whether this process may still write. Asked before the writes, it would be no fence for a process that
-// freezes between question and write.
-func (w *warming[K, V]) keep(batch []warmEntry[K, V]) error {
-	if w.opts.Kept == nil || w.c.remote == nil || w.tokens == nil {
-		return nil
-	}
-	keys := make([]string, 0, len(batch))
-	for _, e := range batch {
-		if (e.state.outcome == warmStored || e.state.outcome == warmSkippedFresh) && !e.state.kept {
-			e.state.kept = true
-			keys = append(keys, e.write.text)
-		}
-	}
-	err := w.opts.Kept(w.ctx, keys)
-	if err == nil {
-		return nil
-	}
-	var own []unconfirmedKey
-	for _, e := range batch {
-		if e.state.outcome == warmStored || e.state.outcome == warmFailed { // what got no answer may have been stored
-			e.state.outcome = warmRefused
-			own = append(own, unconfirmedKey{text: e.write.text, hash: e.hash, id: e.item.id})
-		}
-	}
-	w.c.disown(context.WithoutCancel(w.ctx), own)
-	w.over, w.halt = true, err // whatever the loader makes of it
-	return err
-}
-
-// takeBack invalidates what was stored in Redis for keys that were invalidated on this node between flush's look at their generations and now: Redis may have
-// heard of the invalidation before the write.
-func (w *warming[K, V]) takeBack(batch []warmEntry[K, V]) {
-	if w.c.remote == nil {
-		return
-	}
-	var notices []notice
-	for _, e := range batch {
-		if e.state.outcome == warmStored && !w.c.memory.unmoved(e.hash, w.gens) {
-			e.state.outcome = warmRefused
-			notices = append(notices, w.c.ledger.begin(noticeKey, w.c.name, e.write.text, w.c.memory.clock.now(), w.c.redis.channel.next))
-		}
-	}
-	if len(notices) > 0 {
-		w.c.tell(context.WithoutCancel(w.ctx), notices) // what fails is said again later
-	}
-}
-
-// toRedis sets each entry's outcome. Without Redis, or where it does not answer, memory alone decides.
-func (w *warming[K, V]) toRedis(batch []warmEntry[K, V]) {
-	if w.c.remote == nil || w.tokens == nil {
-		for _, e := range batch {
-			if e.state.outcome = warmStored; w.c.remote != nil {
-				e.state.outcome = warmFailed
-			}
-		}
-		return
-	}
-	writes := make([]write, 0, len(batch))
-	for _, e := range batch {
-		writes = append(writes, e.write)
-	}
-	for lo := 0; lo < len(writes); {
-		hi := lo + batchLen(writes[lo:])
-		errs, err := w.fillAbsent(writes[lo:hi])
-		if err != nil {
-			w.redis = fmt.Errorf("%w: not all entries reached Redis: %w", ErrDegraded, err)
-			w.c.redisFailed(err, hi-lo)
-		}
-		var younger []warmEntry[K, V]
-		for i, e := range batch[lo:hi] {
-			one := err
-			if one == nil {
-				one = errs[i]
-				w.c.noteWrite(one)
-			}
-			switch {
-			case one == nil:
-				e.state.outcome = warmStored
-				e.state.id = e.item.id
-				w.res.Redis++
-				if w.opts.Stored != nil {
-					w.opts.Stored(e.write.text)
-				}
-			case errors.Is(one, errStandsYounger):
-				e.state.outcome = warmSkippedFresh
-				younger = append(younger, e)
-			case errors.Is(one, errRefused):
-				e.state.outcome = warmRefused
-			default:
-				e.state.outcome = warmFailed
-				w.redis = fmt.Errorf("%w: not all entries reached Redis: %w", ErrDegraded, one)
-			}
-		}
-		w.adopt(younger)
-		w.awaitConfirmation(batch[lo:hi])
-		lo = hi
-	}
-}
-
-// fillAbsent writes to the server that the run began with; its clock is the one that counts.
-func (w *warming[K, V]) fillAbsent(writes []write) ([]error, error) {
-	if err := w.times.stillThere(w.c.redis); err != nil {
-		return nil, err
-	}
-	return w.c.remote.fillAbsent(w.ctx, w.times, writes)
-}
-
-// awaitConfirmation hands over what was stored, until it is known that no invalidation has overtaken it.
-func (w *warming[K, V]) awaitConfirmation(batch []warmEntry[K, V]) {
-	u := unconfirmed{at: w.c.memory.clock.now(), breaks: w.breaks, gens: w.gens}
-	for _, e := range batch {
-		if e.state.outcome == warmStored || e.state.outcome == warmFailed { // what got no answer may have been stored
-			u.keys = append(u.keys, unconfirmedKey{text: e.write.text, hash: e.hash, id: e.item.id})
-		}
-	}
-	if len(u.keys) > 0 {
-		w.c.awaitConfirmation(u)
-	}
-}
-
-// adopt fills memory with what stands in Redis in place of the loader's older values.
-func (w *warming[K, V]) adopt(batch []warmEntry[K, V]) {
-	if len(batch) == 0 {
-		return
-	}
-	names := make([]string, len(batch))
-	for i, e := range batch {
-		names[i] = e.write.text
-	}
-	seen := w.c.sight()
-	now := w.c.memory.clock.now()
-	all, err := w.c.remote.read(w.ctx, names)
-	if err == nil {
-		err = w.c.validate(w.ctx, names, all, seen)
-	}
-	if err != nil {
-		w.c.redisFailed(err, len(names))
-		return
-	}
-	for i, e := range batch {
-		if it := w.c.fromRecord(&all[i], now, seen); it != nil && !it.absent {
-			e.item = it
-			w.toMemory(e)
-		}
-	}
-}
-
-// toMemory stores an entry as far as there is room.
-func (w *warming[K, V]) toMemory(e warmEntry[K, V]) {
-	if have := w.c.memory.get(e.hash, e.key); w.c.remote == nil && have != nil && have.read > e.item.read && have.id != e.state.id {
-		e.state.outcome = warmSkippedFresh
-		return
-	}
-	if !w.takeRoom(e) {
-		return
-	}
-	gen := w.gens[w.c.memory.genIndex(e.hash)]
-	if !w.c.fillMemory(e.hash, e.key, e.item, gen) {
-		return
-	}
-	e.item.warmed.brought()
-	if w.c.remote == nil && w.opts.Stored != nil {
-		if text, err := w.c.text(e.key); err == nil {
-			w.opts.Stored(text)
-		}
-	}
-}
-
-// takeRoom reports whether the entry fits into the run's budget, and takes its cost out of it. What is in memory already has its room.
-func (w *warming[K, V]) takeRoom(e warmEntry[K, V]) bool {
-	if e.state.inMemory || w.c.memory.get(e.hash, e.key) != nil {
-		e.state.inMemory = true
-		return true
-	}
-	if e.cost > w.room {
-		return false
-	}
-	w.room -= e.cost
-	e.state.inMemory = true
-	return true
-}
-
 // count sums up what became of the keys, by what is readable now and not by what was sent.
 func (w *warming[K, V]) count() {
 	r := &w.res
 	r.Redis = 0
 	now := w.c.memory.clock.now()
+	intact := w.c.memory.losses() == w.losses && now < w.soon && w.seen.epoch > w.c.floor.Load() && w.c.tokens.count.Load() == w.seen.count
 	for key, state := range w.keys {
-		readable := state.inMemory
-		if !w.opts.DryRun {
-			it := w.c.memory.get(w.c.memory.hash(key), key)
-			readable = it != nil && !it.absent && now < it.fresh && it.epoch > w.c.floor.Load() && w.c.tokens.stand(it.tags, it.count)
-		}
+		readable := state.landed && intact || w.readable(key, state, now)
 		if readable {
 			r.Memory++
 		}
@@ -538,4 +326,13 @@ func (w *warming[K, V]) count() {
 			}
 		}
 	}
+}
+
+// readable looks the key up in memory. A dry run has only counted the room.
+func (w *warming[K, V]) readable(key K, state *warmKey, now int64) bool {
+	if w.opts.DryRun {
+		return state.inMemory
+	}
+	it := w.c.memory.get(w.c.memory.hash(key), key)
+	return it != nil && !it.absent && now < it.fresh && it.epoch > w.c.floor.Load() && w.c.tokens.stand(it.tags, it.count)
 }

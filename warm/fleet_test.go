@@ -2,6 +2,7 @@ package warm_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -209,7 +210,7 @@ func TestFleet_aLeaderThatLostItsLockIsFencedOff(t *testing.T) {
 		}
 		close(halfway)
 		<-goOn
-		for i := range 256 {
+		for i := range 4 * 256 { // the loader hears of it while a batch or two are under way
 			if err := emit(fmt.Sprintf("late-%d", i), "late"); err != nil {
 				late.Store(true)
 			}
@@ -221,6 +222,12 @@ func TestFleet_aLeaderThatLostItsLockIsFencedOff(t *testing.T) {
 	other := newNode(t, server.Client(), fleetConfig{loader: counted("popular", 300, &passes)})
 	start(t, frozen.engine)
 	<-halfway
+	redistest.Eventually(t, 10*time.Second, func() error { // its batch is written behind the loader's back
+		if _, ok := frozen.cache.Peek(keysOf(256)[255]); !ok {
+			return errors.New("the first batch is not in memory")
+		}
+		return nil
+	})
 	server.Do("DEL", "{warm:brands:popular:0/string}:lock") // as its life's end does
 	if tr := task(t, warmed(t, other), "popular"); tr.Role != warm.RoleLeader || tr.Status != warm.TaskOK {
 		t.Errorf("the other node: %+v, want it to lead", tr)

@@ -134,5 +134,21 @@ func processGuards() []mutant {
 			guard: "nor for a batch", file: "tiercache/load.go",
 			old: "if len(rest) > 0 && !l.asks(rest[0]) {", new: "if false {", test: "TestGet_withoutASourceWritesNothing",
 		},
+		{
+			guard: "a newcomer is not the first to go", file: "tiercache/memory_write.go",
+			old: "sl.reads.Store(1) //", new: "//", test: "TestMemory_aNewcomerIsNotTheFirstToGo",
+		},
+		{
+			guard: "of two versions of a key the later one arrives later", file: "tiercache/warming_write.go",
+			old: "room = 0 //", new: "//", test: "TestWarm_theLastVersionCountsWhereverTheOthersAre",
+		},
+		{
+			guard: "what was under way when a run was halted is taken back", file: "tiercache/warming_write.go",
+			old: "	w.c.disown(context.WithoutCancel(w.ctx), own)\n", new: "	if w.halt == nil {\n\t\tw.c.disown(context.WithoutCancel(w.ctx), own)\n\t}\n", test: "TestWarm_whatWasUnderWayWhenTheRunWasHaltedIsTakenBack",
+		},
+		{
+			guard: "a hydration is polite beside reads", file: "tiercache/manners.go",
+			old: "if answered != m.last {", new: "if false {", test: "TestManners",
+		},
 	}
 }

@@ -1,0 +1,73 @@
+package tiercache_test
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"testing"
+
+	"github.com/warmcache/warmcache/internal/redistest"
+	"github.com/warmcache/warmcache/tiercache"
+)
+
+// full is how many entries make a batch that is sent at once.
+const full = 256
+
+// A run has several batches under way. Of the versions of one key, which may be in different ones, the last counts in both tiers.
+func TestWarm_theLastVersionCountsWhereverTheOthersAre(t *testing.T) {
+	server := redistest.Start(t)
+	a, b := node(t, server, tiercache.Config[string, string]{}), node(t, server, tiercache.Config[string, string]{})
+	const rounds = 20
+	register(t, a, tiercache.Loader[string, string]{Load: func(_ context.Context, emit func(string, string) error) error {
+		for round := range rounds {
+			for i := range full { // the versions of a key are a batch apart, or share one
+				key := strconv.Itoa(i / 2 * 2)
+				if err := emit(key, key+" of "+strconv.Itoa(round*full+i)); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}})
+	res, err := a.Warm(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	result(t, res[0], tiercache.WarmResult{Emitted: rounds * full, Memory: full / 2, Redis: full / 2})
+	for i := 0; i < full; i += 2 {
+		key := strconv.Itoa(i)
+		want := key + " of " + strconv.Itoa((rounds-1)*full+i+1)
+		get(t, a, key, want)
+		get(t, b, key, want)
+	}
+}
+
+// Whoever hears that a run may write no more finds nothing of it, not even of the batches that were under way.
+func TestWarm_whatWasUnderWayWhenTheRunWasHaltedIsTakenBack(t *testing.T) {
+	server := redistest.Start(t)
+	c := node(t, server, tiercache.Config[string, string]{})
+	register(t, c, tiercache.Loader[string, string]{Load: func(_ context.Context, emit func(string, string) error) error {
+		for i := range 10 * full {
+			if err := emit(strconv.Itoa(i), "late"); err != nil {
+				return nil //nolint:nilerr // whatever emit said
+			}
+		}
+		return nil
+	}})
+	lost, asked := errors.New("the lock is lost"), 0
+	res := c.WarmLoader(t.Context(), "l", tiercache.WarmOptions{Kept: func(context.Context, []string) error {
+		if asked++; asked > 1 {
+			t.Errorf("asked %d times", asked)
+		}
+		return lost
+	}})
+	if !errors.Is(res.Err, lost) || res.Memory != 0 || res.Redis != 0 || res.Emitted >= 10*full {
+		t.Errorf("%+v, want it halted by %v with nothing stored", res, lost)
+	}
+	keys, _ := server.Do("KEYS", "things:*").([]any)
+	for _, key := range keys {
+		if value, _ := server.Do("GET", key).(string); len(value) > 20 { // a hold is shorter
+			t.Errorf("%v stands in Redis", key)
+		}
+	}
+}

@@ -1,0 +1,358 @@
+package tiercache
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// A run writes batches to Redis while its loader fills the next one. Whoever fills a batch waits until few are under way, sends its own, and then does what is left to do with those
+// that have arrived: they go into memory. A loader that is slow leaves that to the goroutines that send.
+
+// mostFlying is how many batches of a run may be on their way at once: while Redis works on one, this process is busy with the other.
+const mostFlying = 2
+
+// sending is a batch on its way to Redis.
+type sending[K comparable, V any] struct {
+	batch []warmEntry[K, V]
+	done  chan struct{} // closed when Redis has answered
+	errs  []error       // of each entry
+	err   error         // why none of the last ones was written
+}
+
+// flush writes the batch to both tiers; of Redis's answer the next flush hears.
+func (w *warming[K, V]) flush() error {
+	batch := w.batch
+	w.batch, w.bytes = nil, 0
+	for _, e := range batch {
+		e.state.queued = 0
+	}
+	if w.opts.DryRun {
+		w.judge(batch)
+		return w.ctx.Err()
+	}
+	if batch = w.wanted(batch); w.c.remote != nil && w.tokens != nil {
+		room := mostFlying - 1
+		if slices.ContainsFunc(batch, func(e warmEntry[K, V]) bool { return e.state.flying }) {
+			room = 0 // of two versions of a key the later one has to arrive later
+		}
+		arrived := w.arrivals(room)
+		w.send(batch)
+		return cmp.Or(w.landAll(arrived), w.ctx.Err())
+	}
+	for i := range batch { // memory alone decides
+		if batch[i].becomes(warmStored); w.c.remote != nil {
+			batch[i].becomes(warmFailed)
+		}
+	}
+	w.allToMemory(batch)
+	return w.ctx.Err()
+}
+
+// wanted is the batch without what was invalidated since the source read began, and what has waited too long.
+func (w *warming[K, V]) wanted(batch []warmEntry[K, V]) []warmEntry[K, V] {
+	ended, now := w.ended(batch), w.c.memory.clock.now()
+	wanted := batch[:0]
+	for _, e := range batch {
+		switch {
+		case ended || !w.c.memory.unmoved(e.hash, w.gens) || w.c.ledger != nil && w.c.ledger.bypass(e.write.text):
+			e.becomes(warmRefused)
+		case now >= e.item.dead: // it waited too long for its batch
+			e.becomes(warmFailed)
+		default:
+			wanted = append(wanted, e)
+		}
+	}
+	return wanted
+}
+
+// ended says whether the cache was cleared, or, of entries with tags, a tag was ended anywhere since the source read began.
+func (w *warming[K, V]) ended(batch []warmEntry[K, V]) bool {
+	c := w.c
+	if c.floor.Load() >= w.seen.epoch {
+		return true
+	}
+	if !slices.ContainsFunc(batch, func(e warmEntry[K, V]) bool { return len(e.item.tags) > 0 }) {
+		return false
+	}
+	if c.tokens.count.Load() != w.seen.count {
+		return true
+	}
+	if w.tokens == nil {
+		return false
+	}
+	mark, err := c.tokens.get(w.ctx, c.remote, c.epoch.Load(), []string{markToken}, fromRedis)
+	return err != nil || mark[markToken] != w.tokens[markToken]
+}
+
+// send begins to write a batch to Redis.
+func (w *warming[K, V]) send(batch []warmEntry[K, V]) {
+	if len(batch) == 0 {
+		return
+	}
+	s := &sending[K, V]{batch: batch, done: make(chan struct{})}
+	writes := slices.Grow(w.writes, len(batch))
+	w.writes = nil
+	for i := range batch {
+		e := &batch[i]
+		e.state.flying = true
+		e.write.over = e.state.id
+		writes = append(writes, e.write)
+	}
+	w.flying = append(w.flying, s)
+	go func() { // arrivals wait for it, and the end of the run for them
+		s.errs, s.err = w.toRedis(writes)
+		close(s.done)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		clear(writes)
+		w.writes = writes[:0]
+		for len(w.flying) > 0 && w.flying[0].arrived() {
+			_ = w.land(w.arrival()) // where it fails, emit says so
+		}
+	}()
+}
+
+// arrived says whether Redis has answered.
+func (s *sending[K, V]) arrived() bool {
+	select {
+	case <-s.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// toRedis writes to the server that the run began with, whose clock is the one that counts.
+func (w *warming[K, V]) toRedis(writes []write) (all []error, failed error) {
+	for lo := 0; lo < len(writes); {
+		hi := lo + batchLen(writes[lo:])
+		err := w.times.stillThere(w.c.redis)
+		var errs []error
+		if err == nil {
+			errs, err = w.c.remote.fillAbsent(w.ctx, w.times, writes[lo:hi])
+		}
+		if err != nil {
+			failed = err
+			errs = slices.Repeat([]error{err}, hi-lo)
+			w.c.redisFailed(err, hi-lo)
+		} else {
+			for _, one := range errs {
+				w.c.noteWrite(one)
+			}
+		}
+		all = append(all, errs...)
+		lo = hi
+	}
+	return all, failed
+}
+
+// arrivals waits until no more than some batches are under way.
+func (w *warming[K, V]) arrivals(most int) (all []*sending[K, V]) {
+	for len(w.flying) > most {
+		all = append(all, w.arrival())
+	}
+	return all
+}
+
+// arrival waits for the oldest batch under way, and notes what Redis has answered.
+func (w *warming[K, V]) arrival() *sending[K, V] {
+	s := w.flying[0]
+	<-s.done
+	w.flying = w.flying[1:]
+	if s.err != nil {
+		w.redis = fmt.Errorf("%w: not all entries reached Redis: %w", ErrDegraded, s.err)
+	}
+	for i := range s.batch {
+		e := &s.batch[i]
+		e.state.flying = false
+		switch err := s.errs[i]; {
+		case err == nil:
+			e.becomes(warmStored)
+			e.state.id = e.item.id
+			w.res.Redis++
+		case errors.Is(err, errStandsYounger):
+			e.becomes(warmSkippedFresh)
+		case errors.Is(err, errRefused):
+			e.becomes(warmRefused)
+		default:
+			e.becomes(warmFailed)
+			w.redis = fmt.Errorf("%w: not all entries reached Redis: %w", ErrDegraded, err)
+		}
+	}
+	w.awaitConfirmation(s.batch)
+	return s
+}
+
+// landAll lands batches in their order.
+func (w *warming[K, V]) landAll(arrived []*sending[K, V]) (err error) {
+	for _, s := range arrived {
+		err = cmp.Or(err, w.land(s))
+	}
+	return err
+}
+
+// land does what is left to do with a batch that has arrived: most of all, it goes into memory.
+func (w *warming[K, V]) land(s *sending[K, V]) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = newPanicError(v)
+			w.over, w.halt = true, err
+		}
+	}()
+	w.takeBack(s.batch)
+	if err := w.keep(s.batch); err != nil {
+		return err
+	}
+	var younger []warmEntry[K, V]
+	for _, e := range s.batch {
+		switch {
+		case e.outcome == warmSkippedFresh:
+			younger = append(younger, e)
+		case e.outcome == warmStored && w.opts.Stored != nil:
+			w.opts.Stored(e.write.text)
+		}
+	}
+	w.adopt(younger)
+	w.allToMemory(s.batch)
+	clear(s.batch)
+	w.spare = s.batch[:0]
+	return nil
+}
+
+// takeBack invalidates what was stored in Redis for keys that were invalidated on this node between the look at their generations before the write and now: Redis may have
+// heard of the invalidation before the write.
+func (w *warming[K, V]) takeBack(batch []warmEntry[K, V]) {
+	var notices []notice
+	for i := range batch {
+		e := &batch[i]
+		if e.outcome == warmStored && !w.c.memory.unmoved(e.hash, w.gens) {
+			e.becomes(warmRefused)
+			notices = append(notices, w.c.ledger.begin(noticeKey, w.c.name, e.write.text, w.c.memory.clock.now(), w.c.redis.channel.next))
+		}
+	}
+	if len(notices) > 0 {
+		w.c.tell(context.WithoutCancel(w.ctx), notices) // what fails is said again later
+	}
+}
+
+// keep asks, now that Redis has answered the batch's writes, whether this process may still write. Asked before the writes, it would be no fence for a process that
+// freezes between question and write. What was sent while it was asked is disowned when it has arrived.
+func (w *warming[K, V]) keep(batch []warmEntry[K, V]) error {
+	if w.opts.Kept == nil {
+		return nil
+	}
+	keys := make([]string, 0, len(batch))
+	for _, e := range batch {
+		if (e.outcome == warmStored || e.outcome == warmSkippedFresh) && !e.state.kept {
+			e.state.kept = true
+			keys = append(keys, e.write.text)
+		}
+	}
+	err := w.halt
+	if err == nil {
+		err = w.opts.Kept(context.WithoutCancel(w.ctx), keys) // also of a run that was cut short: what it wrote stands
+	}
+	if err == nil {
+		return nil
+	}
+	var own []unconfirmedKey
+	for i := range batch {
+		if e := &batch[i]; e.outcome == warmStored || e.outcome == warmFailed { // what got no answer may have been stored
+			e.becomes(warmRefused)
+			own = append(own, unconfirmedKey{text: e.write.text, hash: e.hash, id: e.item.id})
+		}
+	}
+	w.c.disown(context.WithoutCancel(w.ctx), own)
+	w.over, w.halt = true, err // whatever the loader makes of it
+	return err
+}
+
+// awaitConfirmation hands over what was stored, until it is known that no invalidation has overtaken it.
+func (w *warming[K, V]) awaitConfirmation(batch []warmEntry[K, V]) {
+	u := unconfirmed{at: w.c.memory.clock.now(), breaks: w.breaks, gens: w.gens, keys: make([]unconfirmedKey, 0, len(batch))}
+	for _, e := range batch {
+		if e.outcome == warmStored || e.outcome == warmFailed { // what got no answer may have been stored
+			u.keys = append(u.keys, unconfirmedKey{text: e.write.text, hash: e.hash, id: e.item.id})
+		}
+	}
+	if len(u.keys) > 0 {
+		w.c.awaitConfirmation(u)
+	}
+}
+
+// adopt fills memory with what stands in Redis in place of the loader's older values.
+func (w *warming[K, V]) adopt(batch []warmEntry[K, V]) {
+	if len(batch) == 0 {
+		return
+	}
+	names := make([]string, len(batch))
+	for i, e := range batch {
+		names[i] = e.write.text
+	}
+	seen := w.c.sight()
+	now := w.c.memory.clock.now()
+	all, err := w.c.remote.read(w.ctx, names)
+	if err == nil {
+		err = w.c.validate(w.ctx, names, all, seen)
+	}
+	if err != nil {
+		w.c.redisFailed(err, len(names))
+		return
+	}
+	for i := range batch {
+		if it := w.c.fromRecord(&all[i], now, seen); it != nil && !it.absent {
+			batch[i].item = it
+			w.toMemory(&batch[i])
+		}
+	}
+}
+
+// allToMemory stores those entries of a batch that are worth it.
+func (w *warming[K, V]) allToMemory(batch []warmEntry[K, V]) {
+	for i := range batch {
+		if e := &batch[i]; e.outcome == warmStored || e.outcome == warmFailed && w.redis != nil {
+			w.toMemory(e)
+		}
+	}
+}
+
+// toMemory stores an entry as far as there is room.
+func (w *warming[K, V]) toMemory(e *warmEntry[K, V]) {
+	have := w.c.memory.get(e.hash, e.key)
+	if w.c.remote == nil && have != nil && have.read > e.item.read && have.id != e.state.id {
+		e.becomes(warmSkippedFresh)
+		return
+	}
+	if !w.takeRoom(e, have) {
+		return
+	}
+	gen := w.gens[w.c.memory.genIndex(e.hash)]
+	if e.state.landed = w.c.fillMemory(e.hash, e.key, e.item, gen); !e.state.landed {
+		return
+	}
+	w.soon = min(w.soon, e.item.fresh)
+	e.item.warmed.brought()
+	if w.c.remote == nil && w.opts.Stored != nil {
+		if text, err := w.c.text(e.key); err == nil {
+			w.opts.Stored(text)
+		}
+	}
+}
+
+// takeRoom reports whether the entry fits into the run's budget, and takes its cost out of it. What is in memory already has its room.
+func (w *warming[K, V]) takeRoom(e *warmEntry[K, V], have *item[V]) bool {
+	switch {
+	case e.state.inMemory:
+		return true
+	case have != nil:
+	case e.cost > w.room:
+		return false
+	default:
+		w.room -= e.cost
+	}
+	e.state.inMemory = true
+	return true
+}
