@@ -20,9 +20,18 @@ type order struct {
 	Sequential bool     `json:"sequential,omitempty"`
 }
 
-// execute runs tasks in a running service and shows their progress. The run is the service's: to interrupt the command doesn't end it.
+// executor runs tasks: a service, or this process.
+type executor interface {
+	// plan says what a run would do.
+	plan(ctx context.Context, o order) (warm.Plan, error)
+	// follow runs the tasks, hands the steps to show, and returns the run's record.
+	follow(ctx context.Context, o order, show func(step)) (warm.RunStatus, error)
+}
+
+// execute runs tasks and shows their progress. In a service the run is the service's: to interrupt the command doesn't end it.
 func execute(ctx context.Context, t terminal, args []string) error {
 	f := newFlags(t, "run", "[TASK...]", "run tasks in a running service, all without names")
+	direct := f.Bool("direct", false, directUsage)
 	admin := f.admin(t)
 	var o order
 	f.BoolVar(&o.Sequential, "sequential", false, "one task after the other")
@@ -31,19 +40,30 @@ func execute(ctx context.Context, t terminal, args []string) error {
 	if o.Tasks, err = f.parse(args, 0, 1000); err != nil {
 		return err
 	}
-	c, err := admin()
-	if err != nil {
-		return err
+	var by executor
+	if *direct {
+		h, err := openHere(ctx, t)
+		if err != nil {
+			return err
+		}
+		defer h.close(ctx) //nolint:errcheck // what it was to do is done
+		by = h
+	} else {
+		c, err := admin()
+		if err != nil {
+			return err
+		}
+		defer c.close()
+		by = c
 	}
-	defer c.close()
 	if *dry {
-		return plan(ctx, t, f, c, o)
+		return showPlan(ctx, t, f, by, o)
 	}
 	show := progress(t)
 	if *f.json {
 		show = func(step) {}
 	}
-	run, err := c.follow(ctx, o, show)
+	run, err := by.follow(ctx, o, show)
 	if err != nil {
 		return err
 	}
@@ -58,10 +78,9 @@ func execute(ctx context.Context, t terminal, args []string) error {
 	return err
 }
 
-// plan shows what a run would do.
-func plan(ctx context.Context, t terminal, f flags, c *client, o order) error {
-	var p warm.Plan
-	if err := c.read(ctx, request{method: http.MethodPost, path: "plan", body: o}, &p); err != nil {
+func showPlan(ctx context.Context, t terminal, f flags, by executor, o order) error {
+	p, err := by.plan(ctx, o)
+	if err != nil {
 		return err
 	}
 	if *f.json {
@@ -69,6 +88,12 @@ func plan(ctx context.Context, t terminal, f flags, c *client, o order) error {
 	}
 	printPlan(t.out, p)
 	return nil
+}
+
+// plan asks the service.
+func (c *client) plan(ctx context.Context, o order) (p warm.Plan, err error) {
+	err = c.read(ctx, request{method: http.MethodPost, path: "plan", body: o}, &p)
+	return p, err
 }
 
 // step is an event of a run, as the service streams it.

@@ -99,10 +99,14 @@ func (found *hotKeys) print(t terminal) {
 // explain says why a read of a key would answer as it does.
 func explain(ctx context.Context, t terminal, args []string) error {
 	f := newFlags(t, "explain", "CACHE KEY", "why a read of a key would answer as it does at this moment, tier by tier")
+	direct := f.Bool("direct", false, directUsage)
 	admin := f.admin(t)
 	words, err := f.parse(args, 2, 2)
 	if err != nil {
 		return err
+	}
+	if *direct {
+		return explainHere(ctx, t, f, words[0], words[1])
 	}
 	c, err := admin()
 	if err != nil {
@@ -119,6 +123,23 @@ func explain(ctx context.Context, t terminal, args []string) error {
 	var e tiercache.Explanation
 	if err := json.Unmarshal(raw, &e); err != nil {
 		return fmt.Errorf("the explanation of %s is not understood: %w", c.base, err)
+	}
+	say(t.out, "%v", e)
+	return nil
+}
+
+func explainHere(ctx context.Context, t terminal, f flags, cache, key string) error {
+	h, err := openHere(ctx, t)
+	if err != nil {
+		return err
+	}
+	defer h.close(ctx) //nolint:errcheck // it was only read
+	e, err := h.explain(ctx, cache, key)
+	if err != nil {
+		return err
+	}
+	if *f.json {
+		return printJSON(t.out, e)
 	}
 	say(t.out, "%v", e)
 	return nil

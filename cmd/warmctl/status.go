@@ -15,9 +15,13 @@ import (
 // status shows a running service's warm-up.
 func status(ctx context.Context, t terminal, args []string) error {
 	f := newFlags(t, "status", "", "a running service's warm-up")
+	direct := f.Bool("direct", false, directUsage)
 	admin := f.admin(t)
 	if _, err := f.parse(args, 0, 0); err != nil {
 		return err
+	}
+	if *direct {
+		return statusHere(ctx, t, f)
 	}
 	c, err := admin()
 	if err != nil {
@@ -36,6 +40,20 @@ func status(ctx context.Context, t terminal, args []string) error {
 		return fmt.Errorf("the status of %s is not understood: %w", c.base, err)
 	}
 	printStatus(t.out, s)
+	return nil
+}
+
+// statusHere shows what is configured; no run of another process is known here.
+func statusHere(ctx context.Context, t terminal, f flags) error {
+	h, err := openHere(ctx, t)
+	if err != nil {
+		return err
+	}
+	defer h.close(ctx) //nolint:errcheck // it was only read
+	if *f.json {
+		return printJSON(t.out, h.engine.Status())
+	}
+	printStatus(t.out, h.engine.Status())
 	return nil
 }
 
