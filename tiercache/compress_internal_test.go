@@ -50,7 +50,7 @@ func TestCompression_roundTripWhereSmaller(t *testing.T) {
 		for _, how := range []Compression{S2, Zstd, Uncompressed} {
 			writer := &format{limit: 8 << 20, compression: how}
 			rec := record{kind: kindValue, codec: "bytes   ", key: "k", fresh: time.Minute}
-			data, err := writer.make(&rec, func(dst []byte) ([]byte, error) { return append(dst, c.payload...), nil })
+			data, err := writer.make(nil, &rec, func(dst []byte) ([]byte, error) { return append(dst, c.payload...), nil })
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -76,7 +76,7 @@ func TestCompression_roundTripWhereSmaller(t *testing.T) {
 // packedRecord is a record with that payload and those claims, with a checksum that is right.
 func packedRecord(mark byte, payload []byte, decoded uint64) []byte {
 	rec := record{kind: kindValue, codec: "bytes   ", key: "key", fresh: time.Minute}
-	data, _ := (&format{limit: 1 << 30, compression: Uncompressed}).make(&rec, func(dst []byte) ([]byte, error) { return append(dst, payload...), nil })
+	data, _ := (&format{limit: 1 << 30, compression: Uncompressed}).make(nil, &rec, func(dst []byte) ([]byte, error) { return append(dst, payload...), nil })
 	data[packedOffset] = mark
 	appendHex(data[:103], decoded, 8)
 	data = data[:len(data)-trailerBytes]
@@ -161,7 +161,7 @@ func TestCompression_tooLargeIsSaid(t *testing.T) {
 	f := &format{limit: 100}
 	rec := record{kind: kindValue, codec: "bytes   ", key: "k", fresh: time.Minute}
 	encode := func(n int) error {
-		_, err := f.make(&rec, func(dst []byte) ([]byte, error) { return append(dst, strings.Repeat("x", n)...), nil })
+		_, err := f.make(nil, &rec, func(dst []byte) ([]byte, error) { return append(dst, strings.Repeat("x", n)...), nil })
 		return err
 	}
 	if err := encode(100); err != nil {

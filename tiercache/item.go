@@ -139,6 +139,11 @@ func (c *Cache[K, V]) decodePayload(payload []byte) (value V, err error) {
 
 // encode is the item as a record on its way to Redis. What cannot be stored there is a write of no life, which deletes what stands there: it is out of date.
 func (c *Cache[K, V]) encode(text string, it *item[V], tokens string) write {
+	return c.encodeInto(nil, text, it, tokens)
+}
+
+// encodeInto is encode that appends the record to dst, where there is one.
+func (c *Cache[K, V]) encodeInto(dst []byte, text string, it *item[V], tokens string) write {
 	rec := record{
 		kind: kindValue, codec: c.codec, id: it.id, version: c.cfg.Version, tokens: tokens, key: text,
 		fresh: time.Duration(it.ttl), stale: c.cfg.StaleFor, age: time.Duration(c.memory.clock.now() - it.read),
@@ -151,7 +156,7 @@ func (c *Cache[K, V]) encode(text string, it *item[V], tokens string) write {
 		w.life = 0
 		return w
 	}
-	data, err := c.format.make(&rec, func(dst []byte) ([]byte, error) { return c.cfg.Codec.Encode(dst, it.value) })
+	data, err := c.format.make(dst, &rec, func(dst []byte) ([]byte, error) { return c.cfg.Codec.Encode(dst, it.value) })
 	switch {
 	case errors.Is(err, errTooLarge):
 		w.life, w.err = 0, err

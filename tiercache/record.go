@@ -122,8 +122,14 @@ type format struct {
 	usual atomic.Int64 // bytes of a payload, about
 }
 
-// room is how many bytes a payload is going to need, about.
-func (f *format) room() int { return max(64, int(f.usual.Load())) }
+// size is how many bytes a record is going to have, about.
+func (f *format) size(r *record) int {
+	size := headerBytes + len(r.tokens) + len(r.key) + max(64, int(f.usual.Load())) + trailerBytes
+	if f.signer != nil {
+		size += signatureBytes
+	}
+	return size
+}
 
 // wrote notes how many bytes it needed. What is usual follows larger ones at once, and smaller ones slowly.
 func (f *format) wrote(n int) {
@@ -136,13 +142,11 @@ func (f *format) wrote(n int) {
 // mostUsual bounds what is set aside for one payload before its size is known.
 const mostUsual = 4096
 
-// make returns the record as it stands in Redis; encode appends the payload. It fails with encode's error or with errTooLarge.
-func (f *format) make(r *record, encode func([]byte) ([]byte, error)) ([]byte, error) {
-	signature := 0
-	if f.signer != nil {
-		signature = signatureBytes
+// make appends the record as it stands in Redis to dst, which is empty; encode appends the payload. It fails with encode's error or with errTooLarge.
+func (f *format) make(dst []byte, r *record, encode func([]byte) ([]byte, error)) ([]byte, error) {
+	if dst == nil {
+		dst = make([]byte, 0, f.size(r))
 	}
-	dst := make([]byte, 0, headerBytes+len(r.tokens)+len(r.key)+f.room()+signature+trailerBytes)
 	dst = append(dst, recordMagic...)
 	dst = append(dst, r.kind, markNone, packedNone, unsigned)
 	dst = append(dst, r.codec...)

@@ -18,7 +18,7 @@ func sample(tb testing.TB, key, payload string) []byte {
 		kind: kindValue, codec: "string  ", id: 0xfeedface, version: 3, key: key,
 		fresh: time.Hour, stale: time.Minute, age: time.Second,
 	}
-	data, err := plain.make(&rec, func(dst []byte) ([]byte, error) { return append(dst, payload...), nil })
+	data, err := plain.make(nil, &rec, func(dst []byte) ([]byte, error) { return append(dst, payload...), nil })
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -337,10 +337,12 @@ const warmPatience = 10
 // fillAbsent is a warm write: it stores under keys that are absent, and over what is older.
 func (m *remote) fillAbsent(ctx context.Context, since *serverTime, writes []write) ([]error, error) {
 	began := make([]int64, len(writes)) // 0: its master is another one than when the run began
-	for i, w := range writes {
-		began[i], _ = since.of(ctx, m.r.client, m.ns.value(w.text))
+	names := make([]string, len(writes))
+	for i := range writes {
+		names[i] = m.ns.value(writes[i].text)
+		began[i], _ = since.of(ctx, m.r.client, names[i])
 	}
-	key := func(i int) string { return m.ns.value(writes[i].text) }
+	key := func(i int) string { return names[i] }
 	failed := func(err error) error { return err }
 	errs := doEach(ctx, m.r, keyed[error]{len(writes), key, warmPatience * m.r.cfg.Timeout, failed}, func(ctx context.Context, at []int) ([]error, error) {
 		pipe := m.r.client.Pipeline()

@@ -26,7 +26,7 @@ const (
 func signedSample(t *testing.T, f *format) []byte {
 	t.Helper()
 	rec := record{kind: kindValue, codec: "string  ", id: 7, key: "key", tokens: "abc \n", fresh: maxLife}
-	data, err := f.make(&rec, func(dst []byte) ([]byte, error) { return append(dst, "payload"...), nil })
+	data, err := f.make(nil, &rec, func(dst []byte) ([]byte, error) { return append(dst, "payload"...), nil })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,6 +34,8 @@ type warming[K comparable, V any] struct {
 	spare  []warmEntry[K, V]
 	writes []write
 	states []warmKey
+	arena  arena // of the batch's records
+	idle   arena // of one that has arrived
 	keys   map[K]*warmKey
 	room   int64
 	soon   int64 // the first of those that are in memory is fresh until then
@@ -273,7 +275,8 @@ func (w *warming[K, V]) prepare(key K, value V, state *warmKey) (e warmEntry[K, 
 		}
 		joined = joinTokens(tokens, it.tags)
 	}
-	e.write = c.encode(text, it, joined)
+	e.write = c.encodeInto(w.arena.rest(), text, it, joined)
+	w.arena.take(e.write.record)
 	if e.write.err == nil && e.write.life == 0 {
 		return e, errOutlived
 	}

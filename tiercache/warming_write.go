@@ -16,16 +16,37 @@ const mostFlying = 2
 
 // sending is a batch on its way to Redis.
 type sending[K comparable, V any] struct {
-	batch []warmEntry[K, V]
-	done  chan struct{} // closed when Redis has answered
-	errs  []error       // of each entry
-	err   error         // why none of the last ones was written
+	batch   []warmEntry[K, V]
+	records arena
+	done    chan struct{} // closed when Redis has answered
+	errs    []error       // of each entry
+	err     error         // why none of the last ones was written
+}
+
+// arena is where the records of a batch stand, one behind the other. It is used again for another batch once Redis has answered all of them: an operation that was given up may
+// still be reading its own.
+type arena []byte
+
+// rest is what is left of it; a record that finds no room there has an array of its own.
+func (a arena) rest() []byte {
+	if cap(a) == 0 {
+		return nil
+	}
+	return a[len(a):]
+}
+
+// take notes that the rest begins with a record, if it stands there.
+func (a *arena) take(record []byte) {
+	if n := len(*a) + len(record); n <= cap(*a) {
+		*a = (*a)[:n]
+	}
 }
 
 // flush writes the batch to both tiers; of Redis's answer the next flush hears.
 func (w *warming[K, V]) flush() error {
-	batch := w.batch
+	batch, records := w.batch, w.arena
 	w.batch, w.bytes = nil, 0
+	w.arena = nil
 	for _, e := range batch {
 		e.state.queued = 0
 	}
@@ -39,7 +60,10 @@ func (w *warming[K, V]) flush() error {
 			room = 0 // of two versions of a key the later one has to arrive later
 		}
 		arrived := w.arrivals(room)
-		w.send(batch)
+		if w.arena, w.idle = w.idle, nil; w.arena == nil && len(batch) >= batchKeys/2 { // there are more to come
+			w.arena = make(arena, 0, batchBytes)
+		}
+		w.send(batch, records)
 		return cmp.Or(w.landAll(arrived), w.ctx.Err())
 	}
 	for i := range batch { // memory alone decides
@@ -88,11 +112,11 @@ func (w *warming[K, V]) ended(batch []warmEntry[K, V]) bool {
 }
 
 // send begins to write a batch to Redis.
-func (w *warming[K, V]) send(batch []warmEntry[K, V]) {
+func (w *warming[K, V]) send(batch []warmEntry[K, V], records arena) {
 	if len(batch) == 0 {
 		return
 	}
-	s := &sending[K, V]{batch: batch, done: make(chan struct{})}
+	s := &sending[K, V]{batch: batch, records: records, done: make(chan struct{})}
 	writes := slices.Grow(w.writes, len(batch))
 	w.writes = nil
 	for i := range batch {
@@ -165,6 +189,7 @@ func (w *warming[K, V]) arrival() *sending[K, V] {
 	if s.err != nil {
 		w.redis = fmt.Errorf("%w: not all entries reached Redis: %w", ErrDegraded, s.err)
 	}
+	answered := s.err == nil
 	for i := range s.batch {
 		e := &s.batch[i]
 		e.state.flying = false
@@ -180,7 +205,11 @@ func (w *warming[K, V]) arrival() *sending[K, V] {
 		default:
 			e.becomes(warmFailed)
 			w.redis = fmt.Errorf("%w: not all entries reached Redis: %w", ErrDegraded, err)
+			answered = false
 		}
+	}
+	if answered {
+		w.idle = s.records[:0]
 	}
 	w.awaitConfirmation(s.batch)
 	return s

@@ -25,6 +25,7 @@ type result struct {
 	Machine figures.Machine `json:"machine"`
 	Redis   string          `json:"redis"`
 	Rows    []row           `json:"rows"`
+	Heap    uint64          `json:"warm_run_heap_bytes"` // by which it grew at most, garbage included
 }
 
 // row is one comparison.
@@ -74,6 +75,7 @@ func measure(tb redistest.TB, cfg config) (result, error) {
 		}
 		res.Rows = append(res.Rows, r)
 	}
+	res.Heap = stand.heap
 	return res, nil
 }
 

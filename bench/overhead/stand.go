@@ -35,7 +35,8 @@ type stand struct {
 	misses *tiercache.Cache[string, string]
 	keys   []string
 	loads  int
-	next   int // of keys that nobody has used
+	next   int    // of keys that nobody has used
+	heap   uint64 // by how many bytes the heap grew at most in a warm run
 	heard  *redis.PubSub
 }
 
@@ -247,7 +248,9 @@ func (s *stand) warm(ctx context.Context, n int) (err error) {
 	if err != nil {
 		return err
 	}
+	heap := watchHeap()
 	res, err := c.Warm(ctx)
+	s.heap = max(s.heap, heap.grown())
 	if err != nil || res[0].Memory != n || res[0].Redis != n {
 		return fmt.Errorf("%+v: %w", res, err)
 	}
