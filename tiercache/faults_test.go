@@ -62,9 +62,21 @@ func TestFault_redisAbsentThenThere(t *testing.T) {
 	}
 }
 
+// Whether a client heeds contexts by itself or not, an operation ends in time.
 func TestFault_redisFrozen(t *testing.T) {
+	for _, punctual := range []bool{false, true} {
+		t.Run(fmt.Sprintf("punctual %v", punctual), func(t *testing.T) { redisFrozen(t, punctual) })
+	}
+}
+
+func redisFrozen(t *testing.T, punctual bool) { //nolint:revive // it is an option of the client
+	t.Helper()
 	server := redistest.Start(t)
-	r := defaultNode(t, server)
+	r, err := tiercache.NewRedis(server.Client(func(o *redis.Options) { o.ContextTimeoutEnabled = punctual }), tiercache.RedisConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closing(t, r) })
 	s := new(source)
 	c := newCache(t, tiercache.Config[string, string]{Name: "c", TTL: time.Minute, Load: s.load, Redis: r})
 	read(t, c, "v1", tiercache.FromSource)

@@ -276,15 +276,18 @@ func TestFlight_oneLoadAFleet(t *testing.T) {
 			server := redistest.Start(t)
 			var loads atomic.Int64
 			var wg sync.WaitGroup
+			var nodes []*tiercache.Cache[string, string]
 			for range 2 {
-				c := newCache(t, tiercache.Config[string, string]{
+				nodes = append(nodes, newCache(t, tiercache.Config[string, string]{
 					Name: "c", TTL: time.Minute, Redis: newRedis(t, server),
 					LoadMany: func(ctx context.Context, keys []string) (map[string]string, error) {
 						loads.Add(int64(len(keys)))
 						<-time.After(50 * time.Millisecond)
 						return map[string]string{"a": "A", "b": "B"}, nil
 					},
-				})
+				}))
+			}
+			for _, c := range nodes {
 				for range 20 {
 					wg.Go(func() {
 						if !many {

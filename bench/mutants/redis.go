@@ -26,7 +26,11 @@ func redisGuards() []mutant {
 		},
 		{
 			guard: "one load a fleet", file: "tiercache/remote.go",
-			old: `return m.lease(ctx, texts, token, "NX")`, new: `return m.lease(ctx, texts, token, "")`, test: "TestFlight_oneLoadAFleet",
+			old: `return m.lease(ctx, texts, token, "NX", false)`, new: `return m.lease(ctx, texts, token, "", false)`, test: "TestFlight_oneLoadAFleet",
+		},
+		{
+			guard: "who waits for a lease does not take it", file: "tiercache/remote.go",
+			old: `return m.lease(ctx, texts, token, "NX", true)`, new: `return m.lease(ctx, texts, token, "", true)`, test: "TestFlight_oneLoadAFleet",
 		},
 		{
 			guard: "PTTL goes before GET", file: "tiercache/remote.go",
@@ -45,7 +49,7 @@ func redisGuards() []mutant {
 		},
 		{
 			guard: "a retried request for a lease knows its own token", file: "tiercache/remote.go",
-			old: "(sets[j].Err() == nil || holder == token)", new: "sets[j].Err() == nil",
+			old: "if holder == token && f.err == nil {", new: "if false {",
 			test: "TestLease_aRetry",
 		},
 		{
@@ -100,7 +104,7 @@ func redisGuards() []mutant {
 		},
 		{
 			guard: "an operation has a deadline of its own", file: "tiercache/operation.go",
-			old: "\tbounded, cancel := context.WithTimeout(ctx, bound)\n\tdefer cancel()\n\tvalue, err := unpanicked", new: "\tbounded, cancel := context.WithCancel(ctx)\n\tdefer cancel()\n\tvalue, err := unpanicked",
+			old: "bounded, cancel := r.deadlines.within(ctx, bound)", new: "bounded, cancel := context.WithCancel(ctx)",
 			test: "TestFault_redisFrozen",
 		},
 		{
