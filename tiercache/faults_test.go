@@ -69,7 +69,7 @@ func TestFault_redisFrozen(t *testing.T) {
 	}
 }
 
-func redisFrozen(t *testing.T, punctual bool) { //nolint:revive // it is an option of the client
+func redisFrozen(t *testing.T, punctual bool) {
 	t.Helper()
 	server := redistest.Start(t)
 	r, err := tiercache.NewRedis(server.Client(func(o *redis.Options) { o.ContextTimeoutEnabled = punctual }), tiercache.RedisConfig{})

@@ -101,7 +101,7 @@ func TestMemory_readYourWritesAmongWhatEveryoneReads(t *testing.T) {
 				lost++
 			}
 			for j := range min(capacity, 50) {
-				_, _ = c.Get(t.Context(), i-j) //nolint:errcheck // a read of what may be gone
+				_, _ = c.Get(t.Context(), i-j)
 			}
 		}
 		if lost > 0 {

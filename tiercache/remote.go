@@ -148,34 +148,42 @@ func isWrongType(err error) bool { return err != nil && strings.HasPrefix(err.Er
 
 // acquire asks for the leases of many keys and looks the keys up again behind that: what a leader committed before its lease went is seen.
 func (m *remote) acquire(ctx context.Context, texts []string, token string) (held []bool, all []found, err error) {
-	return m.lease(ctx, texts, token, "NX", true)
+	return m.lease(ctx, texts, token, bid{mode: "NX", who: true})
 }
 
 // claim is acquire that does not ask who holds a lease that it doesn't get.
 func (m *remote) claim(ctx context.Context, texts []string, token string) (held []bool, all []found, err error) {
-	return m.lease(ctx, texts, token, "NX", false)
+	return m.lease(ctx, texts, token, bid{mode: "NX"})
 }
 
 // seize is acquire that takes leases which others hold, too; their commits are refused.
 func (m *remote) seize(ctx context.Context, texts []string, token string) (held []bool, all []found, err error) {
-	return m.lease(ctx, texts, token, "", true)
+	return m.lease(ctx, texts, token, bid{who: true})
 }
 
-func (m *remote) lease(ctx context.Context, texts []string, token, mode string, who bool) (held []bool, all []found, err error) {
-	type leased struct {
-		held bool
-		found
-	}
-	failed := func(err error) leased { return leased{found: notFound(err)} }
-	res := doEach(ctx, m.r, keyed[leased]{len(texts), m.valueOf(texts), m.r.cfg.Timeout, failed}, func(ctx context.Context, at []int) ([]leased, error) {
+// bid is a way to ask for leases.
+type bid struct {
+	mode string // of SET
+	who  bool   // ask who holds them, too
+}
+
+// bidden is what became of one key's bid, beside what stands under the key.
+type bidden struct {
+	held bool
+	found
+}
+
+func (m *remote) lease(ctx context.Context, texts []string, token string, how bid) (held []bool, all []found, err error) {
+	failed := func(err error) bidden { return bidden{found: notFound(err)} }
+	res := doEach(ctx, m.r, keyed[bidden]{len(texts), m.valueOf(texts), m.r.cfg.Timeout, failed}, func(ctx context.Context, at []int) ([]bidden, error) {
 		sets := make([]*redis.StatusCmd, len(at))
 		holders := make([]*redis.StringCmd, len(at))
 		looks := make([]look, len(at))
 		_ = exec(ctx, m.r.client, func(pipe redis.Pipeliner) {
 			for j, i := range at {
 				key := lease(m.ns.value(texts[i]))
-				sets[j] = pipe.SetArgs(ctx, key, token, redis.SetArgs{TTL: m.r.cfg.LeaseLife, Mode: mode})
-				if who {
+				sets[j] = pipe.SetArgs(ctx, key, token, redis.SetArgs{TTL: m.r.cfg.LeaseLife, Mode: how.mode})
+				if how.who {
 					holders[j] = pipe.Get(ctx, key)
 				}
 				looks[j] = m.look(ctx, pipe, texts[i])
@@ -183,22 +191,13 @@ func (m *remote) lease(ctx context.Context, texts []string, token, mode string, 
 		})
 		all, err := m.judge(looks)
 		errs := make([]error, len(at))
-		out := make([]leased, len(at))
+		out := make([]bidden, len(at))
 		for j, f := range all {
 			if err := sets[j].Err(); f.err == nil && err != nil && !errors.Is(err, redis.Nil) {
 				f.err, errs[j] = err, err
 			}
-			out[j] = leased{held: f.err == nil && sets[j].Err() == nil, found: f}
-			if !who {
-				continue
-			}
-			holder, err := holders[j].Result()
-			if holder == token && f.err == nil { // the pipeline may have been sent twice: then the lease is taken, by us
-				out[j].held = true
-			}
-			if mark, ok := strings.CutPrefix(holder, backOffMark); ok {
-				out[j].backOff = mark
-			} else if isWrongType(err) || err == nil && len(holder) != len(token) {
+			out[j] = bidden{held: f.err == nil && sets[j].Err() == nil, found: f}
+			if how.who && out[j].askWho(holders[j], token) {
 				m.r.client.Del(ctx, lease(m.ns.value(texts[at[j]]))) // no lease of ours, and it need not ever end
 			}
 		}
@@ -212,6 +211,19 @@ func (m *remote) lease(ctx context.Context, texts []string, token, mode string, 
 		held[i], all[i] = res[i].held, res[i].found
 	}
 	return held, all, noneFound(all)
+}
+
+// askWho notes who holds the lease. It says whether what stands there is none.
+func (b *bidden) askWho(cmd *redis.StringCmd, token string) (alien bool) {
+	holder, err := cmd.Result()
+	if holder == token && b.err == nil { // the pipeline may have been sent twice: then the lease is taken, by us
+		b.held = true
+	}
+	if mark, ok := strings.CutPrefix(holder, backOffMark); ok {
+		b.backOff = mark
+		return false
+	}
+	return isWrongType(err) || err == nil && len(holder) != len(token)
 }
 
 // write is one record on its way to Redis.

@@ -192,7 +192,7 @@ type call[K comparable, V any] struct {
 func (l *loading[K, V]) begin(ctx context.Context, fls []*flight[K, V], fn func(context.Context) error) *call[K, V] {
 	c := l.c
 	cl := &call[K, V]{l: l, fls: fls, began: time.Now(), done: make(chan error, 1)}
-	ctx, cl.end = context.WithTimeout(boundContext{c.stopped, ctx}, c.cfg.LoadTimeout)
+	ctx, cl.end = context.WithTimeout(boundContext{c.stopped, ctx}, c.cfg.LoadTimeout) //nolint:contextcheck // it has the values of ctx, and ends with the cache
 	cl.ctx = ctx
 	if !c.tasks.enter() { // the loader is waited for by Close beyond its cut-off
 		cl.done <- ErrClosed

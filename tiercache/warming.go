@@ -276,7 +276,7 @@ func (w *warming[K, V]) prepare(key K, value V, state *warmKey) (e warmEntry[K, 
 		joined = joinTokens(tokens, it.tags)
 	}
 	e.write = c.encodeInto(w.arena.rest(), text, it, joined)
-	w.arena.take(e.write.record)
+	w.arena = w.arena.with(e.write.record)
 	if e.write.err == nil && e.write.life == 0 {
 		return e, errOutlived
 	}

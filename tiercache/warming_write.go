@@ -35,11 +35,12 @@ func (a arena) rest() []byte {
 	return a[len(a):]
 }
 
-// take notes that the rest begins with a record, if it stands there.
-func (a *arena) take(record []byte) {
-	if n := len(*a) + len(record); n <= cap(*a) {
-		*a = (*a)[:n]
+// with is the arena and a record at the beginning of what was left of it, if it stands there.
+func (a arena) with(record []byte) arena {
+	if n := len(a) + len(record); n <= cap(a) {
+		return a[:n]
 	}
+	return a
 }
 
 // flush writes the batch to both tiers; of Redis's answer the next flush hears.

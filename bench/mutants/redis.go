@@ -26,11 +26,11 @@ func redisGuards() []mutant {
 		},
 		{
 			guard: "one load a fleet", file: "tiercache/remote.go",
-			old: `return m.lease(ctx, texts, token, "NX", false)`, new: `return m.lease(ctx, texts, token, "", false)`, test: "TestFlight_oneLoadAFleet",
+			old: `bid{mode: "NX"})`, new: `bid{})`, test: "TestFlight_oneLoadAFleet",
 		},
 		{
 			guard: "who waits for a lease does not take it", file: "tiercache/remote.go",
-			old: `return m.lease(ctx, texts, token, "NX", true)`, new: `return m.lease(ctx, texts, token, "", true)`, test: "TestFlight_oneLoadAFleet",
+			old: `bid{mode: "NX", who: true})`, new: `bid{who: true})`, test: "TestFlight_oneLoadAFleet",
 		},
 		{
 			guard: "PTTL goes before GET", file: "tiercache/remote.go",
@@ -49,7 +49,7 @@ func redisGuards() []mutant {
 		},
 		{
 			guard: "a retried request for a lease knows its own token", file: "tiercache/remote.go",
-			old: "if holder == token && f.err == nil {", new: "if false {",
+			old: "if holder == token && b.err == nil {", new: "if false {",
 			test: "TestLease_aRetry",
 		},
 		{
