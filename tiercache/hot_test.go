@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/warmcache/warmcache/internal/redistest"
 	"github.com/warmcache/warmcache/tiercache"
@@ -489,13 +490,39 @@ func TestHot_leastPrivilege(t *testing.T) {
 func TestHot_cluster(t *testing.T) {
 	t.Parallel()
 	group := redistest.Cluster(t)
-	node := func() *tiercache.Cache[string, string] {
-		r, err := tiercache.NewRedis(group.Client(), tiercache.RedisConfig{Timeout: 5 * time.Second})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { closing(t, r) })
-		return learning(t, r, new(catalogue))
+	sharesHot(t, learningOver(t, group.Client()), learningOver(t, group.Client()))
+}
+
+// What was learned is on the next master, too.
+func TestHot_sentinel(t *testing.T) {
+	t.Parallel()
+	group := redistest.Sentinel(t)
+	client := group.Client()
+	a, b := learningOver(t, client), learningOver(t, group.Client())
+	sharesHot(t, a, b)
+	before, err := b.Hot(t.Context(), 3)
+	if err != nil || len(before) == 0 {
+		t.Fatal(before, err)
 	}
-	sharesHot(t, node(), node())
+	if n, err := client.Wait(t.Context(), 1, 5*time.Second).Result(); err != nil || n < 1 { // a replica has it
+		t.Fatal(n, err)
+	}
+	group.Promoted(group.KillMaster())
+	redistest.Eventually(t, 30*time.Second, func() error {
+		after, err := b.Hot(t.Context(), 3)
+		if err == nil && (len(after) != len(before) || after[0].Key != before[0].Key) {
+			err = fmt.Errorf("%v, before %v", after, before)
+		}
+		return err
+	})
+}
+
+func learningOver(t *testing.T, client redis.UniversalClient) *tiercache.Cache[string, string] {
+	t.Helper()
+	r, err := tiercache.NewRedis(client, tiercache.RedisConfig{Timeout: 5 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closing(t, r) })
+	return learning(t, r, new(catalogue))
 }
