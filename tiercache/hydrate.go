@@ -10,8 +10,8 @@ import (
 )
 
 // Hydrate fills memory from Redis with the keys given in their text form, most wanted first, as far as there is room. Keys that Redis does not hold, or holds
-// as expired, are left to demand: Hydrate never asks the source. While the caches of this Redis answer reads it takes small batches with pauses between them, so that those go on
-// as before; else it is as quick as it can be.
+// as expired, are left to demand: Hydrate never asks the source. While caches of this process answer reads it takes small batches with pauses between them, so that those
+// go on as before; else it is as quick as it can be.
 //
 // Of the options it heeds Room, Stored, Task and Age. In the result Emitted counts the keys, Memory those that are readable in memory afterwards, SkippedFresh those
 // of them that were left as they were, SkippedRoom those for which there was no room, Refused those that were invalidated meanwhile, and Failed those whose text form is no

@@ -17,14 +17,14 @@ const mostFlying = 2
 // sending is a batch on its way to Redis.
 type sending[K comparable, V any] struct {
 	batch   []warmEntry[K, V]
+	writes  []write
 	records arena
 	done    chan struct{} // closed when Redis has answered
 	errs    []error       // of each entry
 	err     error         // why none of the last ones was written
 }
 
-// arena is where the records of a batch stand, one behind the other. It is used again for another batch once Redis has answered all of them: an operation that was given up may
-// still be reading its own.
+// arena is where the records of a batch stand, one behind the other. It is used again for another batch once Redis has answered all of them.
 type arena []byte
 
 // rest is what is left of it; a record that finds no room there has an array of its own.
@@ -126,14 +126,13 @@ func (w *warming[K, V]) send(batch []warmEntry[K, V], records arena) {
 		e.write.over = e.state.id
 		writes = append(writes, e.write)
 	}
+	s.writes = writes
 	w.flying = append(w.flying, s)
 	go func() { // arrivals wait for it, and the end of the run for them
 		s.errs, s.err = w.toRedis(writes)
 		close(s.done)
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		clear(writes)
-		w.writes = writes[:0]
 		for len(w.flying) > 0 && w.flying[0].arrived() {
 			_ = w.land(w.arrival()) // where it fails, emit says so
 		}
@@ -209,8 +208,10 @@ func (w *warming[K, V]) arrival() *sending[K, V] {
 			answered = false
 		}
 	}
-	if answered {
+	if answered { // else an operation that was given up may still be reading them
 		w.idle = s.records[:0]
+		clear(s.writes)
+		w.writes = s.writes[:0]
 	}
 	w.awaitConfirmation(s.batch)
 	return s
