@@ -395,3 +395,41 @@ func TestClear_looksForNoKeys(t *testing.T) {
 		}
 	}
 }
+
+// Of two that wait for another node's load the first, who boarded the flight, gives up. The second has its value all the same.
+func TestLease_whoWaitsForAnotherNodeIsNotBoundToWhoCameFirst(t *testing.T) {
+	server := redistest.Start(t)
+	s := &sourceScript{value: "v"}
+	a := node(t, server, tiercache.Config[string, string]{Load: s.load})
+	b := node(t, server, tiercache.Config[string, string]{Load: func(context.Context, string) (string, error) {
+		return "", errors.New("another node has the lease")
+	}})
+	begun, open := s.stop()
+	var wg sync.WaitGroup
+	wg.Go(func() { get(t, a, "k", "v") })
+	<-begun
+	first, cancel := context.WithCancel(t.Context())
+	wg.Go(func() {
+		if _, err := b.Get(first, "k"); !errors.Is(err, context.Canceled) {
+			t.Errorf("the first: %v, want canceled", err)
+		}
+	})
+	redistest.Eventually(t, 10*time.Second, func() error {
+		if e, err := b.Explain(t.Context(), "k"); err != nil || !e.Source.Loading {
+			return fmt.Errorf("nobody waits: %+v, %w", e.Source, err)
+		}
+		return nil
+	})
+	joined := b.Stats().Joined
+	wg.Go(func() { get(t, b, "k", "v") })
+	redistest.Eventually(t, 10*time.Second, func() error {
+		if b.Stats().Joined == joined {
+			return errors.New("nobody has joined")
+		}
+		return nil
+	})
+	cancel()
+	<-time.After(150 * time.Millisecond) // longer than the pause between two looks after the other's lease
+	open()
+	wg.Wait()
+}

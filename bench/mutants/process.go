@@ -112,9 +112,9 @@ func processGuards() []mutant {
 			test: "TestGetMany_partial",
 		},
 		{
-			guard: "a load is detached from its first caller", file: "tiercache/load.go",
+			guard: "a flight is detached from its first caller", file: "tiercache/load.go",
 			old: "leadContext{context.WithoutCancel(ctx), fls[0].lead}", new: "leadContext{ctx, fls[0].lead}",
-			test: "TestFlight_aCallerThatCancels",
+			test: "TestLease_whoWaitsForAnotherNodeIsNotBoundToWhoCameFirst",
 		},
 		{
 			guard: "Goexit of a loader is an error", file: "tiercache/source.go",
