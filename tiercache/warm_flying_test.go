@@ -3,8 +3,12 @@ package tiercache_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"strconv"
 	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/warmcache/warmcache/internal/redistest"
 	"github.com/warmcache/warmcache/tiercache"
@@ -70,4 +74,29 @@ func TestWarm_whatWasUnderWayWhenTheRunWasHaltedIsTakenBack(t *testing.T) {
 			t.Errorf("%v stands in Redis", key)
 		}
 	}
+}
+
+// A hook of the client ends the goroutine that sends a batch: the run ends all the same, and says so.
+func TestWarm_aHookThatEndsTheGoroutineHoldsNoRun(t *testing.T) {
+	bubble(t, func(t *testing.T, m *redistest.InMemory) {
+		r := hookedNode(t, m, before(func(_ context.Context, cmds []redis.Cmder) error {
+			if saying(cmds, "WC01V") {
+				runtime.Goexit()
+			}
+			return nil
+		}))
+		c := newCache(t, tiercache.Config[string, string]{Name: "things", TTL: time.Minute, Redis: r})
+		register(t, c, tiercache.Loader[string, string]{Load: func(_ context.Context, emit func(string, string) error) error {
+			for i := range 3 * full {
+				if err := emit(strconv.Itoa(i), "v"); err != nil {
+					return err
+				}
+			}
+			return nil
+		}})
+		res, err := c.Warm(t.Context())
+		if !errors.Is(err, tiercache.ErrDegraded) || !errors.Is(err, tiercache.ErrGoexit) || len(res) != 1 || res[0].Memory != 3*full || res[0].Redis != 0 {
+			t.Errorf("%+v, %v; want it degraded by the Goexit, with memory filled", res, err)
+		}
+	})
 }

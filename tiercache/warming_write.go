@@ -127,10 +127,13 @@ func (w *warming[K, V]) send(batch []warmEntry[K, V], records arena) {
 		writes = append(writes, e.write)
 	}
 	s.writes = writes
+	s.errs, s.err = slices.Repeat([]error{ErrGoexit}, len(writes)), ErrGoexit // stand if a hook of the client ends the goroutine
 	w.flying = append(w.flying, s)
 	go func() { // arrivals wait for it, and the end of the run for them
-		s.errs, s.err = w.toRedis(writes)
-		close(s.done)
+		func() {
+			defer close(s.done)
+			s.errs, s.err = w.toRedis(writes)
+		}()
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		for len(w.flying) > 0 && w.flying[0].arrived() {

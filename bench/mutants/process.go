@@ -147,6 +147,11 @@ func processGuards() []mutant {
 			old: "	w.c.disown(context.WithoutCancel(w.ctx), own)\n", new: "	if w.halt == nil {\n\t\tw.c.disown(context.WithoutCancel(w.ctx), own)\n\t}\n", test: "TestWarm_whatWasUnderWayWhenTheRunWasHaltedIsTakenBack",
 		},
 		{
+			guard: "a hook that ends the goroutine holds no warm run", file: "tiercache/warming_write.go",
+			old: "\t\t\tdefer close(s.done)\n\t\t\ts.errs, s.err = w.toRedis(writes)\n", new: "\t\t\ts.errs, s.err = w.toRedis(writes)\n\t\t\tclose(s.done)\n",
+			test: "TestWarm_aHookThatEndsTheGoroutineHoldsNoRun",
+		},
+		{
 			guard: "a hydration is polite beside reads", file: "tiercache/manners.go",
 			old: "if answered != m.last {", new: "if false {", test: "TestManners",
 		},
