@@ -9,7 +9,7 @@ import (
 // fresh says whether the item may be served as it is: its time is not over, nothing has ended it, and this process hears of what others end. Where it does
 // not, memory is trusted for DegradedTTL.
 func (c *Cache[K, V]) fresh(it *item[V], now int64) bool {
-	if now >= it.fresh || it.epoch != c.epoch.Load() || !c.tokens.stand(it.tags, it.count) {
+	if now >= it.fresh || it.epoch != c.epoch.Load() || !c.tokens.stand(it.tags) {
 		return false
 	}
 	return c.redis == nil || now < c.redis.channel.trust.Load() || now < it.filled+int64(c.cfg.DegradedTTL)
@@ -17,7 +17,7 @@ func (c *Cache[K, V]) fresh(it *item[V], now int64) bool {
 
 // servable says whether the item may be served stale. Of what was ended by Clear or a tag that is never so; of what only must be validated, it is.
 func (c *Cache[K, V]) servable(it *item[V], now int64) bool {
-	return it != nil && !it.absent && c.cfg.StaleFor > 0 && now < it.dead && it.epoch > c.floor.Load() && c.tokens.stand(it.tags, it.count)
+	return it != nil && !it.absent && c.cfg.StaleFor > 0 && now < it.dead && it.epoch > c.floor.Load() && c.tokens.stand(it.tags)
 }
 
 // sight is the state of the cache before a look at Redis or at the source. What is found behind it is valid as of then.
@@ -32,7 +32,10 @@ func (c *Cache[K, V]) sight() sight {
 
 // stamp notes on an item, before anybody else sees it, the sight behind which it was found.
 func (it *item[V]) stamp(s sight) *item[V] {
-	it.epoch, it.count = s.epoch, s.count
+	it.epoch = s.epoch
+	if it.tags != nil {
+		it.tags.count = s.count
+	}
 	return it
 }
 

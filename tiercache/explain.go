@@ -133,13 +133,13 @@ func (c *Cache[K, V]) memoryState(it *item[V], now int64) MemoryState {
 	}
 	left := func(until int64) time.Duration { return time.Duration(max(0, until-now)) }
 	m.Present, m.NotFound, m.ID, m.Age = true, it.absent, idText(it.id), time.Duration(max(0, now-it.read))
-	m.FreshFor, m.StaleFor, m.BackOff = left(it.fresh), left(it.dead), left(it.retry.Load())
-	m.EpochValid, m.TagsValid = it.epoch == c.epoch.Load(), c.tokens.stand(it.tags, it.count)
+	m.FreshFor, m.StaleFor, m.BackOff = left(it.fresh), left(it.dead), left(it.backedOff())
+	m.EpochValid, m.TagsValid = it.epoch == c.epoch.Load(), c.tokens.stand(it.tags)
 	if !m.Trusted {
 		m.DegradedFor = left(it.filled + int64(c.cfg.DegradedTTL))
 	}
 	m.Fresh, m.Servable = c.fresh(it, now), c.servable(it, now)
-	if at := it.refresh.Load(); m.Fresh && at != 0 {
+	if at := it.due.Load(); m.Fresh && at > 0 {
 		m.RefreshDue = now >= at
 	}
 	return m
@@ -183,7 +183,7 @@ func (c *Cache[K, V]) redisState(ctx context.Context, text string, seen sight) *
 	s.Packed = map[byte]string{packedS2: S2.String(), packedZstd: Zstd.String()}[f.record.packed]
 	s.Age, s.FreshFor, s.StaleFor = f.age(), f.fresh(), max(0, time.Duration(it.dead-now))
 	s.Valid = c.current(f, at.tokens)
-	s.Outdated = c.ledger.outdated(text, it.tags, it.read)
+	s.Outdated = c.ledger.outdated(text, it.tagNames(), it.read)
 	s.Fresh = s.FreshFor > 0 && s.Valid && !s.Outdated
 	s.Servable = s.Valid && !s.Outdated && c.servable(it, now)
 	return s

@@ -16,25 +16,50 @@ import (
 // The order of the fields is what a hit costs once the entries don't fit into the processor's cache: what every hit looks at comes first, in one cache line
 // where the value is a word or two.
 type item[V any] struct {
-	value   V
-	fresh   int64        // not fresh from here on, be it for MemoryTTL's sake
-	epoch   uint64       // the cache's, before it was looked for
-	refresh atomic.Int64 // a read after this triggers a background refresh; never if 0
-	absent  bool         // the source said ErrNotFound
-	useful  atomic.Bool  // it has been counted at warmed, as read or as gone unread
-	tags    []string     // canonical
+	value  V
+	fresh  int64        // not fresh from here on, be it for MemoryTTL's sake
+	epoch  uint64       // the cache's, before it was looked for
+	due    atomic.Int64 // above 0: a read from then on triggers a background refresh; below 0: see backOff
+	absent bool         // the source said ErrNotFound
+	useful atomic.Bool  // it has been counted at warmed, as read or as gone unread
+	tags   *tagged      // nil: it has none
 
-	warmed *tally       // of the task whose run brought this; else nil
-	count  uint64       // of tag invalidations, before it was looked for
-	filled int64        // when it came into this process
-	dead   int64        // not even stale from here on
-	retry  atomic.Int64 // until then nobody tries to replace it: a load of it has just failed
+	warmed *tally // of the task whose run brought this; else nil
+	filled int64  // when it came into this process
+	dead   int64  // not even stale from here on
 
 	id   uint64 // of the record, the same in both tiers
 	read int64  // when the source read began, on the memory's clock
 	ttl  int64  // how long it is fresh by its own right, from then on
 	rank uint32 // among what its warm-up brought, from 0: the lower, the more it is wanted
 }
+
+// tagged is the tags of an item. It never changes once the item is seen.
+type tagged struct {
+	names []string // canonical
+	count uint64   // of tag invalidations, before the item was looked for
+}
+
+func taggedBy(names []string) *tagged {
+	if len(names) == 0 {
+		return nil
+	}
+	return &tagged{names: names}
+}
+
+// tagNames is the item's tags.
+func (it *item[V]) tagNames() []string {
+	if it.tags == nil {
+		return nil
+	}
+	return it.tags.names
+}
+
+// backOff keeps everybody from trying to replace the item until then: a load of it has just failed.
+func (it *item[V]) backOff(until int64) { it.due.Store(-until) }
+
+// backedOff is until when nobody tries to replace the item; 0: somebody may.
+func (it *item[V]) backedOff() int64 { return max(0, -it.due.Load()) }
 
 // newItem is a version of a value whose source read began at read. It takes the value over. A ttl of zero is the cache's, or Expiry's.
 func (c *Cache[K, V]) newItem(key K, value V, read int64, ttl time.Duration) *item[V] {
@@ -45,7 +70,7 @@ func (c *Cache[K, V]) newItem(key K, value V, read int64, ttl time.Duration) *it
 		ttl = c.cfg.TTL
 	}
 	ttl = c.jitter(min(ttl, maxLife))
-	it := &item[V]{value: value, id: rand.Uint64(), read: read, ttl: int64(ttl), tags: c.tagsOf(key, value, nil)}
+	it := &item[V]{value: value, id: rand.Uint64(), read: read, ttl: int64(ttl), tags: taggedBy(c.tagsOf(key, value, nil))}
 	now := c.memory.clock.now()
 	it.filled = now
 	it.fresh = min(read+int64(ttl), now+int64(c.cfg.MemoryTTL))
@@ -54,7 +79,7 @@ func (c *Cache[K, V]) newItem(key K, value V, read int64, ttl time.Duration) *it
 		it.dead = read + int64(ttl) + int64(c.cfg.StaleFor)
 	}
 	if c.cfg.RefreshAt > 0 {
-		it.refresh.Store(read + int64(float64(ttl)*c.cfg.RefreshAt))
+		it.due.Store(read + int64(float64(ttl)*c.cfg.RefreshAt))
 	}
 	return it
 }
@@ -108,7 +133,7 @@ func (c *Cache[K, V]) interpret(got *found, now int64, seen sight) (*item[V], *c
 		}
 	}
 	it := &item[V]{value: value, absent: rec.kind == kindAbsent, id: rec.id, read: now - int64(got.age()), ttl: int64(rec.fresh)}
-	it.tags = got.tags()
+	it.tags = taggedBy(got.tags())
 	it.stamp(seen)
 	it.fresh = now + int64(min(got.fresh(), c.cfg.MemoryTTL))
 	it.dead = it.fresh
@@ -116,7 +141,7 @@ func (c *Cache[K, V]) interpret(got *found, now int64, seen sight) (*item[V], *c
 		it.dead = now + int64(min(got.left, got.fresh()+c.cfg.StaleFor))
 	}
 	if c.cfg.RefreshAt > 0 && !it.absent {
-		it.refresh.Store(it.read + int64(float64(it.ttl)*c.cfg.RefreshAt))
+		it.due.Store(it.read + int64(float64(it.ttl)*c.cfg.RefreshAt))
 	}
 	return it, nil
 }

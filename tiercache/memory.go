@@ -19,7 +19,7 @@ import (
 //	   └─────────────────────┘
 //
 // and leaves the index where Ristretto does not admit it, or gives it up unread. The window is a share of the capacity in order of age: a writer
-// sees its own write also in a full cache, where Ristretto would turn a newcomer away. The share follows the hit ratio, see climber. The lobby collects a
+// sees its own write also in a full cache, where Ristretto would turn a newcomer away. The share follows who comes back, see ghosts. The lobby collects a
 // batch of what fell out of windows, see feed.
 //
 // A hit only marks its slot, and takes no lock. The marks are counted when somebody wants the slot gone.
@@ -35,12 +35,13 @@ type memory[K comparable, V any] struct {
 	time     hitClock // for hits
 	counters *counters
 	evicted  func(EventKind, []K) // told, off the hit path and under no lock, which entries left; nil: nobody wants to know
-	climber  climber
+	ghosts   ghosts
 
-	balanceMu sync.Mutex   // one at a time moves the border between window and policy
-	room      atomic.Int64 // the window's share of the capacity in each shard
-	main      int64        // Ristretto's; balanceMu guards it
-	batch     int          // how many slots the lobby holds before they are offered
+	balanceMu sync.Mutex    // one at a time moves the border between window and policy
+	share     atomic.Uint64 // the window's share of the capacity that room was made by, as bits of a float64
+	room      atomic.Int64  // the window's in each shard
+	main      int64         // Ristretto's; balanceMu guards it
+	batch     int           // how many slots the lobby holds before they are offered
 
 	lobbyMu   sync.Mutex
 	lobby     []*slot[K, V]
@@ -57,7 +58,7 @@ type memory[K comparable, V any] struct {
 	goneMu sync.Mutex
 	gone   []*slot[K, V] // given up by the policy, still in the index
 
-	wake chan struct{} // there is something in gone, or the climber has moved
+	wake chan struct{} // there is something in gone, or the border is to be moved
 	stop chan struct{}
 	done chan struct{}
 }
@@ -80,6 +81,8 @@ type shard[K comparable, V any] struct {
 type slot[K comparable, V any] struct {
 	key   K
 	reads atomic.Uint32 // since they were last counted, up to mostReads
+
+	refused atomic.Bool // the policy did not admit it when it was last offered
 
 	// guarded by the shard's lock
 	windowed   bool
@@ -116,12 +119,12 @@ func newMemory[K comparable, V any](capacity, frequencies int64, clock clock, co
 		m.shards[i].table.Store(newTable[K, V](0))
 	}
 	m.batch = int(min(max(1, capacity/lobbyShare), mostBatch))
-	m.climber.aim(firstShare)
-	m.climber.begin()
+	m.ghosts.init(min(capacity, frequencies/countersEach))
 	if main := capacity - max(1, int64(firstShare*float64(capacity))); main > 0 {
 		policy, err := ristretto.NewCache(&ristretto.Config[uint64, *slot[K, V]]{
 			NumCounters: frequencies, MaxCost: main, BufferItems: int64(m.batch), IgnoreInternalCost: true,
 			KeyToHash: func(hash uint64) (uint64, uint64) { return hash, 0 },
+			OnReject:  m.onReject,
 			OnExit:    m.onExit,
 		})
 		if err != nil {
@@ -139,8 +142,10 @@ func newMemory[K comparable, V any](capacity, frequencies int64, clock clock, co
 // counters, so that many more would remember for too long.
 func frequencyCounters(capacity int64) int64 {
 	const least, most = 10_000, 1 << 27
-	return min(max(least, capacity*10), most)
+	return min(max(least, capacity*countersEach), most)
 }
+
+const countersEach = 10
 
 // powerOfTwo rounds n down to a power of two between low and high, which are powers of two themselves.
 func powerOfTwo(n int64, low, high int) int {

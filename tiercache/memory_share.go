@@ -2,88 +2,130 @@ package tiercache
 
 import (
 	"math"
+	"math/rand/v2"
 	"slices"
 	"sync/atomic"
 )
 
-// climber finds the window's share of the capacity by hill climbing, as Caffeine does: it takes a step, and goes on in that direction while more
-// reads hit than before the step. Where what is read next is what was read last the share grows, until the memory is an LRU cache; where few keys are
-// read for ever, or a scan passes through, it shrinks, and Ristretto's counters decide.
+// ghosts finds the window's share of the capacity by who comes back. A key that is wanted again after its entry has left is evidence: had the part of
+// the memory that it left been a little larger, it would still be there. One that Ristretto turned away when the window had no more room for it speaks for a
+// larger window; one that Ristretto had kept and gave up speaks for a smaller one. So where what is read next is what was read last the share grows, until the memory is
+// an LRU cache; where few keys are read for ever, or a scan passes through, it shrinks, and Ristretto's counters decide.
 //
-// A step is judged over a few times as many reads as there are entries, over more as the steps become smaller. A hit ratio that jumps is another time of
-// day: then steps are as large as in the beginning.
-type climber struct {
-	target atomic.Uint64 // share, as bits of a float64; the rest is feed's own
-
-	step   float64 // of the share; its sign is the direction
-	rate   float64 // of hits, during the last step
-	period float64 // reads an entry
-
-	hits, reads uint64 // when the step began
+// This is ARC's rule (Megiddo and Modha, ARC: A Self-Tuning, Low Overhead Replacement Cache, FAST 2003): of two parts with as many returns the one that fewer are
+// remembered of counts for more. Unlike ARC's, memory of the departed is short. Who has been gone for long would not have been kept by a little more room: a loop over twice
+// as many keys as fit would else grow the window, in which nothing lasts until its turn comes.
+type ghosts struct {
+	wished   atomic.Uint64 // the share, as bits of a float64
+	returned atomic.Uint64 // how many have come back
+	left     [2]departures
 }
+
+// departures are the hashes of those who have left one part of the memory and not come back, until another one takes their cell.
+type departures struct {
+	cells []atomic.Uint64
+	known atomic.Int64 // cells that are taken
+}
+
+// origin is where an entry was when it left.
+type origin uint8
 
 const (
-	firstShare  = 0.2
-	leastShare  = 0.01
-	mostShare   = 0.95
-	firstStep   = 0.15
-	stepDecay   = 0.95
-	firstPeriod = 2
-	mostPeriod  = 10
-	periodGrows = 1.2
-	leastReads  = 3000 // a rate of fewer is noise
-	jump        = 0.05 // of the hit ratio
+	leftWindow origin = iota
+	leftPolicy
 )
 
-func (cl *climber) share() float64    { return math.Float64frombits(cl.target.Load()) }
-func (cl *climber) aim(share float64) { cl.target.Store(math.Float64bits(share)) }
-func (cl *climber) begin()            { cl.step, cl.period = math.Copysign(firstStep, cl.step), firstPeriod }
+const (
+	firstShare = 0.15
+	leastShare = 0.01
+	mostShare  = 0.95
+	// ghostShare: of each part 1/16 as many departures are known as there are entries.
+	ghostShare = 16
+	// ghostStep is by how many entries, at least, the border moves for each who comes back; by up to ghostWeight times as many where few are known of the part
+	// that they left, and firstSteps times as many where few have come back so far.
+	ghostStep   = 4.
+	ghostWeight = 8.
+	firstSteps  = 4.
+	// borderStep: the border between window and policy follows in steps of 1/128 of the capacity.
+	borderStep = 1. / 128
+)
 
-// climb takes a step where it is time, and says whether it did.
-func (cl *climber) climb(c *counters, capacity int64) bool {
-	hits := c.sum(memoryHits)
-	reads := hits + c.sum(misses) + c.sum(redisHits)
-	n := reads - cl.reads
-	if float64(n) < max(leastReads, cl.period*float64(capacity)) {
-		return false
+// init makes room for a cache of so many entries.
+func (g *ghosts) init(entries int64) {
+	for i := range g.left {
+		g.left[i].cells = make([]atomic.Uint64, powerOfTwo(entries/ghostShare, 2, 1<<24))
 	}
-	rate := float64(hits-cl.hits) / float64(n)
-	change := rate - cl.rate
-	cl.hits, cl.reads, cl.rate = hits, reads, rate
-	if change < 0 {
-		cl.step = -cl.step
-	}
-	if math.Abs(change) > jump {
-		cl.begin()
-	} else {
-		cl.step *= stepDecay
-		cl.period = min(mostPeriod, cl.period*periodGrows)
-	}
-	share := min(mostShare, max(leastShare, cl.share()+cl.step))
-	moved := share != cl.share()
-	cl.aim(share)
-	return moved
+	g.wished.Store(math.Float64bits(firstShare))
 }
 
-// divide is how much each shard's window may hold, and Ristretto. The lobby has its own share.
-func (m *memory[K, V]) divide() (room, main int64) {
+func (d *departures) cell(hash uint64) *atomic.Uint64 { return &d.cells[hash&uint64(len(d.cells)-1)] }
+
+func (g *ghosts) share() float64 { return math.Float64frombits(g.wished.Load()) }
+
+// leave remembers who has left which part.
+func (g *ghosts) leave(hash uint64, from origin) {
+	d := &g.left[from]
+	if d.cell(hash).Swap(hash) == emptyCell {
+		d.known.Add(1)
+	}
+}
+
+// back moves the share if whoever comes has left a short while ago. The cache has so many entries, about.
+func (g *ghosts) back(hash uint64, entries int) {
+	step := 0.
+	for from := range g.left {
+		d := &g.left[from]
+		if c := d.cell(hash); c.Load() != hash || !c.CompareAndSwap(hash, emptyCell) {
+			continue
+		}
+		known, others := float64(d.known.Add(-1)+1), float64(g.left[1-from].known.Load())
+		weight := min(ghostWeight, max(1, others/known))
+		if origin(from) == leftPolicy {
+			weight = -weight
+		}
+		step += weight * ghostStep / float64(max(1, entries))
+	}
+	if step == 0 {
+		return
+	}
+	few, n := float64(max(1, entries/ghostShare)), float64(g.returned.Add(1))
+	step *= 1 + (firstSteps-1)*few/(few+n)
+	for {
+		old := g.wished.Load()
+		share := min(mostShare, max(leastShare, math.Float64frombits(old)+step))
+		if g.wished.CompareAndSwap(old, math.Float64bits(share)) {
+			return
+		}
+	}
+}
+
+// divide is how much each shard's window may hold, and Ristretto, with this share. The lobby has its own.
+func (m *memory[K, V]) divide(share float64) (room, main int64) {
 	capacity, shards := m.capacity.Load(), int64(len(m.shards))
 	left := capacity - capacity/lobbyShare
 	if m.policy == nil {
 		return max(1, left/shards), 0
 	}
-	room = max(1, int64(m.climber.share()*float64(left))/shards)
+	room = max(1, int64(share*float64(left))/shards)
 	return room, max(0, left-room*shards)
 }
 
-// rebalance moves the border between window and policy to where the climber and the capacity want it. What one loses the other gets: entries that a window
+// unbalanced says whether the border is far from where it should be.
+func (m *memory[K, V]) unbalanced() bool {
+	return math.Abs(m.ghosts.share()-math.Float64frombits(m.share.Load())) >= borderStep
+}
+
+// rebalance moves the border between window and policy to where the ghosts and the capacity want it. What one loses the other gets: entries that a window
 // has no more room for are offered to the policy, and those that the policy has no more room for begin anew in the window, or leave where there is none.
 func (m *memory[K, V]) rebalance() {
 	var left departed[K]
 	defer func() { m.tell(left) }()
 	m.balanceMu.Lock()
 	defer m.balanceMu.Unlock()
-	room, main := m.divide()
+	if m.unbalanced() {
+		m.share.Store(math.Float64bits(m.ghosts.share()))
+	}
+	room, main := m.divide(math.Float64frombits(m.share.Load()))
 	if room == m.room.Load() && main == m.main {
 		return
 	}
@@ -128,13 +170,13 @@ func (m *memory[K, V]) shrink(main int64, left *departed[K]) {
 	}
 }
 
-// held is the hashes of slots that are not in the shard's window, as many as would go into it if it had the room.
+// held is the hashes of slots that are not in the shard's window, as many as would go into it if it had the room; others each time.
 func (s *shard[K, V]) held(room int64) []uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	hashes := make([]uint64, 0, max(0, s.entries-s.window.n))
+	var hashes []uint64
 	room -= s.window.cost
-	for sl := range s.table.Load().all {
+	for sl := range s.table.Load().from(rand.Uint64()) { //nolint:gosec // nothing is guarded by it
 		if sl.windowed {
 			continue
 		}

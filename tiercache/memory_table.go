@@ -1,6 +1,9 @@
 package tiercache
 
-import "sync/atomic"
+import (
+	"iter"
+	"sync/atomic"
+)
 
 // table is a shard's index: open addressing with linear probing, which readers walk without a lock while one writer at a time, under the shard's
 // lock, changes it. A cell's hash is published after its slot, so who sees the hash sees the slot; a cell that was taken over meanwhile is told by
@@ -107,11 +110,17 @@ func (t *table[K, V]) find(sl *slot[K, V]) *cell[K, V] {
 }
 
 // all yields every slot with its item. Beside a writer it may miss what moves, and see what has just left.
-func (t *table[K, V]) all(yield func(*slot[K, V], *item[V]) bool) {
-	for i := range t.cells {
-		c := &t.cells[i]
-		if sl, it := c.slot.Load(), c.item.Load(); sl != nil && it != nil && c.slot.Load() == sl && !yield(sl, it) {
-			return
+func (t *table[K, V]) all(yield func(*slot[K, V], *item[V]) bool) { t.from(0)(yield) }
+
+// from is all, beginning at one cell.
+func (t *table[K, V]) from(start uint64) iter.Seq2[*slot[K, V], *item[V]] {
+	return func(yield func(*slot[K, V], *item[V]) bool) {
+		mask := uint64(len(t.cells) - 1)
+		for i := range uint64(len(t.cells)) {
+			c := &t.cells[(start+i)&mask]
+			if sl, it := c.slot.Load(), c.item.Load(); sl != nil && it != nil && c.slot.Load() == sl && !yield(sl, it) {
+				return
+			}
 		}
 	}
 }

@@ -310,6 +310,43 @@ func TestMemory_aLoopKeepsWhatItCan(t *testing.T) {
 	}
 }
 
+// The window's share follows the reads: where what was read last is read next the memory comes close to an LRU cache, and where the same keys are always read, beside others that never
+// are again, to one that holds just those.
+func TestMemory_aWindowGrowsAndShrinksWithTheReads(t *testing.T) {
+	if raceEnabled {
+		t.Skip("under the race detector sync.Pool, in which Ristretto gathers reads, drops a quarter of what it is given")
+	}
+	const capacity, reads = 1000, 100_000
+	rng := rand.New(rand.NewPCG(1, 1)) //nolint:gosec // reproducible
+	for _, pattern := range []struct {
+		name string
+		next func(i int) int
+		want float64 // of the reads hit
+	}{
+		{"what was read last", func(i int) int { return i - min(i, int(rng.ExpFloat64()*capacity)) }, 0.25},
+		{"what is always read", func(i int) int {
+			if i%3 == 0 {
+				return i
+			}
+			return -rng.IntN(capacity)
+		}, 0.5},
+	} {
+		c := newCache(t, tiercache.Config[int, int]{Name: "c", TTL: time.Hour, Capacity: capacity})
+		hits := 0
+		for i := range reads {
+			key := pattern.next(i)
+			if _, err := c.Get(t.Context(), key); err == nil {
+				hits++
+			} else if err := c.Set(t.Context(), key, key); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if share := float64(hits) / reads; share < pattern.want {
+			t.Errorf("where %s is read next %.3f of the reads hit, want %.3f", pattern.name, share, pattern.want)
+		}
+	}
+}
+
 // What was read keeps its place beside a scan of what is never read again.
 func TestMemory_aScanLeavesTheHotSet(t *testing.T) {
 	if raceEnabled {

@@ -3,6 +3,8 @@ package tiercache
 import (
 	"runtime"
 	"slices"
+
+	"github.com/dgraph-io/ristretto/v2"
 )
 
 const (
@@ -66,7 +68,7 @@ func (m *memory[K, V]) feed(left *departed[K]) (again bool) {
 	clear(batch)
 	m.spare = batch
 	again = m.reap(left)
-	if m.climber.climb(m.counters, m.capacity.Load()) {
+	if m.unbalanced() {
 		m.alarm()
 	}
 	return again && !m.closing()
@@ -143,6 +145,13 @@ func (m *memory[K, V]) forget(hash uint64) {
 	}
 }
 
+// onReject hears, before onExit does, of every slot that the policy did not admit.
+func (m *memory[K, V]) onReject(it *ristretto.Item[*slot[K, V]]) {
+	if it.Value != nil {
+		it.Value.refused.Store(true)
+	}
+}
+
 // onExit hears of every slot that the policy no longer holds: evicted, not admitted, deleted or replaced. It runs on Ristretto's goroutine or
 // on that of a writer, so it blocks on nothing.
 func (m *memory[K, V]) onExit(sl *slot[K, V]) {
@@ -184,11 +193,17 @@ func (m *memory[K, V]) reap(left *departed[K]) (full bool) {
 			left.expired = m.noteLeft(left.expired, sl.key)
 			m.counters.add(sl.hash, expirations, 1)
 		case sl.count() || s.window.cost+sl.cost <= room:
+			sl.refused.Store(false)
 			s.window.push(sl)
 			full = m.overflow(s) || full
 		default:
 			s.table.Load().itemOf(sl).leave(true)
 			s.take(sl)
+			from := leftPolicy
+			if sl.refused.Load() {
+				from = leftWindow
+			}
+			m.ghosts.leave(sl.hash, from)
 			left.evicted = m.noteLeft(left.evicted, sl.key)
 			m.counters.add(sl.hash, evictions, 1)
 		}

@@ -98,7 +98,7 @@ func (c *Cache[K, V]) remembered(ctx context.Context, hash uint64, key K, it *it
 	case c.fresh(it, now):
 		e, err = c.hit(ctx, hash, key, it, now)
 		return e, true, err
-	case now < it.retry.Load() && c.servable(it, now):
+	case now < it.backedOff() && c.servable(it, now):
 		e, err = c.stale(hash, it, FromMemory, now)
 		return e, true, err
 	default:
@@ -126,7 +126,7 @@ func (c *Cache[K, V]) served(ctx context.Context, hash uint64, key K, it *item[V
 	if it.warmed != nil {
 		it.warmed.hit(hash, &it.useful)
 	}
-	if at := it.refresh.Load(); at != 0 && now >= at {
+	if at := it.due.Load(); at > 0 && now >= at {
 		c.refreshIfDue(ctx, hash, key, it, now)
 	}
 }
@@ -152,12 +152,12 @@ func (c *Cache[K, V]) value(it *item[V]) (value V, err error) {
 
 // refreshIfDue begins one refresh, behind their backs, for everybody who sees that it is due. One that fails is tried again only after a while.
 func (c *Cache[K, V]) refreshIfDue(ctx context.Context, hash uint64, key K, it *item[V], now int64) {
-	at := it.refresh.Load()
-	if at == 0 || now < at || now >= it.fresh {
+	at := it.due.Load()
+	if at <= 0 || now < at || now >= it.fresh {
 		return
 	}
 	again := now + max(int64(refreshAgain), (it.fresh-now)/4)
-	if !it.refresh.CompareAndSwap(at, again) {
+	if !it.due.CompareAndSwap(at, again) {
 		return
 	}
 	f := c.newFlight(hash, key, it)

@@ -68,7 +68,7 @@ func (l *loading[K, V]) store(ctx context.Context, fls []*flight[K, V], items []
 			broken = append(broken, f.text)
 			continue
 		}
-		if items[i] != nil && len(items[i].tags) > 0 && !stands {
+		if items[i] != nil && items[i].tags != nil && !stands {
 			stored[i] = errLeaseLost
 			failed = append(failed, f.text)
 			continue
@@ -95,7 +95,7 @@ func (l *loading[K, V]) write(f *flight[K, V], it **item[V], res *loaded[V], tok
 			*it, res.err, ok = nil, newPanicError(v), false
 		}
 	}()
-	return l.c.encode(f.text, *it, joinTokens(tokens, (*it).tags)), true
+	return l.c.encode(f.text, *it, joinTokens(tokens, (*it).tagNames())), true
 }
 
 // tagTokens is the cache's token of before the load with the current ones of the items' tags, and whether no tag was ended since the load began: the mark, read
@@ -104,7 +104,7 @@ func (l *loading[K, V]) tagTokens(ctx context.Context, items []*item[V]) (tokens
 	var names []string
 	for _, it := range items {
 		if it != nil {
-			for _, tag := range it.tags {
+			for _, tag := range it.tagNames() {
 				names = append(names, tagToken(tag))
 			}
 		}

@@ -100,13 +100,13 @@ func (t *tokens) slot(tag string) *atomic.Uint64 {
 	return &slots[maphash.String(t.seed, tag)%uint64(len(slots))]
 }
 
-// stand says whether none of the tags was ended in this process since count was taken.
-func (t *tokens) stand(tags []string, count uint64) bool {
-	if len(tags) == 0 || t.count.Load() == count {
+// stand says whether none of an item's tags was ended in this process since the item was looked for.
+func (t *tokens) stand(tags *tagged) bool {
+	if tags == nil || t.count.Load() == tags.count {
 		return true
 	}
-	for _, tag := range tags {
-		if t.slot(tag).Load() > count {
+	for _, tag := range tags.names {
+		if t.slot(tag).Load() > tags.count {
 			return false
 		}
 	}

@@ -61,7 +61,11 @@ func (s *sourceScript) set(value string) {
 	s.value = value
 }
 
-func (s *sourceScript) load(context.Context, string) (string, error) {
+// load is the source of "k". Two batches may lead one key each, so what else is asked for neither stops nor counts.
+func (s *sourceScript) load(_ context.Context, key string) (string, error) {
+	if key != "k" {
+		return "v", nil
+	}
 	s.loads.Add(1)
 	s.mu.Lock()
 	value, gate, begun, fail := s.value, s.gate, s.begun, s.panic
@@ -77,7 +81,7 @@ func (s *sourceScript) load(context.Context, string) (string, error) {
 	return value, nil
 }
 
-// loadMany is load for "k"; two batches may lead one key each, so what else is asked for neither stops nor counts.
+// loadMany is load for many keys.
 func (s *sourceScript) loadMany(ctx context.Context, keys []string) (map[string]string, error) {
 	out := make(map[string]string)
 	for _, key := range keys {

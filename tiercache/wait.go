@@ -34,7 +34,7 @@ func (c *Cache[K, V]) collect(ctx context.Context, f *flight[K, V], old *item[V]
 			source = FromRedis
 		}
 		if waited {
-			stale.retry.Store(now + int64(backOffLife))
+			stale.backOff(now + int64(backOffLife))
 		}
 		c.learn(f.hash, f.key, rand.Uint64())
 		return c.stale(f.hash, stale, source, now)

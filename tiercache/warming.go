@@ -268,12 +268,12 @@ func (w *warming[K, V]) prepare(key K, value V, state *warmKey) (e warmEntry[K, 
 		return e, nil
 	}
 	joined := w.joined
-	if len(it.tags) > 0 {
-		tokens, err := w.tagTokens(it.tags)
+	if it.tags != nil {
+		tokens, err := w.tagTokens(it.tags.names)
 		if err != nil {
 			return e, err
 		}
-		joined = joinTokens(tokens, it.tags)
+		joined = joinTokens(tokens, it.tags.names)
 	}
 	e.write = c.encodeInto(w.arena.rest(), text, it, joined)
 	w.arena = w.arena.with(e.write.record)
@@ -337,5 +337,5 @@ func (w *warming[K, V]) readable(key K, state *warmKey, now int64) bool {
 		return state.inMemory
 	}
 	it := w.c.memory.get(w.c.memory.hash(key), key)
-	return it != nil && !it.absent && now < it.fresh && it.epoch > w.c.floor.Load() && w.c.tokens.stand(it.tags, it.count)
+	return it != nil && !it.absent && now < it.fresh && it.epoch > w.c.floor.Load() && w.c.tokens.stand(it.tags)
 }

@@ -99,7 +99,7 @@ func (w *warming[K, V]) ended(batch []warmEntry[K, V]) bool {
 	if c.floor.Load() >= w.seen.epoch {
 		return true
 	}
-	if !slices.ContainsFunc(batch, func(e warmEntry[K, V]) bool { return len(e.item.tags) > 0 }) {
+	if !slices.ContainsFunc(batch, func(e warmEntry[K, V]) bool { return e.item.tags != nil }) {
 		return false
 	}
 	if c.tokens.count.Load() != w.seen.count {

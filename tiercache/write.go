@@ -89,7 +89,7 @@ func (c *Cache[K, V]) expired(it *item[V]) *item[V] {
 	}
 	now := c.memory.clock.now()
 	return &item[V]{
-		value: it.value, id: it.id, read: it.read, ttl: it.ttl, filled: it.filled, epoch: it.epoch, tags: it.tags, count: it.count,
+		value: it.value, id: it.id, read: it.read, ttl: it.ttl, filled: it.filled, epoch: it.epoch, tags: it.tags,
 		fresh: min(it.fresh, now), dead: min(it.dead, now+int64(c.cfg.StaleFor)),
 	}
 }
@@ -140,10 +140,11 @@ func (c *Cache[K, V]) set(ctx context.Context, keys []K, values []V, opts []SetO
 	}
 	for i, key := range keys {
 		s := setting[K, V]{key: key, hash: c.memory.hash(key)}
-		s.item = c.newItem(key, c.clone(values[i]), c.memory.clock.now(), all.ttl).stamp(seen)
+		s.item = c.newItem(key, c.clone(values[i]), c.memory.clock.now(), all.ttl)
 		if len(all.tags) > 0 {
-			s.item.tags = c.tagsOf(key, values[i], all.tags)
+			s.item.tags = taggedBy(c.tagsOf(key, values[i], all.tags))
 		}
+		s.item.stamp(seen)
 		s.cost = c.cost(key, s.item)
 		if c.remote == nil {
 			c.put(s)
@@ -160,7 +161,7 @@ func (c *Cache[K, V]) set(ctx context.Context, keys []K, values []V, opts []SetO
 			failed.add(c.degraded("set", key, errPending))
 			continue
 		}
-		tokens, err := c.setTokens(ctx, s.item.tags, seen)
+		tokens, err := c.setTokens(ctx, s.item.tagNames(), seen)
 		if err != nil {
 			c.redisFailed(err, 1)
 			c.put(s)

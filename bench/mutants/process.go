@@ -139,6 +139,14 @@ func processGuards() []mutant {
 			old: "sl.reads.Store(1) //", new: "//", test: "TestMemory_aNewcomerIsNotTheFirstToGo",
 		},
 		{
+			guard: "what Ristretto refused speaks for a larger window when it comes back", file: "tiercache/policy.go",
+			old: "if sl.refused.Load() {", new: "if false {", test: "TestMemory_aWindowGrowsAndShrinksWithTheReads",
+		},
+		{
+			guard: "what Ristretto gave up speaks for a smaller one", file: "tiercache/memory_share.go",
+			old: "if origin(from) == leftPolicy {", new: "if false {", test: "TestMemory_aWindowGrowsAndShrinksWithTheReads",
+		},
+		{
 			guard: "of two versions of a key the later one arrives later", file: "tiercache/warming_write.go",
 			old: "room = 0 //", new: "//", test: "TestWarm_theLastVersionCountsWhereverTheOthersAre",
 		},

@@ -13,7 +13,7 @@ func redisGuards() []mutant {
 		},
 		{
 			guard: "tags that ended during a load end it", file: "tiercache/tokens.go",
-			old: "if t.slot(tag).Load() > count {", new: "if t.slot(tag).Load() > count+1<<40 {", test: "TestEndedByTagIsEndedAlsoWhenItsLoadWasUnderWay|TestOtherNodesHearOf",
+			old: "if t.slot(tag).Load() > tags.count {", new: "if t.slot(tag).Load() > tags.count+1<<40 {", test: "TestEndedByTagIsEndedAlsoWhenItsLoadWasUnderWay|TestOtherNodesHearOf",
 		},
 		{
 			guard: "a hold refuses warm writes", file: "tiercache/scripts.go",
