@@ -157,3 +157,68 @@ func TestConfirm_leavesAloneWhatNothingHasOvertaken(t *testing.T) {
 	}
 	get(t, c, "k", "v")
 }
+
+// stranger is another node, as this one hears it: what it says is the test's business.
+func stranger(t *testing.T, raw *redis.Client) (say func(kind string, number int)) {
+	t.Helper()
+	return func(kind string, number int) {
+		t.Helper()
+		if err := raw.Publish(t.Context(), "tiercache:notices", fmt.Sprintf("W1 %s stranger %d elsewhere x", kind, number)).Err(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// A notice is lost, and so is its hold, before a warm write. Only the next digest will tell: until then heartbeats alone confirm nothing.
+func TestConfirm_waitsForTheDigestsOfEveryNode(t *testing.T) {
+	server := redistest.Start(t)
+	raw := server.Client()
+	a, _ := farNode(t, server, tiercache.Config[string, string]{})
+	say := stranger(t, raw)
+	say("D", 0)
+	err := a.RegisterLoader(tiercache.Loader[string, string]{Name: "all", Load: func(_ context.Context, emit func(string, string) error) error {
+		say("D", 0) // and then it deletes "k": its notice would have the number 1
+		return emit("k", "old")
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res, err := a.Warm(t.Context()); err != nil || res[0].Redis != 1 {
+		t.Fatalf("Warm = %+v, %v", res, err)
+	}
+	time.Sleep(2 * time.Second) // five heartbeats; a node is given up after three
+	say("D", 1)
+	redistest.Eventually(t, 5*time.Second, func() error {
+		if got := raw.Get(t.Context(), "things:k").Val(); got != "WC01H" {
+			return fmt.Errorf("Redis holds %.20q, want a hold", got)
+		}
+		return nil
+	})
+}
+
+// A node that is alive never says its digest. When a hold would be over, so is the wait.
+func TestConfirm_takesBackWhatNobodyConfirmsInTime(t *testing.T) {
+	server := redistest.Start(t)
+	raw := server.Client()
+	r, err := tiercache.NewRedis(server.Client(), tiercache.RedisConfig{HoldLife: 3 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closing(t, r) })
+	a := newCache(t, tiercache.Config[string, string]{Name: "things", TTL: time.Hour, Redis: r})
+	if err := a.RegisterLoader(tiercache.Loader[string, string]{Name: "all", Load: func(_ context.Context, emit func(string, string) error) error { return emit("k", "v") }}); err != nil {
+		t.Fatal(err)
+	}
+	say := stranger(t, raw)
+	say("K", 1)
+	if res, err := a.Warm(t.Context()); err != nil || res[0].Redis != 1 {
+		t.Fatalf("Warm = %+v, %v", res, err)
+	}
+	for number := 2; number < 22 && a.Stats().TakenBack == 0; number++ {
+		time.Sleep(300 * time.Millisecond)
+		say("K", number)
+	}
+	if got, n := raw.Get(t.Context(), "things:k").Val(), a.Stats().TakenBack; got != "WC01H" || n != 1 {
+		t.Errorf("Redis holds %.20q, %d taken back; want a hold", got, n)
+	}
+}

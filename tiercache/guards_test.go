@@ -1,10 +1,14 @@
 package tiercache_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -432,4 +436,93 @@ func TestLease_whoWaitsForAnotherNodeIsNotBoundToWhoCameFirst(t *testing.T) {
 	<-time.After(150 * time.Millisecond) // longer than the pause between two looks after the other's lease
 	open()
 	wg.Wait()
+}
+
+// Between two commands of a request for a lease its holder commits. Where the value was looked up first, the one who asks would miss it, get the lease, and load again.
+func TestLease_isAskedForBeforeTheValue(t *testing.T) {
+	for at := range 3 { // the holder commits after so many commands, and one more
+		t.Run(fmt.Sprint(at), func(t *testing.T) {
+			bubble(t, func(t *testing.T, m *redistest.InMemory) {
+				s := &sourceScript{value: "v"}
+				cfg := tiercache.Config[string, string]{Name: "c", TTL: time.Hour, Load: s.load, Redis: nodeOn(t, m)}
+				a := newCache(t, cfg)
+				begun, open := s.stop()
+				var wg sync.WaitGroup
+				var armed atomic.Bool
+				cfg.Redis = hookedNode(t, m, func(_ context.Context, cmds []redis.Cmder, send func(...redis.Cmder) error) error {
+					if !saying(cmds, "{c:k}:lease") || !armed.CompareAndSwap(true, false) {
+						return send(cmds...)
+					}
+					for i, cmd := range cmds {
+						if _ = send(cmd); i == min(at, len(cmds)-1) {
+							open()
+							wg.Wait()
+						}
+					}
+					return nil
+				})
+				b := newCache(t, cfg)
+				wg.Go(func() { get(t, a, "k", "v") })
+				<-begun
+				armed.Store(true)
+				get(t, b, "k", "v")
+				if n := s.loads.Load(); n != 1 || armed.Load() {
+					t.Errorf("%d loads, want 1", n)
+				}
+			})
+		})
+	}
+}
+
+// The reply of a Set's script is lost with its connection. The script has run, and go-redis must not send it again, whatever its MaxRetries.
+func TestSet_isSentOnce(t *testing.T) {
+	server := redistest.Start(t)
+	var armed, cut atomic.Bool
+	client := server.Client(func(o *redis.Options) {
+		o.ContextTimeoutEnabled, o.MaxRetries = true, 5
+		o.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+			return &forgetful{Conn: conn, armed: &armed, cut: &cut}, err
+		}
+	})
+	r, err := tiercache.NewRedis(client, tiercache.RedisConfig{Timeout: 2 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closing(t, r) })
+	c := newCache(t, tiercache.Config[string, string]{Name: "c", TTL: time.Hour, Redis: r})
+	if err := c.Set(t.Context(), "k", "first"); err != nil { // the server knows the script now
+		t.Fatal(err)
+	}
+	server.Do("CONFIG", "RESETSTAT")
+	armed.Store(true)
+	err = c.Set(t.Context(), "k", "second")
+	calls := server.Info("commandstats", "cmdstat_evalsha")
+	if !errors.Is(err, tiercache.ErrDegraded) || !cut.Load() || !strings.HasPrefix(calls, "calls=1,") {
+		t.Errorf("Set = %v; evalsha: %s; want one call, and ErrDegraded", err, calls)
+	}
+}
+
+// forgetful is a connection that ends in the place of the reply to the next script.
+type forgetful struct {
+	net.Conn
+	armed, cut *atomic.Bool
+	mine       atomic.Bool
+}
+
+func (f *forgetful) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte("evalsha")) && f.armed.CompareAndSwap(true, false) {
+		f.mine.Store(true)
+	}
+	return f.Conn.Write(p)
+}
+
+func (f *forgetful) Read(p []byte) (int, error) {
+	n, err := f.Conn.Read(p)
+	if err == nil && f.mine.Load() {
+		f.cut.Store(true)
+		_ = f.Conn.Close()
+		return 0, io.EOF
+	}
+	return n, err
 }

@@ -16,6 +16,24 @@ func redisGuards() []mutant {
 			old: "if t.slot(tag).Load() > tags.count {", new: "if t.slot(tag).Load() > tags.count+1<<40 {", test: "TestEndedByTagIsEndedAlsoWhenItsLoadWasUnderWay|TestOtherNodesHearOf",
 		},
 		{
+			guard: "a lease is asked for before the value", file: "tiercache/remote.go",
+			old:  "\t\t\t\tsets[j] = pipe.SetArgs(ctx, key, token, redis.SetArgs{TTL: m.r.cfg.LeaseLife, Mode: how.mode})\n\t\t\t\tif how.who {\n\t\t\t\t\tholders[j] = pipe.Get(ctx, key)\n\t\t\t\t}\n\t\t\t\tlooks[j] = m.look(ctx, pipe, texts[i])",
+			new:  "\t\t\t\tlooks[j] = m.look(ctx, pipe, texts[i])\n\t\t\t\tsets[j] = pipe.SetArgs(ctx, key, token, redis.SetArgs{TTL: m.r.cfg.LeaseLife, Mode: how.mode})\n\t\t\t\tif how.who {\n\t\t\t\t\tholders[j] = pipe.Get(ctx, key)\n\t\t\t\t}",
+			test: "TestLease_isAskedForBeforeTheValue",
+		},
+		{
+			guard: "a script is sent once", file: "tiercache/operation.go",
+			old: "func (onceScript) NoRetry() bool { return true }", new: "func (onceScript) NoRetry() bool { return false }", test: "TestSet_isSentOnce",
+		},
+		{
+			guard: "heartbeats alone confirm no warm write", file: "tiercache/heartbeat.go",
+			old: "if ch.pubs.settled(ch.candidate, ch.clock.now()) {", new: "if true {", test: "TestConfirm_waitsForTheDigestsOfEveryNode",
+		},
+		{
+			guard: "what nobody confirms is taken back when a hold would be over", file: "tiercache/confirm.go",
+			old: " || now-u.at > int64(c.redis.cfg.HoldLife) {", new: " || false {", test: "TestConfirm_takesBackWhatNobodyConfirmsInTime",
+		},
+		{
 			guard: "a hold refuses warm writes", file: "tiercache/scripts.go",
 			old: "string.sub(head, 1, 5) == 'WC01H' then return -1 end", new: "string.sub(head, 1, 5) == 'WC01H' then end",
 			test: "TestHold_refusesAWarmWriteThatBeganBefore",
