@@ -2,7 +2,7 @@
 // tree (go test -overlay: the tree itself is not touched) and runs the test that watches the guard. A mutant that survives, or whose text is no
 // longer found exactly once, fails the command.
 //
-//	go run ./bench/mutants [-run REGEXP] [-v]
+//	go run ./bench/mutants [-run REGEXP] [-p N] [-v]
 package main
 
 import (
@@ -17,7 +17,10 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // mutant is one guard taken away.
@@ -33,29 +36,39 @@ type mutant struct {
 func main() {
 	only := flag.String("run", ".", "only mutants whose guard matches this regular expression")
 	verbose := flag.Bool("v", false, "show what the tests print")
+	parallel := flag.Int("p", 1, "how many at the same time: some wait for minutes for what never comes, but tests on a machine that is too busy prove nothing")
 	flag.Parse()
 	match, err := regexp.Compile(*only)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "mutants: -run: %v\n", err)
 		os.Exit(2)
 	}
-	survived := 0
+	var mu sync.Mutex // guards what follows, and the output
+	tried, survived := 0, 0
+	var g errgroup.Group
+	g.SetLimit(max(1, *parallel))
 	for _, m := range list() {
 		if !match.MatchString(m.guard) {
 			continue
 		}
-		began := time.Now()
-		verdict, output := m.try(context.Background())
-		fmt.Printf("%-9s %-72s %s (%.1f s)\n", verdict, m.guard, m.test, time.Since(began).Seconds())
-		if verdict != killed {
-			survived++
-		}
-		if *verbose || verdict == broken {
-			fmt.Println(output)
-		}
+		g.Go(func() error {
+			began := time.Now()
+			verdict, output := m.try(context.Background())
+			mu.Lock()
+			defer mu.Unlock()
+			fmt.Printf("%-9s %-72s %s (%.1f s)\n", verdict, m.guard, m.test, time.Since(began).Seconds())
+			if tried++; verdict != killed {
+				survived++
+			}
+			if *verbose || verdict == broken {
+				fmt.Println(output)
+			}
+			return nil
+		})
 	}
+	_ = g.Wait() // each mutant has its own verdict
+	fmt.Printf("%d guards, %d of them not watched\n", tried, survived)
 	if survived > 0 {
-		fmt.Printf("%d guards are not watched\n", survived)
 		os.Exit(1)
 	}
 }
