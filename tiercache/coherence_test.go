@@ -237,6 +237,8 @@ func TestSilentLinkEndsTrust(t *testing.T) {
 	a := node(t, server, tiercache.Config[string, string]{Load: src.load})
 	get(t, a, "k", "old")
 	get(t, b, "k", "old")
+	settledEpoch(t, far) // else the epoch that ends the meeting of the two would do for the end of trust
+	get(t, b, "k", "old")
 	link.Silence(redistest.Down)
 	src.set("new")
 	if err := a.Delete(t.Context(), "k"); err != nil {

@@ -305,6 +305,7 @@ func TestSnapshotOfARestartedRedis(t *testing.T) {
 				return nil
 			})
 			soon(t, b, "k", want)
+			time.Sleep(time.Second) // more than a heartbeat, by which a restart is noticed and what it brought back is ended
 			get(t, b, "k", want)
 		})
 	}

@@ -102,7 +102,7 @@ func (tr *trial) cache(t *testing.T, s *sourceScript) *tiercache.Cache[string, s
 		cfg.Redis = newRedis(t, tr.server)
 	}
 	if tr.via == "refresh" {
-		cfg.RefreshAt = 1e-9 // each read refreshes behind itself
+		cfg.RefreshAt = 1e-12 // each read refreshes behind itself, however soon it comes
 	}
 	c := newCache(t, cfg)
 	err := c.RegisterLoader(tiercache.Loader[string, string]{Name: "all", Load: func(ctx context.Context, emit func(string, string) error) error {
