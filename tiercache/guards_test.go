@@ -440,37 +440,43 @@ func TestLease_whoWaitsForAnotherNodeIsNotBoundToWhoCameFirst(t *testing.T) {
 
 // Between two commands of a request for a lease its holder commits. Where the value was looked up first, the one who asks would miss it, get the lease, and load again.
 func TestLease_isAskedForBeforeTheValue(t *testing.T) {
+	server := redistest.Start(t)
 	for at := range 3 { // the holder commits after so many commands, and one more
-		t.Run(fmt.Sprint(at), func(t *testing.T) {
-			bubble(t, func(t *testing.T, m *redistest.InMemory) {
-				s := &sourceScript{value: "v"}
-				cfg := tiercache.Config[string, string]{Name: "c", TTL: time.Hour, Load: s.load, Redis: nodeOn(t, m)}
-				a := newCache(t, cfg)
-				begun, open := s.stop()
-				var wg sync.WaitGroup
-				var armed atomic.Bool
-				cfg.Redis = hookedNode(t, m, func(_ context.Context, cmds []redis.Cmder, send func(...redis.Cmder) error) error {
-					if !saying(cmds, "{c:k}:lease") || !armed.CompareAndSwap(true, false) {
-						return send(cmds...)
-					}
-					for i, cmd := range cmds {
-						if _ = send(cmd); i == min(at, len(cmds)-1) {
-							open()
-							wg.Wait()
-						}
-					}
-					return nil
-				})
-				b := newCache(t, cfg)
-				wg.Go(func() { get(t, a, "k", "v") })
-				<-begun
-				armed.Store(true)
-				get(t, b, "k", "v")
-				if n := s.loads.Load(); n != 1 || armed.Load() {
-					t.Errorf("%d loads, want 1", n)
+		s := &sourceScript{value: "v"}
+		begun, open := s.stop()
+		var wg sync.WaitGroup
+		var armed atomic.Bool
+		client := server.Client(func(o *redis.Options) { o.ContextTimeoutEnabled = true })
+		client.AddHook(around(func(_ context.Context, cmds []redis.Cmder, send func(...redis.Cmder) error) error {
+			if !saying(cmds, "{c:k}:lease") || !armed.CompareAndSwap(true, false) {
+				return send(cmds...)
+			}
+			for i, cmd := range cmds {
+				if _ = send(cmd); i == min(at, len(cmds)-1) {
+					open()
+					wg.Wait()
 				}
-			})
-		})
+			}
+			return nil
+		}))
+		r, err := tiercache.NewRedis(client, tiercache.RedisConfig{Timeout: 5 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg := tiercache.Config[string, string]{Name: "c", TTL: time.Hour, Load: s.load, Redis: r}
+		b := newCache(t, cfg)
+		cfg.Redis = newRedis(t, server)
+		a := newCache(t, cfg)
+		wg.Go(func() { get(t, a, "k", "v") })
+		<-begun
+		armed.Store(true)
+		get(t, b, "k", "v")
+		if n := s.loads.Load(); n != 1 || armed.Load() {
+			t.Errorf("committed after %d commands: %d loads, want 1", at+1, n)
+		}
+		closing(t, b)
+		closing(t, r)
+		server.Do("FLUSHALL")
 	}
 }
 

@@ -54,10 +54,6 @@ func (m *remote) read(ctx context.Context, texts []string) ([]found, error) {
 	all := doEach(ctx, m.r, keyed[found]{len(texts), m.valueOf(texts), m.r.cfg.Timeout, notFound}, func(ctx context.Context, at []int) ([]found, error) {
 		looks := make([]look, len(at))
 		_ = exec(ctx, m.r.client, func(pipe redis.Pipeliner) {
-			if len(at) > 1 && m.r.masters.cluster == nil {
-				m.lookMany(ctx, pipe, texts, at, looks)
-				return
-			}
 			for j, i := range at {
 				looks[j] = m.look(ctx, pipe, texts[i])
 			}
@@ -92,49 +88,14 @@ type look struct {
 	text string
 	pttl *redis.DurationCmd
 	get  *redis.StringCmd
-	mget *redis.SliceCmd // in the place of get: of many keys, of which this is the
-	nth  int
 }
 
 func (m *remote) look(ctx context.Context, pipe redis.Pipeliner, text string) look {
 	key := m.ns.value(text)
-	l := look{text: text, pttl: lifetime(ctx, pipe, key)}
+	l := look{text: text, pttl: redis.NewDurationCmd(ctx, time.Millisecond, "pttl", key)}
+	_ = pipe.Process(ctx, oncePTTL{l.pttl})
 	l.get = pipe.Get(ctx, key)
 	return l
-}
-
-func lifetime(ctx context.Context, pipe redis.Pipeliner, key string) *redis.DurationCmd {
-	pttl := redis.NewDurationCmd(ctx, time.Millisecond, "pttl", key)
-	_ = pipe.Process(ctx, oncePTTL{pttl})
-	return pttl
-}
-
-// lookMany is look for the keys at these positions with one command for all values, which all are on one server.
-func (m *remote) lookMany(ctx context.Context, pipe redis.Pipeliner, texts []string, at []int, looks []look) {
-	keys := make([]string, len(at))
-	for j, i := range at {
-		keys[j] = m.ns.value(texts[i])
-		looks[j] = look{text: texts[i], pttl: lifetime(ctx, pipe, keys[j]), nth: j}
-	}
-	mget := pipe.MGet(ctx, keys...)
-	for j := range looks {
-		looks[j].mget = mget
-	}
-}
-
-// value is what the server has under the key. To MGET, what is no string is nothing.
-func (l *look) value() ([]byte, error) {
-	if l.mget == nil {
-		return l.get.Bytes()
-	}
-	values, err := l.mget.Result()
-	if err != nil {
-		return nil, err
-	}
-	if value, ok := values[l.nth].(string); ok {
-		return []byte(value), nil
-	}
-	return nil, redis.Nil
 }
 
 // judge turns the replies into what was found. Its error is the worst that was said of any key.
@@ -143,7 +104,7 @@ func (m *remote) judge(looks []look) ([]found, error) {
 	var failed []error
 	for i := range looks {
 		l := &looks[i]
-		data, err := l.value()
+		data, err := l.get.Bytes()
 		switch {
 		case errors.Is(err, redis.Nil):
 			continue

@@ -63,11 +63,12 @@ func (s *sourceScript) set(value string) {
 
 // load is the source of "k". Two batches may lead one key each, so what else is asked for neither stops nor counts.
 func (s *sourceScript) load(_ context.Context, key string) (string, error) {
+	s.mu.Lock()
 	if key != "k" {
-		return "v", nil
+		defer s.mu.Unlock()
+		return s.value, nil
 	}
 	s.loads.Add(1)
-	s.mu.Lock()
 	value, gate, begun, fail := s.value, s.gate, s.begun, s.panic
 	s.gate, s.panic = nil, false
 	s.mu.Unlock()
