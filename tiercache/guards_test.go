@@ -527,7 +527,7 @@ func (f *forgetful) Read(p []byte) (int, error) {
 	n, err := f.Conn.Read(p)
 	if err == nil && f.mine.Load() {
 		f.cut.Store(true)
-		_ = f.Conn.Close()
+		_ = f.Close()
 		return 0, io.EOF
 	}
 	return n, err
