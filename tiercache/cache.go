@@ -16,7 +16,6 @@ import (
 type Cache[K comparable, V any] struct {
 	name   string
 	cfg    Config[K, V]
-	codec  string // the codec's name as it stands in records
 	format format
 	memory *memory[K, V]
 	redis  *Redis  // nil: memory only
@@ -24,6 +23,7 @@ type Cache[K comparable, V any] struct {
 	log    *slog.Logger
 
 	flights  flights[K, V]
+	renewals renewals
 	forecast forecast
 	counters counters
 
@@ -40,6 +40,8 @@ type Cache[K comparable, V any] struct {
 	stopped context.Context //nolint:containedctx // ends with the cache: what it does in the background is bounded by it
 	stop    context.CancelFunc
 	tasks   tasks
+
+	loadTimes deadlines // of loaders
 
 	loadersMu sync.Mutex
 	loaders   []*loaderState[K, V]
@@ -60,9 +62,10 @@ func New[K comparable, V any](cfg Config[K, V]) (*Cache[K, V], error) {
 		return nil, err
 	}
 	c := &Cache[K, V]{
-		name: cfg.Name, cfg: cfg, codec: fmt.Sprintf("%-8s", cfg.Codec.Name()), redis: cfg.Redis,
+		name: cfg.Name, cfg: cfg, redis: cfg.Redis,
 		log: cfg.Logger.With(slog.String("cache", cfg.Name)),
 	}
+	c.format.codec = fmt.Sprintf("%-8s", cfg.Codec.Name())
 	c.epoch.Store(1)
 	c.tokens.seed = maphash.MakeSeed()
 	started := clock{time.Now()}
@@ -85,6 +88,7 @@ func New[K comparable, V any](cfg Config[K, V]) (*Cache[K, V], error) {
 		return nil, fmt.Errorf("tiercache: cache %q: %w", c.name, err)
 	}
 	c.stopped, c.stop = context.WithCancel(context.Background()) //nolint:forbidigo // the cache's own lifetime has no other parent
+	c.loadTimes.parent, c.loadTimes.bound, c.loadTimes.share = c.stopped, cfg.LoadTimeout, cfg.LoadTimeout/64
 	if c.redis != nil {
 		if err := c.redis.register(c.name, c); err != nil {
 			c.stop()
@@ -185,7 +189,11 @@ func newToken() string {
 	return string(appendHex(appendHex(nil, rand.Uint64(), 16), rand.Uint64(), 16))
 }
 
+// texts is the text forms of the flights' keys. It is not to be changed.
 func texts[K comparable, V any](fls []*flight[K, V]) []string {
+	if len(fls) == 1 {
+		return fls[0].texts[:]
+	}
 	all := make([]string, len(fls))
 	for i, f := range fls {
 		all[i] = f.text

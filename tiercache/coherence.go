@@ -3,6 +3,7 @@ package tiercache
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -170,7 +171,7 @@ func (c *Cache[K, V]) validate(ctx context.Context, texts []string, all []found,
 	now := c.memory.clock.now()
 	for i := range all {
 		if f := &all[i]; f.ok && c.ledger.outdated(texts[i], f.tags(), now-int64(f.age())+slack) {
-			*f = found{err: f.err}
+			f.disbelieve()
 		}
 	}
 	doubtful, err := c.doubtful(ctx, all, s, known)
@@ -178,7 +179,7 @@ func (c *Cache[K, V]) validate(ctx context.Context, texts []string, all []found,
 		doubtful, err = c.doubtful(ctx, all, s, fromRedis)
 	}
 	for _, f := range doubtful {
-		*f = found{err: f.err}
+		f.disbelieve()
 	}
 	return err
 }
@@ -229,12 +230,12 @@ func (c *Cache[K, V]) current(f *found, current map[string]string) bool {
 
 // tags of a record, as they stand in it.
 func (f *found) tags() (tags []string) {
-	own := true
-	for _, tag := range eachToken(f.record.tokens) {
-		if !own {
-			tags = append(tags, tag)
-		}
-		own = false
+	_, others, _ := strings.Cut(f.record.tokens, "\n") // the first is the cache's own
+	if others == "" {
+		return nil // as nearly always
+	}
+	for _, tag := range eachToken(others) {
+		tags = append(tags, tag)
 	}
 	return tags
 }

@@ -16,7 +16,8 @@ type Config[K comparable, V any] struct {
 	Name string
 
 	// Load reads one key from the source of truth. It returns ErrNotFound where the source has no such key. It runs detached from
-	// the caller that caused it: with the caller's context values, but bounded by LoadTimeout alone.
+	// the caller that caused it: with the caller's context values, but bounded by LoadTimeout alone (less up to a 64th: loads share timers). What it
+	// leaves running has until then too: its context does not end when it returns.
 	Load func(ctx context.Context, key K) (V, error)
 	// LoadMany reads many keys in one go; a key that is absent from its map is not found. With an error, the map's entries
 	// are kept and nothing is concluded about the absent ones. Without LoadMany, GetMany uses Load.
@@ -41,7 +42,7 @@ type Config[K comparable, V any] struct {
 	RefreshAt float64
 	// SoftTimeout: a stale value is served if the load takes longer; the load goes on behind. 0 = wait for the load.
 	SoftTimeout time.Duration
-	// LoadTimeout is the hard bound on one load; default 30 s.
+	// LoadTimeout is the hard bound on one load; default 30 s. A loader that outstays it is cut off, and what it returns later goes nowhere.
 	LoadTimeout time.Duration
 
 	// Expiry is an optional TTL from the value itself. Zero or less means TTL.

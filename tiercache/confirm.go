@@ -155,11 +155,10 @@ func (c *Cache[K, V]) disown(ctx context.Context, keys []unconfirmedKey) {
 
 // takeBack ends values that still are those of the ids.
 func (m *remote) takeBack(ctx context.Context, notices []notice, ids []uint64) ([]error, error) {
-	return m.run(ctx, takeBackScript, len(notices), func(i int) (string, []any) {
-		return notices[i].rest, []any{
-			m.r.channel.shared(), notices[i].String(), holdRecord, m.r.cfg.HoldLife.Milliseconds(), string(appendHex(nil, ids[i], 16)),
-		}
-	}, nil)
+	shared, hold := m.r.channel.shared(), m.r.cfg.HoldLife.Milliseconds()
+	return m.run(ctx, calls{takeBackScript, len(notices), func(i int) string { return notices[i].rest }, func(i int, args []any) []any {
+		return append(args, shared, notices[i].String(), holdRecord, hold, idText(ids[i]))
+	}, nil})
 }
 
 // stillThere says whether the server that a run began with still is the one that answers.

@@ -27,7 +27,7 @@ func (c *Cache[K, V]) Explain(ctx context.Context, key K) (Explanation, error) {
 	hash := c.memory.hash(key)
 	seen := c.sight()
 	it := c.memory.get(hash, key)
-	e := Explanation{Cache: c.name, Key: text, Source: c.sourceState(flightKey[K]{key, c.memory.generation(hash), seen}, hash)}
+	e := Explanation{Cache: c.name, Key: text, Source: c.sourceState(c.newFlight(hash, key, nil))}
 	e.Memory = c.memoryState(it, c.memory.clock.now())
 	if c.remote != nil {
 		e.Redis = c.redisState(ctx, text, seen)
@@ -107,8 +107,8 @@ type SourceState struct {
 	Loading bool   `json:"loading"`          // a look-up of the key is under way in this process, and would be joined
 }
 
-func (c *Cache[K, V]) sourceState(k flightKey[K], hash uint64) SourceState {
-	s := SourceState{Loading: c.flights.flying(k, hash)}
+func (c *Cache[K, V]) sourceState(f *flight[K, V]) SourceState {
+	s := SourceState{Loading: c.flights.find(f) != nil}
 	switch {
 	case c.cfg.Load != nil:
 		s.Loader = "Load"
@@ -116,14 +116,6 @@ func (c *Cache[K, V]) sourceState(k flightKey[K], hash uint64) SourceState {
 		s.Loader = "LoadMany"
 	}
 	return s
-}
-
-// flying says whether there is a flight that a read would join.
-func (t *flights[K, V]) flying(k flightKey[K], hash uint64) bool {
-	s := &t.shards[hash%flightShards]
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.m[k] != nil
 }
 
 func (c *Cache[K, V]) memoryState(it *item[V], now int64) MemoryState {
@@ -205,11 +197,14 @@ func (c *Cache[K, V]) peekRedis(ctx context.Context, text string) (at peeked, er
 	err = c.redis.Do(ctx, func(ctx context.Context, client redis.UniversalClient) error {
 		var p peeked
 		pipe := client.Pipeline()
-		l := c.remote.look(ctx, pipe, text)
-		key := lease(c.remote.ns.value(text))
+		looks := make([]look, 1)
+		l := &looks[0]
+		name := c.remote.ns.value(text)
+		_ = pipe.BatchProcess(ctx, l.ask(ctx, text, name, nil)...)
+		key := lease(name)
 		holder, left := pipe.Get(ctx, key), pipe.PTTL(ctx, key)
 		_, _ = pipe.Exec(ctx) // each command has its own error
-		all, err := c.remote.judge([]look{l})
+		all, err := c.remote.judge(looks)
 		if err != nil {
 			return err
 		}

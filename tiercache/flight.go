@@ -12,9 +12,11 @@ type flight[K comparable, V any] struct {
 	cache *Cache[K, V]
 	key   K
 	text  string
+	texts [1]string // text, as a list
 	hash  uint64
-	gen   uint64 // the key's generation when it began; see memory.generation
-	seen  sight  // of the cache when it began
+	next  *flight[K, V] // in the table of flights
+	gen   uint64        // the key's generation when it began; see memory.generation
+	seen  sight         // of the cache when it began
 
 	old        *item[V]                             // what memory held, fresh or not; nil if nothing
 	force      bool                                 // Refresh: load, whatever Redis has
@@ -22,6 +24,7 @@ type flight[K comparable, V any] struct {
 	load       func(ctx context.Context) (V, error) // GetOrLoad's; nil is the cache's own
 	lead       *lead                                // who loads it; set before anybody else sees the flight
 	own        lead                                 // lead, where it is loaded alone
+	detached   detachedContext                      // of the flights that are led together, if it is their first
 	stale      atomic.Pointer[item[V]]              // the best that may be served if the load fails or is slow
 	unreadable bool                                 // what Redis holds is no record, and that has been counted
 	looked     signal                               // Redis was asked: stale is as good as it gets
@@ -84,43 +87,69 @@ func (s *signal) wait() <-chan struct{} {
 // flights is the table of all flights of a cache, by key, generation, epoch and count of tag invalidations: a read that begins after an invalidation never joins a load from
 // before it. x/sync's singleflight would pass one caller's cancellation and a panic on to the others, and knows no generations.
 type flights[K comparable, V any] struct {
-	shards [flightShards]struct {
-		mu sync.Mutex
-		m  map[flightKey[K]]*flight[K, V]
-		_  [64]byte
-	}
+	shards [flightShards]flightShard[K, V]
+}
+
+type flightShard[K comparable, V any] struct {
+	mu sync.Mutex
+	m  map[uint64]*flight[K, V] // by the keys' hashes; those that share one are linked
+	_  [64]byte
 }
 
 const flightShards = 32
 
-type flightKey[K comparable] struct {
-	key  K
-	gen  uint64
-	seen sight
-}
+func (t *flights[K, V]) shard(hash uint64) *flightShard[K, V] { return &t.shards[hash%flightShards] }
 
 // join returns the flight of f's key and generation, which is f itself if there was none: then its caller leads it.
 func (t *flights[K, V]) join(f *flight[K, V]) (joined *flight[K, V], leads bool) {
-	s := &t.shards[f.hash%flightShards]
+	s := t.shard(f.hash)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	k := flightKey[K]{f.key, f.gen, f.seen}
-	if have := s.m[k]; have != nil {
+	first := s.m[f.hash]
+	if have := first.find(f); have != nil {
 		return have, false
 	}
 	if s.m == nil {
-		s.m = make(map[flightKey[K]]*flight[K, V])
+		s.m = make(map[uint64]*flight[K, V])
 	}
-	s.m[k] = f
+	f.next = first
+	s.m[f.hash] = f
 	return f, true
 }
 
-// leave takes an ended flight out of the table.
-func (t *flights[K, V]) leave(f *flight[K, V]) {
-	s := &t.shards[f.hash%flightShards]
+// find is the flight that f would join, or nil.
+func (t *flights[K, V]) find(f *flight[K, V]) *flight[K, V] {
+	s := t.shard(f.hash)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if k := (flightKey[K]{f.key, f.gen, f.seen}); s.m[k] == f {
-		delete(s.m, k)
+	return s.m[f.hash].find(f)
+}
+
+// find is the one of f and those linked to it that is the same look-up as o, or nil.
+func (f *flight[K, V]) find(o *flight[K, V]) *flight[K, V] {
+	for ; f != nil; f = f.next {
+		if f.key == o.key && f.gen == o.gen && f.seen == o.seen {
+			return f
+		}
+	}
+	return nil
+}
+
+// leave takes an ended flight out of the table, if it is there.
+func (t *flights[K, V]) leave(f *flight[K, V]) {
+	s := t.shard(f.hash)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	first := s.m[f.hash]
+	if first == f && f.next == nil {
+		delete(s.m, f.hash)
+		return
+	}
+	for at := &first; *at != nil; at = &(*at).next {
+		if *at == f {
+			*at = f.next
+			s.m[f.hash] = first
+			return
+		}
 	}
 }

@@ -35,7 +35,11 @@ func (a around) DialHook(next redis.DialHook) redis.DialHook { return next }
 
 func (a around) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		return a(ctx, []redis.Cmder{cmd}, func(cmds ...redis.Cmder) error { return next(ctx, cmds[0]) })
+		return a(ctx, []redis.Cmder{cmd}, func(cmds ...redis.Cmder) error {
+			err := next(ctx, cmds[0])
+			cmds[0].SetErr(err) // as in a pipeline; go-redis itself does it behind the hooks
+			return err
+		})
 	}
 }
 

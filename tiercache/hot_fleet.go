@@ -108,8 +108,8 @@ func (h *hot[K]) putGone(texts []string) {
 // tellHot makes one call of hotScript.
 func (m *remote) tellHot(ctx context.Context, most int, half int64, args []any) error {
 	life := (hotDays * 24 * 60 * 60 * 1000)
-	errs, err := m.runKeys(ctx, hotScript, 1, func(int) (keys, values []any) {
-		return []any{m.ns.hotKey()}, append([]any{most, half, life}, args...)
+	errs, err := m.runKeys(ctx, hotScript, 1, func(_ int, cmd []any) (keys int, _ []any) {
+		return 1, append(append(cmd, m.ns.hotKey(), most, half, life), args...)
 	}, nil)
 	if err != nil {
 		return err

@@ -124,8 +124,8 @@ func (c *Cache[K, V]) interpret(got *found, now int64, seen sight) (*item[V], *c
 		return nil, nil
 	case rec.version != c.cfg.Version:
 		return nil, &corruptError{cause: causeVersion, detail: fmt.Sprintf("version %d, not %d", rec.version, c.cfg.Version)}
-	case rec.kind == kindValue && rec.codec != c.codec:
-		return nil, &corruptError{cause: causeCodec, detail: fmt.Sprintf("codec %q, not %q", strings.TrimSpace(rec.codec), strings.TrimSpace(c.codec))}
+	case rec.kind == kindValue && rec.codec != c.format.codec:
+		return nil, &corruptError{cause: causeCodec, detail: fmt.Sprintf("codec %q, not %q", strings.TrimSpace(rec.codec), strings.TrimSpace(c.format.codec))}
 	case rec.kind == kindValue:
 		var bad *corruptError
 		if value, bad = c.decode(rec); bad != nil {
@@ -148,13 +148,13 @@ func (c *Cache[K, V]) interpret(got *found, now int64, seen sight) (*item[V], *c
 
 func (c *Cache[K, V]) decode(rec *record) (value V, bad *corruptError) {
 	payload, err := c.format.payload(rec)
-	if err == nil {
-		value, err = c.decodePayload(payload)
+	if err != nil {
+		return value, unreadable(err)
 	}
-	if err == nil || errors.As(err, &bad) {
-		return value, bad
+	if value, err = c.decodePayload(payload); err != nil {
+		return value, &corruptError{cause: causeDecode, detail: err.Error()}
 	}
-	return value, &corruptError{cause: causeDecode, detail: err.Error()}
+	return value, nil
 }
 
 func (c *Cache[K, V]) decodePayload(payload []byte) (value V, err error) {
@@ -170,7 +170,7 @@ func (c *Cache[K, V]) encode(text string, it *item[V], tokens string) write {
 // encodeInto is encode that appends the record to dst, where there is one.
 func (c *Cache[K, V]) encodeInto(dst []byte, text string, it *item[V], tokens string) write {
 	rec := record{
-		kind: kindValue, codec: c.codec, id: it.id, version: c.cfg.Version, tokens: tokens, key: text,
+		kind: kindValue, codec: c.format.codec, id: it.id, version: c.cfg.Version, tokens: tokens, key: text,
 		fresh: time.Duration(it.ttl), stale: c.cfg.StaleFor, age: time.Duration(c.memory.clock.now() - it.read),
 	}
 	if it.absent {

@@ -21,21 +21,31 @@ const (
 
 // launch flies the flights in a goroutine of their own, detached from ctx but for its values. Nobody waits for the goroutine but Close.
 func (c *Cache[K, V]) launch(ctx context.Context, fls []*flight[K, V]) {
-	fls = slices.DeleteFunc(slices.Clone(fls), c.landed)
-	if len(fls) == 0 {
-		return
-	}
-	if !c.tasks.enter() {
-		c.finishAll(fls, ErrClosed)
+	fls, ok := c.takeOff(fls)
+	if !ok {
 		return
 	}
 	l := &loading[K, V]{c: c}
 	l.carry(l.detached(ctx, fls), fls, func(ctx context.Context) { l.fly(ctx, fls) })
 }
 
+// takeOff leaves out what has landed already. It says whether anything is left that may be flown; then the tasks are to be left.
+func (c *Cache[K, V]) takeOff(fls []*flight[K, V]) ([]*flight[K, V], bool) {
+	fls = slices.DeleteFunc(slices.Clone(fls), c.landed)
+	if len(fls) == 0 {
+		return nil, false
+	}
+	if !c.tasks.enter() {
+		c.finishAll(fls, ErrClosed)
+		return nil, false
+	}
+	return fls, true
+}
+
 // detached is ctx for its values alone; loaders find in it who asks.
 func (l *loading[K, V]) detached(ctx context.Context, fls []*flight[K, V]) context.Context {
-	return leadContext{context.WithoutCancel(ctx), fls[0].lead}
+	fls[0].detached = detachedContext{ctx, fls[0].lead}
+	return &fls[0].detached
 }
 
 // carry has the rest of the flights done in a goroutine of its own, which Close waits for and whose context it ends.
@@ -115,29 +125,44 @@ type loading[K comparable, V any] struct {
 
 // fly ends every flight: from Redis, from the source, or with an error.
 func (l *loading[K, V]) fly(ctx context.Context, fls []*flight[K, V]) {
+	l.loadRest(ctx, l.lookUpAll(ctx, fls))
+}
+
+// remainder is the flights to which Redis had no answer.
+type remainder[K comparable, V any] struct {
+	rest   []*flight[K, V] // Redis does not have them
+	direct []*flight[K, V] // Redis can't be asked, or has yet to hear that we invalidated them: they are loaded for this process alone
+}
+
+// lookUpAll ends the flights to which Redis has the answer.
+func (l *loading[K, V]) lookUpAll(ctx context.Context, fls []*flight[K, V]) (todo remainder[K, V]) {
 	if l.c.remote == nil {
-		l.loadAll(ctx, fls, unleased)
-		return
+		return remainder[K, V]{direct: fls}
 	}
-	fls = l.bypass(ctx, fls)
-	rest, away, err := l.fromRedis(ctx, fls)
+	asked, direct := l.bypass(fls)
+	rest, away, err := l.fromRedis(ctx, asked)
 	if err == nil && len(rest) > 0 {
 		err = l.readTokens(ctx, rest)
 	}
 	for _, f := range fls {
 		f.look()
 	}
-	if err != nil {
-		l.c.redisFailed(err, len(fls))
-		l.loadAll(ctx, underway(fls), unleased)
-		return
+	switch {
+	case err != nil:
+		l.c.redisFailed(err, len(asked))
+		direct = append(direct, underway(asked)...)
+	case len(rest) > 0 && !l.asks(rest[0]):
+		direct = slices.Concat(direct, away, rest)
+	default:
+		return remainder[K, V]{rest, append(direct, away...)}
 	}
-	l.loadAll(ctx, away, unleased)
-	if len(rest) > 0 && !l.asks(rest[0]) {
-		l.loadAll(ctx, rest, unleased)
-		return
-	}
-	l.lease(ctx, rest)
+	return remainder[K, V]{direct: direct}
+}
+
+// loadRest ends the flights to which Redis had no answer.
+func (l *loading[K, V]) loadRest(ctx context.Context, todo remainder[K, V]) {
+	l.loadAll(ctx, todo.direct, unleased)
+	l.lease(ctx, todo.rest)
 }
 
 // asks says whether there is a source to ask. Where there is none, what Redis doesn't have is not found; to take a lease, and to commit that, would cost two round trips, and could
@@ -153,19 +178,23 @@ func (l *loading[K, V]) readTokens(ctx context.Context, fls []*flight[K, V]) (er
 	return err
 }
 
-// bypass loads, for this process alone, the keys of which Redis has yet to hear that we invalidated them, and returns the others.
-func (l *loading[K, V]) bypass(ctx context.Context, fls []*flight[K, V]) (rest []*flight[K, V]) {
-	var direct []*flight[K, V]
-	for _, f := range fls {
-		if l.c.ledger.bypass(f.text) {
-			f.look()
+// bypass sorts out the keys of which Redis has yet to hear that we invalidated them.
+func (l *loading[K, V]) bypass(fls []*flight[K, V]) (asked, direct []*flight[K, V]) {
+	for i, f := range fls {
+		switch {
+		case l.c.ledger.bypass(f.text):
+			if direct == nil {
+				asked = slices.Clone(fls[:i])
+			}
 			direct = append(direct, f)
-		} else {
-			rest = append(rest, f)
+		case direct != nil:
+			asked = append(asked, f)
 		}
 	}
-	l.loadAll(ctx, direct, unleased)
-	return rest
+	if direct == nil {
+		asked = fls // as nearly always
+	}
+	return asked, direct
 }
 
 // fromRedis ends the flights to which Redis has the answer, and returns the others, those apart whose shard did not say.
@@ -262,7 +291,7 @@ func (l *loading[K, V]) lease(ctx context.Context, fls []*flight[K, V]) {
 	}
 }
 
-type acquire func(ctx context.Context, texts []string, token string) (held []bool, all []found, err error)
+type acquire func(ctx context.Context, texts []string, token string) ([]found, error)
 
 // leaseBatch loads those of the keys whose leases it gets, and returns those that others hold.
 func (l *loading[K, V]) leaseBatch(ctx context.Context, fls []*flight[K, V], acquire acquire) (lost []*flight[K, V]) {
@@ -307,7 +336,7 @@ func (l *loading[K, V]) acquire(ctx context.Context, fls []*flight[K, V], acquir
 	}
 	now := l.c.memory.clock.now()
 	names := texts(fls)
-	held, all, err := acquire(ctx, names, l.token)
+	all, err := acquire(ctx, names, l.token)
 	if err == nil {
 		err = l.c.validate(ctx, names, all, fls[0].seen)
 	}
@@ -317,13 +346,13 @@ func (l *loading[K, V]) acquire(ctx context.Context, fls []*flight[K, V], acquir
 	for i, f := range fls {
 		switch {
 		case (all[i].err == nil || all[i].ok) && l.answer(f, &all[i], now): // a full Redis gives no lease, but what it has
-			if held[i] {
+			if all[i].held {
 				got.spare = append(got.spare, f.text)
 			}
 		case all[i].err != nil:
 			l.c.redisFailed(all[i].err, 1)
 			got.away = append(got.away, f)
-		case held[i]:
+		case all[i].held:
 			got.mine = append(got.mine, f)
 		case all[i].backOff != "" && (all[i].backOff != l.c.redis.channel.node || l.c.servable(f.stale.Load(), now)):
 			l.c.end(f, nil, 0, l.c.loadError(f.key, errBackOff))

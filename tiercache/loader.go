@@ -158,7 +158,7 @@ func (c *Cache[K, V]) recordFormat() string {
 	if c.remote == nil {
 		return ""
 	}
-	return fmt.Sprintf("%d/%s", c.cfg.Version, strings.TrimSpace(c.codec))
+	return fmt.Sprintf("%d/%s", c.cfg.Version, strings.TrimSpace(c.format.codec))
 }
 
 // loader finds a registered loader by name, nil where there is none.

@@ -34,21 +34,25 @@ type waited[K comparable, V any] struct {
 	soft   time.Time
 }
 
+// roomAtOnce is for how many flights room is made at once.
+const roomAtOnce = 128
+
 // boardMany answers what memory can, and boards flights for the rest. Those that it leads are launched together, whatever happens.
 func (c *Cache[K, V]) boardMany(ctx context.Context, keys []K, out map[K]V, failed *failures) (all []waited[K, V]) {
+	soft := c.softDeadline()
 	var mine batch[K, V]
 	defer func() {
 		if len(mine.flights) > 0 {
-			c.launch(ctx, mine.flights)
+			c.pilotMany(ctx, mine.flights, soft)
 		}
 	}()
 	var together *lead // LoadMany loads them as one; else each is a load of its own
 	if c.cfg.LoadMany != nil {
 		together = &lead{parent: leadOf(ctx), loads: &mine}
 	}
-	seen := make(map[K]bool)
-	soft := c.softDeadline()
-	for _, key := range keys {
+	var room []flight[K, V] // for the next flights
+	var seen map[K]struct{}
+	for i, key := range keys {
 		hash := c.memory.hash(key)
 		it := c.memory.touch(hash, key)
 		if it != nil {
@@ -61,11 +65,20 @@ func (c *Cache[K, V]) boardMany(ctx context.Context, keys []K, out map[K]V, fail
 				continue
 			}
 		}
-		if seen[key] {
+		left := min(len(keys)-i, roomAtOnce)
+		if seen == nil {
+			seen, all = make(map[K]struct{}, left), make([]waited[K, V], 0, left)
+		}
+		if _, again := seen[key]; again {
 			continue
 		}
-		seen[key] = true
-		f := c.newFlight(hash, key, it)
+		seen[key] = struct{}{}
+		if len(room) == 0 {
+			room = make([]flight[K, V], left)
+		}
+		f := &room[0]
+		room = room[1:]
+		c.prepare(f, hash, key, it)
 		f.lead = together
 		f, leads, err := c.board(ctx, f)
 		if err != nil {

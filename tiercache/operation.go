@@ -65,28 +65,17 @@ func doEach[T any](ctx context.Context, r *Redis, op keyed[T], fn func(context.C
 	if op.n == 0 {
 		return nil
 	}
+	if r.masters.cluster == nil {
+		return doPart(ctx, r, op, part{r.masters.of(anyMaster), firstInts(op.n)}, fn)
+	}
 	parts, err := r.route(ctx, op.n, op.key)
-	if err == nil && len(parts) == 1 { // all of them, in order
-		var got []T
-		if got, err = doOn(ctx, r, parts[0].master, op.bound, func(ctx context.Context) ([]T, error) { return fn(ctx, parts[0].at) }); len(got) == op.n {
-			return got
-		}
+	if err != nil {
+		return op.fail(op.n, err)
 	}
 	out := make([]T, op.n)
-	if err != nil || len(parts) == 1 {
-		for i := range out {
-			out[i] = op.failed(err)
-		}
-		return out
-	}
 	one := func(p part) {
-		got, err := doOn(ctx, r, p.master, op.bound, func(ctx context.Context) ([]T, error) { return fn(ctx, p.at) })
-		for j, i := range p.at {
-			if len(got) == len(p.at) {
-				out[i] = got[j]
-			} else {
-				out[i] = op.failed(err)
-			}
+		for j, v := range doPart(ctx, r, op, p, fn) {
+			out[p.at[j]] = v
 		}
 	}
 	var others sync.WaitGroup
@@ -95,6 +84,24 @@ func doEach[T any](ctx context.Context, r *Redis, op keyed[T], fn func(context.C
 	}
 	one(parts[0])
 	others.Wait()
+	return out
+}
+
+// doPart is doEach for the keys of one shard.
+func doPart[T any](ctx context.Context, r *Redis, op keyed[T], p part, fn func(context.Context, []int) ([]T, error)) []T {
+	got, err := doOn(ctx, r, p.master, op.bound, func(ctx context.Context) ([]T, error) { return fn(ctx, p.at) })
+	if len(got) != len(p.at) {
+		return op.fail(len(p.at), err)
+	}
+	return got
+}
+
+// fail is what becomes of n keys of which nothing came.
+func (op *keyed[T]) fail(n int, err error) []T {
+	out := make([]T, n)
+	for i := range out {
+		out[i] = op.failed(err)
+	}
 	return out
 }
 
@@ -267,17 +274,31 @@ func isReply(err error) bool {
 	return errors.As(err, &reply)
 }
 
-// exec sends a pipeline of reads, which is prepared by fill, and once more where its connection was cut. go-redis itself is not to repeat it: its own
+// execReads is exec of n reads at most, which fill appends, and once more where the connection was cut. go-redis itself is not to repeat it: its own
 // retries take what time there is.
-func exec(ctx context.Context, client redis.UniversalClient, fill func(redis.Pipeliner)) error {
+func (r *Redis) execReads(ctx context.Context, n int, fill func([]redis.Cmder) []redis.Cmder) {
 	for try := 0; ; try++ {
-		pipe := client.Pipeline()
-		fill(pipe)
-		_, err := pipe.Exec(ctx)
-		if !isCut(err) || try > 0 || ctx.Err() != nil {
-			return err
+		if err := r.exec(ctx, fill(make([]redis.Cmder, 0, n))); !isCut(err) || try > 0 || ctx.Err() != nil {
+			return
 		}
 	}
+}
+
+// exec sends commands in one round trip. Each command has its own error; the one that is returned is whichever came first. Pipelines of go-redis itself are used again.
+func (r *Redis) exec(ctx context.Context, cmds []redis.Cmder) error {
+	if len(cmds) == 1 { // what is no pipeline costs less
+		return r.client.Process(ctx, cmds[0])
+	}
+	pipe, ok := r.pipelines.Get().(redis.Pipeliner)
+	if !ok {
+		pipe = r.client.Pipeline()
+	}
+	_ = pipe.BatchProcess(ctx, cmds...)
+	_, err := pipe.Exec(ctx)
+	if _, ok := pipe.(*redis.Pipeline); ok {
+		r.pipelines.Put(pipe)
+	}
+	return err
 }
 
 // once is a command that go-redis must not send twice, whatever MaxRetries says; nor any other of its pipeline.

@@ -38,62 +38,104 @@ func (c *Cache[K, V]) pilot(ctx context.Context, f *flight[K, V], soft time.Time
 		c.end(f, nil, 0, ErrClosed)
 		return
 	}
-	fls := []*flight[K, V]{f}
-	l := &loading[K, V]{c: c}
-	alone := l.detached(ctx, fls)
-	carried := false
-	carry := func(rest func(context.Context)) {
-		carried = true
-		l.carry(alone, fls, rest)
+	p := &piloting[K, V]{loading: loading[K, V]{c: c}, one: [1]*flight[K, V]{f}}
+	p.fls = p.one[:]
+	defer p.leave()
+	p.fly(ctx, soft)
+}
+
+// pilotMany flies flights as far as Redis has the answers; the source is asked behind.
+func (c *Cache[K, V]) pilotMany(ctx context.Context, fls []*flight[K, V], soft time.Time) {
+	if c.remote == nil || len(fls) > batchKeys || !c.mayPilot(ctx, soft) {
+		c.launch(ctx, fls)
+		return
 	}
-	var q *question[K, V]
-	renewed := func() {}
-	defer func() {
-		if v := recover(); !carried {
-			renewed()
-			q.giveBack(alone)
-			l.over(fls, v)
-			c.tasks.leave()
-		}
-	}()
-	held, next := unleased, l.lookUp(alone, f)
+	fls, ok := c.takeOff(fls)
+	if !ok {
+		return
+	}
+	p := &piloting[K, V]{loading: loading[K, V]{c: c}, fls: fls}
+	defer p.leave()
+	alone := p.alone(ctx)
+	if todo := p.lookUpAll(alone, fls); len(todo.rest)+len(todo.direct) > 0 {
+		p.carryOn(func(ctx context.Context) { p.loadRest(ctx, todo) })
+	}
+}
+
+// piloting is flights, as their first caller flies them.
+type piloting[K comparable, V any] struct {
+	loading[K, V]
+	one     [1]*flight[K, V]
+	fls     []*flight[K, V]
+	ctx     context.Context //nolint:containedctx // theirs, which never ends
+	renewal *renewal        // of its lease, if it has one
+	q       question[K, V]  // as it was put to the source, if it was
+	carried bool            // a goroutine does the rest
+}
+
+// leave ends what was begun, unless it is carried on.
+func (p *piloting[K, V]) leave() {
+	if v := recover(); !p.carried {
+		p.renewal.end()
+		p.q.giveBack(p.ctx)
+		p.over(p.fls, v)
+		p.c.tasks.leave()
+	}
+}
+
+// carryOn leaves the rest to a goroutine.
+func (p *piloting[K, V]) carryOn(rest func(context.Context)) {
+	p.carried = true
+	p.carry(p.ctx, p.fls, rest)
+}
+
+// alone is ctx for its values alone.
+func (p *piloting[K, V]) alone(ctx context.Context) context.Context {
+	p.ctx = p.detached(ctx, p.fls)
+	return p.ctx
+}
+
+// fly flies one flight.
+func (p *piloting[K, V]) fly(ctx context.Context, soft time.Time) {
+	f, alone := p.fls[0], p.alone(ctx)
+	held, next := unleased, p.lookUp(alone, f)
 	if next == toLease {
-		if !c.mayPilot(ctx, soft) {
-			carry(func(ctx context.Context) { l.lead(ctx, fls) })
+		if !p.c.mayPilot(ctx, soft) {
+			p.carryOn(func(ctx context.Context) { p.lead(ctx, p.fls) })
 			return
 		}
-		held, next = l.acquireOne(alone, f)
+		held, next = p.acquireOne(alone, f)
 	}
 	switch next {
 	case toLand:
 		return
 	case toWait:
-		carry(func(ctx context.Context) { l.lease(ctx, fls) })
+		p.carryOn(func(ctx context.Context) { p.lease(ctx, p.fls) })
 		return
 	case toLease, toLoad:
 	}
 	if held == leased {
-		renewed = l.renewing(alone, texts(fls))
+		p.renewal = p.renewing(texts(p.fls))
 	}
-	q = l.ask(alone, f, held)
+	p.q.ask(alone, &p.loading, f, held)
 	var softly <-chan time.Time
 	if !soft.IsZero() {
 		timer := time.NewTimer(time.Until(soft))
 		defer timer.Stop()
 		softly = timer.C
 	}
-	over := q.wait(ctx.Done(), softly)
-	if over && (held == unleased || c.mayPilot(ctx, soft)) {
-		q.land(alone)
+	over := p.q.wait(ctx.Done(), softly)
+	if over && (held == unleased || p.c.mayPilot(ctx, soft)) {
+		p.q.land(alone)
 		return
 	}
-	carry(func(ctx context.Context) {
-		defer renewed()
-		defer q.giveBack(ctx)
+	p.carryOn(func(ctx context.Context) {
+		defer p.renewal.end()
+		defer p.q.giveBack(ctx)
 		if !over {
-			q.wait(nil, nil)
+			p.q.wait(nil, nil)
 		}
-		q.land(ctx)
+		p.q.land(ctx)
 	})
 }
 

@@ -192,19 +192,25 @@ func (c *Cache[K, V]) miss(ctx context.Context, f *flight[K, V]) (Entry[V], erro
 
 // newFlight prepares a flight for the key; board decides whether it is the one. old is what memory holds, or nil.
 func (c *Cache[K, V]) newFlight(hash uint64, key K, old *item[V]) *flight[K, V] {
-	f := &flight[K, V]{
-		cache: c, key: key, hash: hash, seen: c.sight(), gen: c.memory.generation(hash), old: old,
-	}
+	f := new(flight[K, V])
+	c.prepare(f, hash, key, old)
+	return f
+}
+
+// prepare is newFlight where there is room for the flight already.
+func (c *Cache[K, V]) prepare(f *flight[K, V], hash uint64, key K, old *item[V]) {
+	f.cache, f.key, f.hash, f.old = c, key, hash, old
+	f.seen, f.gen = c.sight(), c.memory.generation(hash)
 	if old != nil && !old.absent {
 		f.stale.Store(old)
 	}
-	return f
 }
 
 // spell gives the flight its key's text form, where it is going to need it.
 func (c *Cache[K, V]) spell(f *flight[K, V]) (err error) {
 	if c.remote != nil {
 		f.text, err = c.text(f.key)
+		f.texts[0] = f.text
 	}
 	return err
 }
@@ -218,7 +224,7 @@ func (c *Cache[K, V]) board(ctx context.Context, f *flight[K, V]) (joined *fligh
 		return nil, false, err
 	}
 	from := leadOf(ctx)
-	if from.leads(flightID[K, V]{c, f.key}) {
+	if from != nil && from.leads(flightID[K, V]{c, f.key}) {
 		return nil, false, c.loadError(f.key, ErrRecursive)
 	}
 	if f.lead == nil {

@@ -106,6 +106,12 @@ func (e *corruptError) Error() string {
 	return "unreadable record: " + e.cause.String() + ": " + e.detail
 }
 
+// unreadable is err as what it is, where it is one of corrupt's.
+func unreadable(err error) (bad *corruptError) {
+	errors.As(err, &bad)
+	return bad
+}
+
 func corrupt(c cause, format string, args ...any) error {
 	return &corruptError{cause: c, detail: fmt.Sprintf(format, args...)}
 }
@@ -114,7 +120,8 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli) //nolint:gochecknoglobals // 
 
 // format is how one cache writes and reads records.
 type format struct {
-	limit       int // of a payload's bytes, decompressed
+	codec       string // its name as it stands in records
+	limit       int    // of a payload's bytes, decompressed
 	compression Compression
 	signer      *signer // nil: records are not signed, and signatures not asked for
 	packer      packer
@@ -196,7 +203,6 @@ func checksum(data []byte) uint32 {
 }
 
 func appendHex(dst []byte, n uint64, width int) []byte {
-	const digits = "0123456789abcdef"
 	for shift := (width - 1) * 4; shift >= 0; shift -= 4 {
 		dst = append(dst, digits[n>>shift&15])
 	}
@@ -226,7 +232,7 @@ func (f *format) parse(data []byte, key string) (record, error) {
 	signature := uint64(0)
 	r := record{
 		kind: data[4], expired: data[markOffset] == markExpired, packed: data[packedOffset], signed: data[signedOffset] == signedHMAC,
-		codec: string(data[8:16]),
+		codec: f.codecName(data[8:16]),
 		id:    n.hex(16, 16), version: uint32(n.hex(32, 8)), fresh: n.millis(40), stale: n.millis(53), age: n.millis(ageOffset),
 		size: len(data),
 	}
@@ -265,6 +271,14 @@ func (f *format) parse(data []byte, key string) (record, error) {
 	return r, nil
 }
 
+// codecName is the name as a string, which records of one codec share.
+func (f *format) codecName(name []byte) string {
+	if string(name) == f.codec {
+		return f.codec
+	}
+	return string(name)
+}
+
 // payload is what the codec wrote. The error is a *corruptError.
 func (f *format) payload(r *record) ([]byte, error) {
 	return f.packer.unpack(r.payload, r.packed, r.decoded)
@@ -278,28 +292,38 @@ type fields struct {
 
 func (f *fields) hex(at, width int) uint64 {
 	var n uint64
+	var worst byte
 	for _, b := range f.data[at : at+width] {
-		switch {
-		case b >= '0' && b <= '9':
-			n = n<<4 | uint64(b-'0')
-		case b >= 'a' && b <= 'f':
-			n = n<<4 | uint64(b-'a'+10)
-		default:
-			f.bad = true
-		}
+		digit := hexDigits[b]
+		worst = max(worst, digit)
+		n = n<<4 | uint64(digit&15)
 	}
+	f.bad = f.bad || worst > 15
 	return n
 }
 
+// hexDigits is what each byte is worth as a digit; 255 is none.
+var hexDigits = func() (worth [256]byte) { //nolint:gochecknoglobals // a constant table
+	for i := range worth {
+		worth[i] = 255
+	}
+	for i, b := range []byte(digits) {
+		worth[b] = byte(i)
+	}
+	return worth
+}()
+
+const digits = "0123456789abcdef"
+
 func (f *fields) millis(at int) time.Duration {
 	var n int64
+	var worst byte
 	for _, b := range f.data[at : at+millisBytes] {
-		if b < '0' || b > '9' {
-			f.bad = true
-		}
-		n = 10*n + int64(b-'0')
+		digit := b - '0'
+		worst = max(worst, digit)
+		n = 10*n + int64(digit)
 	}
-	if n > int64(3*maxLife/time.Millisecond) {
+	if worst > 9 || n > int64(3*maxLife/time.Millisecond) {
 		f.bad = true
 		return 0
 	}

@@ -56,6 +56,7 @@ type Redis struct {
 	channel  *channel
 
 	deadlines deadlines // of operations
+	pipelines sync.Pool // that have nothing to do
 
 	mu     sync.Mutex
 	closed bool
@@ -111,7 +112,7 @@ func NewRedis(client redis.UniversalClient, cfg RedisConfig) (*Redis, error) {
 	if costs := costly(client, cfg.Timeout); len(costs) > 0 {
 		cfg.Logger.Warn("tiercache: the options of the Redis client make an outage cost more than it need", slog.Any("options", costs))
 	}
-	r := &Redis{client: client, punctual: punctual(client), cfg: cfg, masters: newMasters(client), names: make(map[string]bool), deadlines: deadlines{bound: cfg.Timeout}}
+	r := &Redis{client: client, punctual: punctual(client), cfg: cfg, masters: newMasters(client), names: make(map[string]bool), deadlines: deadlines{parent: context.Background(), bound: cfg.Timeout, share: cfg.Timeout / 16}} //nolint:forbidigo // operations end by themselves
 	r.channel = newChannel(r)
 	if err := r.channel.start(); err != nil {
 		return nil, fmt.Errorf("tiercache: NewRedis: %w", err)

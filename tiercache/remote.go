@@ -24,6 +24,7 @@ type found struct {
 	left    time.Duration // of the record's life
 	corrupt *corruptError
 	err     error  // why it is not known: its shard did not say; beside a record, why there is no lease
+	held    bool   // the lease that was asked for is ours
 	backOff string // in the lease's place: the load of the node that it begins with failed a moment ago
 }
 
@@ -43,6 +44,9 @@ func (f *found) fresh() time.Duration {
 	return max(0, f.left-f.record.stale)
 }
 
+// disbelieve takes the record out. What was said of the lease stands.
+func (f *found) disbelieve() { *f = found{err: f.err, held: f.held, backOff: f.backOff} }
+
 const (
 	// batchKeys bounds the keys of one pipeline, and batchBytes its size: longer ones make other clients of the server wait.
 	batchKeys  = 256
@@ -53,10 +57,11 @@ const (
 func (m *remote) read(ctx context.Context, texts []string) ([]found, error) {
 	all := doEach(ctx, m.r, keyed[found]{len(texts), m.valueOf(texts), m.r.cfg.Timeout, notFound}, func(ctx context.Context, at []int) ([]found, error) {
 		looks := make([]look, len(at))
-		_ = exec(ctx, m.r.client, func(pipe redis.Pipeliner) {
+		m.r.execReads(ctx, 2*len(at), func(cmds []redis.Cmder) []redis.Cmder {
 			for j, i := range at {
-				looks[j] = m.look(ctx, pipe, texts[i])
+				cmds = looks[j].ask(ctx, texts[i], m.ns.value(texts[i]), cmds)
 			}
+			return cmds
 		})
 		return m.judge(looks)
 	})
@@ -86,141 +91,161 @@ func noneFound(all []found) error {
 // lifetime on to the one before.
 type look struct {
 	text string
-	pttl *redis.DurationCmd
-	get  *redis.StringCmd
+	args [4]any // of both commands
+	pttl redis.DurationCmd
+	get  redis.StringCmd
 }
 
-func (m *remote) look(ctx context.Context, pipe redis.Pipeliner, text string) look {
-	key := m.ns.value(text)
-	l := look{text: text, pttl: redis.NewDurationCmd(ctx, time.Millisecond, "pttl", key)}
-	_ = pipe.Process(ctx, oncePTTL{l.pttl})
-	l.get = pipe.Get(ctx, key)
-	return l
+// ask prepares the look-up of a key by the text, whose name in Redis is name. It must stay where it is.
+func (l *look) ask(ctx context.Context, text string, name any, cmds []redis.Cmder) []redis.Cmder {
+	l.text, l.args = text, [...]any{"pttl", name, "get", name}
+	l.pttl = *redis.NewDurationCmd(ctx, time.Millisecond, l.args[:2]...)
+	l.get = *redis.NewStringCmd(ctx, l.args[2:]...)
+	return append(cmds, oncePTTL{&l.pttl}, &l.get)
 }
 
 // judge turns the replies into what was found. Its error is the worst that was said of any key.
 func (m *remote) judge(looks []look) ([]found, error) {
 	all := make([]found, len(looks))
-	var failed []error
 	for i := range looks {
-		l := &looks[i]
-		data, err := l.get.Bytes()
-		switch {
-		case errors.Is(err, redis.Nil):
-			continue
-		case isWrongType(err):
-			all[i].corrupt = &corruptError{cause: causeType, detail: "not a string"}
-			continue
-		case err == nil:
-			err = l.pttl.Err()
-		}
-		if err != nil {
-			all[i].err = err
-			failed = append(failed, err)
-			continue
-		}
-		all[i] = m.parse(data, l.text, l.pttl.Val())
+		m.found(&all[i], &looks[i])
 	}
-	return all, worst(failed)
+	return all, worstFound(all)
 }
 
-func (m *remote) parse(data []byte, text string, pttl time.Duration) found {
+// worstFound is what the errors of one shard's keys say about the shard.
+func worstFound(all []found) error {
+	var failed []error
+	for i := range all {
+		if all[i].err != nil {
+			failed = append(failed, all[i].err)
+		}
+	}
+	return worst(failed)
+}
+
+// found is what the replies to one look-up say.
+func (m *remote) found(f *found, l *look) {
+	data, err := l.get.Bytes()
+	switch {
+	case err == nil:
+		if f.err = l.pttl.Err(); f.err == nil {
+			m.parse(f, data, l.text, l.pttl.Val())
+		}
+	case errors.Is(err, redis.Nil):
+	case isWrongType(err):
+		f.corrupt = &corruptError{cause: causeType, detail: "not a string"}
+	default:
+		f.err = err
+	}
+}
+
+func (m *remote) parse(f *found, data []byte, text string, pttl time.Duration) {
 	if bytes.HasPrefix(data, []byte(holdRecord)) {
-		return found{}
+		return
 	}
 	rec, err := m.format.parse(data, text)
-	var bad *corruptError
 	switch {
-	case errors.As(err, &bad):
-		return found{corrupt: bad}
+	case err != nil:
+		f.corrupt = unreadable(err)
 	case pttl == -2: // came between the two commands; the next look finds it
-		return found{}
 	case pttl < 0: // go-redis passes -1 and -2 on as they are
-		return found{corrupt: &corruptError{cause: causeLifetime, detail: "it never expires"}}
+		f.corrupt = &corruptError{cause: causeLifetime, detail: "it never expires"}
+	default:
+		if rec.expired { // it lives on as a hold
+			pttl = max(0, pttl-m.r.cfg.HoldLife)
+		}
+		f.ok, f.record, f.left = true, rec, min(pttl, rec.life())
 	}
-	if rec.expired { // it lives on as a hold
-		pttl = max(0, pttl-m.r.cfg.HoldLife)
-	}
-	return found{ok: true, record: rec, left: min(pttl, rec.life())}
 }
 
 func isWrongType(err error) bool { return err != nil && strings.HasPrefix(err.Error(), "WRONGTYPE") }
 
 // acquire asks for the leases of many keys and looks the keys up again behind that: what a leader committed before its lease went is seen.
-func (m *remote) acquire(ctx context.Context, texts []string, token string) (held []bool, all []found, err error) {
-	return m.lease(ctx, texts, token, bid{mode: "NX", who: true})
+func (m *remote) acquire(ctx context.Context, texts []string, token string) ([]found, error) {
+	return m.lease(ctx, texts, token, bidding{mode: "NX", who: true})
 }
 
 // claim is acquire that does not ask who holds a lease that it doesn't get.
-func (m *remote) claim(ctx context.Context, texts []string, token string) (held []bool, all []found, err error) {
-	return m.lease(ctx, texts, token, bid{mode: "NX"})
+func (m *remote) claim(ctx context.Context, texts []string, token string) ([]found, error) {
+	return m.lease(ctx, texts, token, bidding{mode: "NX"})
 }
 
 // seize is acquire that takes leases which others hold, too; their commits are refused.
-func (m *remote) seize(ctx context.Context, texts []string, token string) (held []bool, all []found, err error) {
-	return m.lease(ctx, texts, token, bid{who: true})
+func (m *remote) seize(ctx context.Context, texts []string, token string) ([]found, error) {
+	return m.lease(ctx, texts, token, bidding{who: true})
 }
 
-// bid is a way to ask for leases.
+// bidding is a way to ask for leases.
+type bidding struct {
+	mode  string // of SET
+	who   bool   // ask who holds them, too
+	token any    // a string
+	life  any    // in ms
+}
+
+// bid is one key's commands in a pipeline that asks for leases.
 type bid struct {
-	mode string // of SET
-	who  bool   // ask who holds them, too
+	look
+	args   [6]any // of SET
+	set    redis.StatusCmd
+	holder *redis.StringCmd // nil: nobody asks
 }
 
-// bidden is what became of one key's bid, beside what stands under the key.
-type bidden struct {
-	held bool
-	found
-}
-
-func (m *remote) lease(ctx context.Context, texts []string, token string, how bid) (held []bool, all []found, err error) {
-	failed := func(err error) bidden { return bidden{found: notFound(err)} }
-	res := doEach(ctx, m.r, keyed[bidden]{len(texts), m.valueOf(texts), m.r.cfg.Timeout, failed}, func(ctx context.Context, at []int) ([]bidden, error) {
-		sets := make([]*redis.StatusCmd, len(at))
-		holders := make([]*redis.StringCmd, len(at))
-		looks := make([]look, len(at))
-		_ = exec(ctx, m.r.client, func(pipe redis.Pipeliner) {
-			for j, i := range at {
-				key := lease(m.ns.value(texts[i]))
-				sets[j] = pipe.SetArgs(ctx, key, token, redis.SetArgs{TTL: m.r.cfg.LeaseLife, Mode: how.mode})
-				if how.who {
-					holders[j] = pipe.Get(ctx, key)
-				}
-				looks[j] = m.look(ctx, pipe, texts[i])
-			}
-		})
-		all, err := m.judge(looks)
-		errs := make([]error, len(at))
-		out := make([]bidden, len(at))
-		for j, f := range all {
-			if err := sets[j].Err(); f.err == nil && err != nil && !errors.Is(err, redis.Nil) {
-				f.err, errs[j] = err, err
-			}
-			out[j] = bidden{held: f.err == nil && sets[j].Err() == nil, found: f}
-			if how.who && out[j].askWho(holders[j], token) {
-				m.r.client.Del(ctx, lease(m.ns.value(texts[at[j]]))) // no lease of ours, and it need not ever end
-			}
-		}
-		if err == nil {
-			err = worst(errs)
-		}
-		return out, err
-	})
-	held, all = make([]bool, len(texts)), make([]found, len(texts))
-	for i := range res {
-		held[i], all[i] = res[i].held, res[i].found
+// make prepares the bid for a key by its text and the name of its value in Redis. It must stay where it is.
+func (b *bid) make(ctx context.Context, text, name string, how *bidding, cmds []redis.Cmder) []redis.Cmder {
+	b.args = [...]any{"set", lease(name), how.token, "px", how.life, how.mode}
+	args := b.args[:]
+	if how.mode == "" {
+		args = args[:5]
 	}
-	return held, all, noneFound(all)
+	b.set = *redis.NewStatusCmd(ctx, args...)
+	cmds = append(cmds, &b.set)
+	if how.who {
+		b.holder = redis.NewStringCmd(ctx, "get", b.args[1])
+		cmds = append(cmds, b.holder)
+	}
+	return b.ask(ctx, text, name, cmds)
 }
 
-// askWho notes who holds the lease. It says whether what stands there is none.
-func (b *bidden) askWho(cmd *redis.StringCmd, token string) (alien bool) {
-	holder, err := cmd.Result()
-	if holder == token && b.err == nil { // the pipeline may have been sent twice: then the lease is taken, by us
-		b.held = true
+func (m *remote) lease(ctx context.Context, texts []string, token string, how bidding) ([]found, error) {
+	how.token, how.life = token, m.r.cfg.LeaseLife.Milliseconds()
+	all := doEach(ctx, m.r, keyed[found]{len(texts), m.valueOf(texts), m.r.cfg.Timeout, notFound}, func(ctx context.Context, at []int) ([]found, error) {
+		bids := make([]bid, len(at))
+		m.r.execReads(ctx, 4*len(at), func(cmds []redis.Cmder) []redis.Cmder {
+			for j, i := range at {
+				cmds = bids[j].make(ctx, texts[i], m.ns.value(texts[i]), &how, cmds)
+			}
+			return cmds
+		})
+		all := make([]found, len(at))
+		for j := range bids {
+			if bids[j].judge(m, &all[j], token) {
+				m.r.client.Del(ctx, lease(m.ns.value(bids[j].text))) // no lease of ours, and it need not ever end
+			}
+		}
+		return all, worstFound(all)
+	})
+	return all, noneFound(all)
+}
+
+// judge is what the replies to one bid say. It says whether what stands in the lease's place is none.
+func (b *bid) judge(m *remote, f *found, token string) (alien bool) {
+	m.found(f, &b.look)
+	err := b.set.Err()
+	if f.err == nil && err != nil && !errors.Is(err, redis.Nil) {
+		f.err = err
+	}
+	f.held = f.err == nil && err == nil
+	if b.holder == nil {
+		return false
+	}
+	holder, err := b.holder.Result()
+	if holder == token && f.err == nil { // the pipeline may have been sent twice: then the lease is taken, by us
+		f.held = true
 	}
 	if mark, ok := strings.CutPrefix(holder, backOffMark); ok {
-		b.backOff = mark
+		f.backOff = mark
 		return false
 	}
 	return isWrongType(err) || err == nil && len(holder) != len(token)
@@ -270,16 +295,21 @@ var errLeaseLost = errors.New("the lease is lost")
 
 // commit stores what loads under the token brought, and gives the leases back. The error of each write stands at its index.
 func (m *remote) commit(ctx context.Context, token string, writes []write) ([]error, error) {
-	return m.run(ctx, commitScript, len(writes), func(i int) (string, []any) {
-		w := writes[i]
-		return w.text, []any{token, w.record, w.lifeNow(), string(appendHex(nil, w.id, 16))}
-	}, errLeaseLost)
+	return m.run(ctx, calls{commitScript, len(writes), func(i int) string { return writes[i].text }, func(i int, args []any) []any {
+		w := &writes[i]
+		return append(args, token, w.record, w.lifeNow(), idText(w.id))
+	}, errLeaseLost})
+}
+
+// onLeases runs a script for each lease, all with the same arguments.
+func (m *remote) onLeases(ctx context.Context, s *script, texts []string, same ...any) error {
+	_, err := m.run(ctx, calls{s, len(texts), func(i int) string { return texts[i] }, func(_ int, args []any) []any { return append(args, same...) }, nil})
+	return err
 }
 
 // release gives leases back without a value.
 func (m *remote) release(ctx context.Context, token string, texts []string) error {
-	_, err := m.run(ctx, releaseScript, len(texts), func(i int) (string, []any) { return texts[i], []any{token} }, nil)
-	return err
+	return m.onLeases(ctx, releaseScript, texts, token)
 }
 
 // backOffMark begins what stands in the place of a lease whose load failed.
@@ -287,55 +317,53 @@ const backOffMark = "!"
 
 // backOff puts, in the place of leases, marks that tell others not to load at once too.
 func (m *remote) backOff(ctx context.Context, token string, texts []string, life time.Duration) error {
-	_, err := m.run(ctx, backOffScript, len(texts), func(i int) (string, []any) {
-		return texts[i], []any{token, backOffMark + m.r.channel.node, life.Milliseconds()}
-	}, nil)
-	return err
+	return m.onLeases(ctx, backOffScript, texts, token, backOffMark+m.r.channel.node, life.Milliseconds())
 }
 
 // renew keeps leases while their load runs.
-func (m *remote) renew(ctx context.Context, token string, texts []string) error {
-	_, err := m.run(ctx, renewScript, len(texts), func(i int) (string, []any) {
-		return texts[i], []any{token, m.r.cfg.LeaseLife.Milliseconds()}
-	}, nil)
+func (m *remote) renew(ctx context.Context, leases []claimed) error {
+	life := m.r.cfg.LeaseLife.Milliseconds()
+	_, err := m.run(ctx, calls{renewScript, len(leases), func(i int) string { return leases[i].text }, func(i int, args []any) []any {
+		return append(args, leases[i].token, life)
+	}, nil})
 	return err
 }
 
 // store writes whatever stands there, ends the loads under way, and tells the others.
 func (m *remote) store(ctx context.Context, writes []write, notices []notice) ([]error, error) {
-	return m.run(ctx, storeScript, len(writes), func(i int) (string, []any) {
-		w := writes[i] // it is as old as it was when it was encoded: Redis decides the order of two Sets, by when it takes them
-		return w.text, []any{m.r.channel.shared(), notices[i].String(), w.record, max(0, w.life.Milliseconds())}
-	}, nil)
+	shared := m.r.channel.shared()
+	return m.run(ctx, calls{storeScript, len(writes), func(i int) string { return writes[i].text }, func(i int, args []any) []any {
+		w := &writes[i] // it is as old as it was when it was encoded: Redis decides the order of two Sets, by when it takes them
+		return append(args, shared, notices[i].String(), w.record, max(0, w.life.Milliseconds()))
+	}, nil})
 }
 
 // invalidate does what notices of one kind say: it ends keys, expires them, or ends tokens.
 func (m *remote) invalidate(ctx context.Context, notices []notice) ([]error, error) {
 	shared, hold := m.r.channel.shared(), m.r.cfg.HoldLife.Milliseconds()
+	s := invalidateScript
 	switch notices[0].kind {
 	case noticeClear, noticeTag:
-		return m.runKeys(ctx, endScript, len(notices), func(i int) (keys, args []any) {
-			keys = []any{m.ns.token(clearToken)}
-			if n := notices[i]; n.kind == noticeTag {
-				keys = []any{m.ns.token(markToken), m.ns.token(tagToken(n.rest))}
+		return m.runKeys(ctx, endScript, len(notices), func(i int, cmd []any) (keys int, _ []any) {
+			n := &notices[i]
+			if n.kind == noticeTag {
+				return 2, append(cmd, m.ns.token(markToken), m.ns.token(tagToken(n.rest)), shared, n.String())
 			}
-			return keys, []any{shared, notices[i].String()}
+			return 1, append(cmd, m.ns.token(clearToken), shared, n.String())
 		}, nil)
 	case noticeExpire:
-		return m.run(ctx, expireScript, len(notices), func(i int) (string, []any) {
-			return notices[i].rest, []any{shared, notices[i].String(), holdRecord, hold}
-		}, nil)
+		s = expireScript
 	default:
-		return m.run(ctx, invalidateScript, len(notices), func(i int) (string, []any) {
-			return notices[i].rest, []any{shared, notices[i].String(), holdRecord, hold}
-		}, nil)
 	}
+	return m.run(ctx, calls{s, len(notices), func(i int) string { return notices[i].rest }, func(i int, args []any) []any {
+		return append(args, shared, notices[i].String(), holdRecord, hold)
+	}, nil})
 }
 
 // restarted ends all entries of the cache, unless another node has done so for this restart.
 func (m *remote) restarted(ctx context.Context, n notice, runID string) error {
-	errs, err := m.runKeys(ctx, restartScript, 1, func(int) (keys, args []any) {
-		return []any{m.ns.token(restartToken), m.ns.token(clearToken)}, []any{m.r.channel.shared(), n.String(), runID}
+	errs, err := m.runKeys(ctx, restartScript, 1, func(_ int, cmd []any) (keys int, _ []any) {
+		return 2, append(cmd, m.ns.token(restartToken), m.ns.token(clearToken), m.r.channel.shared(), n.String(), runID)
 	}, nil)
 	if err != nil {
 		return err
@@ -357,15 +385,15 @@ func (m *remote) fillAbsent(ctx context.Context, since *serverTime, writes []wri
 	key := func(i int) string { return names[i] }
 	failed := func(err error) error { return err }
 	errs := doEach(ctx, m.r, keyed[error]{len(writes), key, warmPatience * m.r.cfg.Timeout, failed}, func(ctx context.Context, at []int) ([]error, error) {
-		pipe := m.r.client.Pipeline()
+		cmds := make([]redis.Cmder, 0, len(at))
 		sets := make([]*redis.StatusCmd, len(at))
 		for j, i := range at {
 			sets[j] = redis.NewStatusCmd(ctx, "set", key(i), writes[i].record, "nx", "pxat", began[i]+writes[i].whole())
 			if began[i] != 0 {
-				_ = pipe.Process(ctx, sets[j])
+				cmds = append(cmds, sets[j])
 			}
 		}
-		_, _ = pipe.Exec(ctx) // each command has its own error
+		_ = m.r.exec(ctx, cmds)
 		errs := make([]error, len(at))
 		for j, i := range at {
 			if errs[j] = sets[j].Err(); began[i] == 0 {
@@ -383,11 +411,11 @@ func (m *remote) fillAbsent(ctx context.Context, since *serverTime, writes []wri
 	if len(standing) == 0 {
 		return errs, allFailed(errs)
 	}
-	again, _ := m.run(ctx, replaceScript, len(standing), func(j int) (string, []any) {
+	again, _ := m.run(ctx, calls{replaceScript, len(standing), func(j int) string { return writes[standing[j]].text }, func(j int, args []any) []any {
 		i := standing[j]
-		w := writes[i]
-		return w.text, []any{w.record, began[i] + w.whole(), began[i], string(appendHex(nil, w.over, 16))}
-	}, errStandsYounger)
+		w := &writes[i]
+		return append(args, w.record, began[i]+w.whole(), began[i], idText(w.over))
+	}, errStandsYounger})
 	for j, i := range standing {
 		errs[i] = again[j]
 	}

@@ -7,29 +7,47 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// run runs one script for n keys in one round trip, and again, with its text, for those to which the server said that it doesn't know it. A reply
-// of 0 is the error refused, where there is one. Scripts are never retried by go-redis: the first reply may have been lost, not the call.
-func (m *remote) run(ctx context.Context, s *script, n int, call func(int) (string, []any), refused error) ([]error, error) {
-	return m.runKeys(ctx, s, n, func(i int) ([]any, []any) {
-		text, args := call(i)
-		key := m.ns.value(text)
-		return []any{key, lease(key)}, args
-	}, refused)
+// calls is n calls of one script on values and their leases. A reply of 0 is the error refused, where there is one.
+type calls struct {
+	*script
+	n       int
+	text    func(i int) string            // whose value it is
+	args    func(i int, args []any) []any // appends its arguments
+	refused error
 }
 
-// runKeys is run on whatever keys, of which the first of each call says on which shard it is. The second result is an error where nothing came of any call.
-func (m *remote) runKeys(ctx context.Context, s *script, n int, call func(int) (keys, args []any), refused error) ([]error, error) {
+// run makes calls in one round trip, and again, with the script's text, those to which the server said that it doesn't know it. Scripts are never retried by go-redis: the first
+// reply may have been lost, not the call.
+func (m *remote) run(ctx context.Context, s calls) ([]error, error) {
+	return m.runKeys(ctx, s.script, s.n, func(i int, cmd []any) (keys int, _ []any) {
+		value := m.ns.value(s.text(i))
+		return 2, s.args(i, append(cmd, value, lease(value)))
+	}, s.refused)
+}
+
+// A call of a script is a command: its name, the script's name or text, the number of keys, the keys, the arguments.
+const (
+	commandName = iota
+	commandScript
+	commandKeys
+	commandFirstKey
+	commandRoom = 10 // for all of most calls
+)
+
+// runKeys is run on whatever keys, which call appends, and says how many they are, before the arguments. The first of them says on which shard the call is made. The second
+// result is an error where nothing came of any call.
+func (m *remote) runKeys(ctx context.Context, s *script, n int, call func(i int, cmd []any) (keys int, _ []any), refused error) ([]error, error) {
 	if n == 0 {
 		return nil, nil
 	}
-	const before = 3 // the command's name, the script's name or text, the number of keys
-	calls := make([][]any, n)
-	for i := range calls {
-		keys, args := call(i)
-		calls[i] = append(append(append(make([]any, 0, before+len(keys)+len(args)), "evalsha", s.sha, len(keys)), keys...), args...)
+	commands := make([][]any, n)
+	for i := range commands {
+		keys, cmd := call(i, append(make([]any, 0, commandRoom), "evalsha", s.sha, 0))
+		cmd[commandKeys] = keys
+		commands[i] = cmd
 	}
 	key := func(i int) string {
-		key, _ := calls[i][before].(string)
+		key, _ := commands[i][commandFirstKey].(string)
 		return key
 	}
 	op := keyed[error]{n, key, m.r.cfg.Timeout, func(err error) error { return err }}
@@ -37,20 +55,20 @@ func (m *remote) runKeys(ctx context.Context, s *script, n int, call func(int) (
 		errs := make([]error, len(at))
 		todo := firstInts(len(at))
 		for _, known := range []bool{true, false} {
-			pipe := m.r.client.Pipeline()
-			cmds := make([]*redis.Cmd, len(todo))
+			replies := make([]redis.Cmd, len(todo))
+			cmds := make([]redis.Cmder, len(todo))
 			for k, j := range todo {
-				cmd := calls[at[j]]
+				cmd := commands[at[j]]
 				if !known {
-					cmd = append([]any{"eval", s.source}, cmd[2:]...)
+					cmd = append([]any{"eval", s.source}, cmd[commandKeys:]...)
 				}
-				cmds[k] = redis.NewCmd(ctx, cmd...)
-				_ = pipe.Process(ctx, onceScript{cmds[k]})
+				replies[k] = *redis.NewCmd(ctx, cmd...)
+				cmds[k] = onceScript{&replies[k]}
 			}
-			_, _ = pipe.Exec(ctx) // each command has its own error
+			_ = m.r.exec(ctx, cmds)
 			unknown := todo[:0:0]
 			for k, j := range todo {
-				if errs[j] = verdict(cmds[k], refused); errors.Is(errs[j], errNoScript) {
+				if errs[j] = verdict(&replies[k], refused); errors.Is(errs[j], errNoScript) {
 					unknown = append(unknown, j)
 				}
 			}

@@ -6,7 +6,10 @@ import (
 )
 
 // script is a Lua script with the name by which Redis knows it once it has seen it.
-type script struct{ source, sha string }
+type script struct {
+	source string
+	sha    any // a string, boxed once for all commands
+}
 
 func newScript(source string) *script {
 	sum := sha1.Sum([]byte(source)) //nolint:gosec // it is how Redis names scripts

@@ -3,107 +3,106 @@ package tiercache
 import (
 	"context"
 	"errors"
-	"slices"
-	"sync"
-	"time"
 )
 
-// loaded is what the source said of one key.
-type loaded[V any] struct {
-	value V
-	err   error
+// landing is what the source said of one flight's key, and what becomes of it.
+type landing[K comparable, V any] struct {
+	f      *flight[K, V]
+	value  V
+	err    error
+	item   *item[V] // nil: there is none, for err
+	stored error    // why the item is not in Redis
 }
 
 // settle stores what the source said and ends the flights. read is when the source read began.
-func (l *loading[K, V]) settle(ctx context.Context, fls []*flight[K, V], results []loaded[V], read int64, held tenure) {
+func (l *loading[K, V]) settle(ctx context.Context, all []landing[K, V], read int64, held tenure) {
 	c := l.c
-	items := make([]*item[V], len(fls))
-	for i, f := range fls {
-		items[i] = l.item(f, &results[i], read)
+	for i := range all {
+		all[i].item = l.item(&all[i], read)
 	}
-	stored := make([]error, len(fls))
 	if held == leased {
-		l.store(context.WithoutCancel(ctx), fls, items, results, stored) // Close ends loads; what has been loaded is still worth storing
+		l.store(context.WithoutCancel(ctx), all) // Close ends loads; what has been loaded is still worth storing
 	}
-	for i, f := range fls {
-		switch {
-		case items[i] == nil:
-			c.end(f, nil, 0, c.loadError(f.key, results[i].err))
-		case errors.Is(stored[i], errLeaseLost): // somebody knows better; for those who waited it is good enough, their reads began before
-			c.counters.add(f.hash, refused, 1)
-			c.end(f, items[i], FromSource, nil)
+	for i := range all {
+		switch a := &all[i]; {
+		case a.item == nil:
+			c.end(a.f, nil, 0, c.loadError(a.f.key, a.err))
+		case errors.Is(a.stored, errLeaseLost): // somebody knows better; for those who waited it is good enough, their reads began before
+			c.counters.add(a.f.hash, refused, 1)
+			c.end(a.f, a.item, FromSource, nil)
 		default:
-			c.fill(f, items[i])
-			c.end(f, items[i], FromSource, nil)
+			c.fill(a.f, a.item)
+			c.end(a.f, a.item, FromSource, nil)
 		}
 	}
 }
 
-// item makes the item that a load brought; nil, with the result's error, where there is none. A callback of the user that panics fails this key alone.
-func (l *loading[K, V]) item(f *flight[K, V], res *loaded[V], read int64) (it *item[V]) {
+// item makes the item that a load brought; nil, with the landing's error, where there is none. A callback of the user that panics fails this key alone.
+func (l *loading[K, V]) item(a *landing[K, V], read int64) (it *item[V]) {
 	defer func() {
 		if v := recover(); v != nil {
-			it, res.err = nil, newPanicError(v)
+			it, a.err = nil, newPanicError(v)
 		}
 	}()
 	switch {
-	case res.err == nil:
-		return l.c.newItem(f.key, l.c.clone(res.value), read, 0).stamp(f.seen)
-	case errors.Is(res.err, ErrNotFound):
-		l.c.unlearn(f)
-		return l.c.newAbsence(read).stamp(f.seen)
+	case a.err == nil:
+		return l.c.newItem(a.f.key, l.c.clone(a.value), read, 0).stamp(a.f.seen)
+	case errors.Is(a.err, ErrNotFound):
+		l.c.unlearn(a.f)
+		return l.c.newAbsence(read).stamp(a.f.seen)
 	default:
 		return nil
 	}
 }
 
 // store commits the items and gives back the leases of those that are none. An item whose tags were ended while it was loaded is not stored anywhere.
-func (l *loading[K, V]) store(ctx context.Context, fls []*flight[K, V], items []*item[V], results []loaded[V], stored []error) {
-	tokens, stands := l.tagTokens(ctx, items)
-	var writes []write
-	var at []int                // the flight of each write
-	var failed, broken []string // leases to give back, and those of loads that failed
-	for i, f := range fls {
-		if err := results[i].err; items[i] == nil && !errors.Is(err, context.Canceled) && !errors.Is(err, ErrClosed) { // else the source has not failed
-			broken = append(broken, f.text)
+func (l *loading[K, V]) store(ctx context.Context, all []landing[K, V]) {
+	tokens, stands := l.tagTokens(ctx, all)
+	writes := make([]write, 0, len(all))
+	at := make([]*landing[K, V], 0, len(all)) // whose the writes are
+	var failed, broken []string               // leases to give back, and those of loads that failed
+	for i := range all {
+		a := &all[i]
+		if a.item == nil && !errors.Is(a.err, context.Canceled) && !errors.Is(a.err, ErrClosed) { // else the source has not failed
+			broken = append(broken, a.f.text)
 			continue
 		}
-		if items[i] != nil && items[i].tags != nil && !stands {
-			stored[i] = errLeaseLost
-			failed = append(failed, f.text)
+		if a.item != nil && a.item.tags != nil && !stands {
+			a.stored = errLeaseLost
+			failed = append(failed, a.f.text)
 			continue
 		}
-		w, ok := l.write(f, &items[i], &results[i], tokens)
+		w, ok := l.write(a, tokens)
 		if !ok {
-			failed = append(failed, f.text)
+			failed = append(failed, a.f.text)
 			continue
 		}
-		writes, at = append(writes, w), append(at, i)
+		writes, at = append(writes, w), append(at, a)
 	}
-	l.commit(ctx, writes, at, stored)
+	l.commit(ctx, writes, at)
 	l.release(ctx, failed)
 	l.backOff(ctx, broken)
 }
 
 // write encodes an item, if there is one.
-func (l *loading[K, V]) write(f *flight[K, V], it **item[V], res *loaded[V], tokens map[string]string) (w write, ok bool) {
-	if *it == nil {
+func (l *loading[K, V]) write(a *landing[K, V], tokens map[string]string) (w write, ok bool) {
+	if a.item == nil {
 		return w, false
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			*it, res.err, ok = nil, newPanicError(v), false
+			a.item, a.err, ok = nil, newPanicError(v), false
 		}
 	}()
-	return l.c.encode(f.text, *it, joinTokens(tokens, (*it).tagNames())), true
+	return l.c.encode(a.f.text, a.item, joinTokens(tokens, a.item.tagNames())), true
 }
 
 // tagTokens is the cache's token of before the load with the current ones of the items' tags, and whether no tag was ended since the load began: the mark, read
 // last, would be another one.
-func (l *loading[K, V]) tagTokens(ctx context.Context, items []*item[V]) (tokens map[string]string, stands bool) {
+func (l *loading[K, V]) tagTokens(ctx context.Context, all []landing[K, V]) (tokens map[string]string, stands bool) {
 	var names []string
-	for _, it := range items {
-		if it != nil {
+	for i := range all {
+		if it := all[i].item; it != nil {
 			for _, tag := range it.tagNames() {
 				names = append(names, tagToken(tag))
 			}
@@ -125,8 +124,8 @@ func (l *loading[K, V]) tagTokens(ctx context.Context, items []*item[V]) (tokens
 	return nil, false
 }
 
-// commit writes to Redis in bounded batches, and notes each write's error under its flight's index.
-func (l *loading[K, V]) commit(ctx context.Context, writes []write, at []int, stored []error) {
+// commit writes to Redis in bounded batches, and notes each write's error with its landing.
+func (l *loading[K, V]) commit(ctx context.Context, writes []write, at []*landing[K, V]) {
 	for lo := 0; lo < len(writes); {
 		hi := lo + batchLen(writes[lo:])
 		errs, err := l.c.remote.commit(ctx, l.token, writes[lo:hi])
@@ -135,57 +134,10 @@ func (l *loading[K, V]) commit(ctx context.Context, writes []write, at []int, st
 		}
 		for i := lo; i < hi; i++ {
 			if err == nil {
-				stored[at[i]] = errs[i-lo]
+				at[i].stored = errs[i-lo]
 				l.c.noteWrite(errs[i-lo])
 			}
 		}
 		lo = hi
 	}
-}
-
-// renewing keeps the leases until the returned function is called.
-func (l *loading[K, V]) renewing(ctx context.Context, keys []string) (stop func()) {
-	r := &renewal{}
-	every := l.c.redis.cfg.LeaseLife / 3
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.timer = time.AfterFunc(every, func() {
-		if r.over() || !l.c.tasks.enter() {
-			return
-		}
-		defer l.c.tasks.leave()
-		for batch := range slices.Chunk(keys, batchKeys) {
-			_ = l.c.remote.renew(ctx, l.token, batch) // a lease that could not be renewed ends, and the commit says so
-		}
-		r.again(every)
-	})
-	return r.stop
-}
-
-// renewal is a timer that begins anew each time it is done. Most loads are over before it goes off.
-type renewal struct {
-	mu      sync.Mutex
-	stopped bool
-	timer   *time.Timer
-}
-
-func (r *renewal) over() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.stopped
-}
-
-func (r *renewal) again(after time.Duration) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !r.stopped {
-		r.timer.Reset(after)
-	}
-}
-
-func (r *renewal) stop() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.stopped = true
-	r.timer.Stop()
 }

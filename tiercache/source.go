@@ -24,7 +24,7 @@ func (l *loading[K, V]) loadAll(ctx context.Context, fls []*flight[K, V], held t
 		return
 	}
 	if held == leased {
-		defer l.renewing(ctx, texts(fls))()
+		defer l.renewing(texts(fls)).end()
 	}
 	if l.c.cfg.LoadMany != nil && len(fls) > 1 {
 		for batch := range slices.Chunk(fls, loadChunk) {
@@ -49,58 +49,62 @@ func (l *loading[K, V]) loadAll(ctx context.Context, fls []*flight[K, V], held t
 
 // loadOne asks the source for one key.
 func (l *loading[K, V]) loadOne(ctx context.Context, f *flight[K, V], held tenure) {
-	q := l.ask(leadContext{ctx, f.lead}, f, held) //nolint:contextcheck // it is ctx; in a batch each key has its own lead
+	q := new(question[K, V])
 	defer q.giveBack(ctx)
+	q.ask(leadContext{ctx, f.lead}, l, f, held) //nolint:contextcheck // it is ctx; in a batch each key has its own lead
 	q.wait(nil, nil)
 	q.land(ctx)
 }
 
-// question is one key, as it was put to the source.
+// question is one key, as it is put to the source.
 type question[K comparable, V any] struct {
-	*call[K, V]
-	f     *flight[K, V]
-	held  tenure
-	value V
-	read  int64 // when the source read began
+	call[K, V]
+	fls  [1]*flight[K, V]
+	held tenure
+	said [1]landing[K, V] // what the source said, once it is over
+	read int64            // when the source read began
 
 	landed bool
 }
 
 // ask begins to ask the source for one key; wait and land follow.
-func (l *loading[K, V]) ask(ctx context.Context, f *flight[K, V], held tenure) *question[K, V] {
-	q := &question[K, V]{f: f, held: held, read: l.c.memory.clock.now()}
-	q.call = l.begin(ctx, []*flight[K, V]{f}, func(ctx context.Context) (err error) {
-		cfg := &l.c.cfg
-		switch {
-		case f.load != nil:
-			q.value, err = f.load(ctx)
-		case cfg.Reload != nil && l.previous(f) != nil:
-			q.value, err = l.reload(ctx, f, l.previous(f))
-		case cfg.Load != nil:
-			q.value, err = cfg.Load(ctx, f.key)
-		case cfg.LoadMany != nil:
-			q.value, err = l.loadSingly(ctx, f.key)
-		default:
-			err = ErrNotFound
-		}
-		return err
-	})
-	return q
+func (q *question[K, V]) ask(ctx context.Context, l *loading[K, V], f *flight[K, V], held tenure) {
+	q.fls[0], q.held, q.said[0].f, q.read = f, held, f, l.c.memory.clock.now()
+	q.begin(ctx, l, q.fls[:], q)
+}
+
+// load asks.
+func (q *question[K, V]) load(ctx context.Context) (err error) {
+	said, cfg := &q.said[0], &q.l.c.cfg
+	switch f := said.f; {
+	case f.load != nil:
+		said.value, err = f.load(ctx)
+	case cfg.Reload != nil && q.l.previous(f) != nil:
+		said.value, err = q.l.reload(ctx, f, q.l.previous(f))
+	case cfg.Load != nil:
+		said.value, err = cfg.Load(ctx, f.key)
+	case cfg.LoadMany != nil:
+		said.value, err = q.l.loadSingly(ctx, f.key)
+	default:
+		err = ErrNotFound
+	}
+	return err
 }
 
 // land settles what the source said.
 func (q *question[K, V]) land(ctx context.Context) {
 	if errors.Is(q.err, errCutOff) {
-		return // value still belongs to the loader; giveBack does the rest
+		return // what was said still belongs to the loader; giveBack does the rest
 	}
-	q.l.settle(ctx, []*flight[K, V]{q.f}, []loaded[V]{{q.value, q.err}}, q.read, q.held)
+	q.said[0].err = q.err
+	q.l.settle(ctx, q.said[:], q.read, q.held)
 	q.landed = true
 }
 
 // giveBack gives the lease back where nothing has come of the question: the loader was cut off, or a callback of the user has ended the goroutine.
 func (q *question[K, V]) giveBack(ctx context.Context) {
-	if q != nil && !q.landed {
-		q.l.abandon(ctx, []*flight[K, V]{q.f}, q.held)
+	if q.l != nil && !q.landed {
+		q.l.abandon(ctx, q.fls[:], q.held)
 	}
 }
 
@@ -144,73 +148,90 @@ func (l *loading[K, V]) loadMany(ctx context.Context, fls []*flight[K, V], held 
 		keys[i] = f.key
 	}
 	read := l.c.memory.clock.now()
-	var values map[K]V
-	call := l.begin(ctx, fls, func(ctx context.Context) (err error) {
-		values, err = l.c.cfg.LoadMany(ctx, keys)
-		return err
-	})
+	asked := &questions[K, V]{keys: keys}
 	settled := false
 	defer func() {
 		if !settled { // the loader was cut off, or a callback of the user has ended the goroutine
 			l.abandon(ctx, fls, held)
 		}
 	}()
-	call.wait(nil, nil)
-	err := call.err
+	asked.begin(ctx, l, fls, asked)
+	asked.wait(nil, nil)
+	err := asked.err
 	if errors.Is(err, errCutOff) {
-		return
+		return // what was said still belongs to the loader
 	}
-	results := make([]loaded[V], len(fls))
+	all := make([]landing[K, V], len(fls))
 	for i, f := range fls {
-		value, ok := values[f.key]
-		switch {
+		value, ok := asked.values[f.key]
+		switch all[i].f = f; {
 		case ok:
-			results[i].value = value
+			all[i].value = value
 		case err != nil: // the answer is not complete: nothing is known about this key
-			results[i].err = err
+			all[i].err = err
 		default:
-			results[i].err = ErrNotFound
+			all[i].err = ErrNotFound
 		}
 	}
-	l.settle(ctx, fls, results, read, held)
+	l.settle(ctx, all, read, held)
 	settled = true
+}
+
+// questions is many keys, as they are put to the source at once.
+type questions[K comparable, V any] struct {
+	call[K, V]
+	keys   []K
+	values map[K]V // what the source said, once it is over
+}
+
+func (q *questions[K, V]) load(ctx context.Context) (err error) {
+	q.values, err = q.l.c.cfg.LoadMany(ctx, q.keys)
+	return err
+}
+
+// asker puts something to the source.
+type asker interface {
+	load(ctx context.Context) error
 }
 
 // call is a loader at work, in a goroutine of its own, under LoadTimeout. Its panic or Goexit is an error. A loader that outstays its context is cut off: its
 // flights fail, and what it returns later goes nowhere.
 type call[K comparable, V any] struct {
 	l     *loading[K, V]
+	what  asker
 	fls   []*flight[K, V]
-	began time.Time
-	ctx   context.Context //nolint:containedctx // the loader's, which both wait and the loader need
-	end   func()
+	began int64
+	ctx   boundContext // the loader's
 	done  chan error
 	err   error // once it is over: the loader's, or errCutOff, and then what the loader writes must not be read
 }
 
-// begin starts a loader; wait must follow.
-func (l *loading[K, V]) begin(ctx context.Context, fls []*flight[K, V], fn func(context.Context) error) *call[K, V] {
+// begin starts a loader; wait must follow. The loader's context does not end with it: what it leaves running has until LoadTimeout.
+func (cl *call[K, V]) begin(ctx context.Context, l *loading[K, V], fls []*flight[K, V], what asker) {
 	c := l.c
-	cl := &call[K, V]{l: l, fls: fls, began: time.Now(), done: make(chan error, 1)}
-	ctx, cl.end = context.WithTimeout(boundContext{c.stopped, ctx}, c.cfg.LoadTimeout) //nolint:contextcheck // it has the values of ctx, and ends with the cache
-	cl.ctx = ctx
+	*cl = call[K, V]{
+		l: l, what: what, fls: fls, began: c.memory.clock.now(), done: make(chan error, 1),
+		ctx: boundContext{c.loadTimes.next(), ctx}, // it has the values of ctx, and ends with the cache
+	}
 	if !c.tasks.enter() { // the loader is waited for by Close beyond its cut-off
 		cl.done <- ErrClosed
-		return cl
+		return
 	}
 	c.counters.add(fls[0].hash, loads, uint64(len(fls)))
-	go func() {
-		defer c.tasks.leave()
-		err := ErrGoexit // stands if fn neither returns nor panics
-		defer func() {
-			if v := recover(); v != nil {
-				err = newPanicError(v)
-			}
-			cl.done <- err
-		}()
-		err = fn(ctx)
+	go cl.run() //nolint:contextcheck // it has the context
+}
+
+// run has the loader do its work.
+func (cl *call[K, V]) run() {
+	defer cl.l.c.tasks.leave()
+	err := ErrGoexit // stands if the loader neither returns nor panics
+	defer func() {
+		if v := recover(); v != nil {
+			err = newPanicError(v)
+		}
+		cl.done <- err
 	}()
-	return cl
+	err = cl.what.load(&cl.ctx)
 }
 
 // wait waits for the loader to return or to be cut off, and notes its error. Where one of the channels, which may be nil, is quicker it returns false, and is to be called again.
@@ -234,11 +255,10 @@ func (cl *call[K, V]) wait(quit <-chan struct{}, soft <-chan time.Time) bool {
 			}
 		}
 	}
-	cl.end()
 	if cl.err != nil && !errors.Is(cl.err, ErrNotFound) {
 		c.counters.add(cl.fls[0].hash, loadErrors, uint64(len(cl.fls)))
 	}
-	c.observe(Event{Kind: EventLoad, Took: time.Since(cl.began), Keys: len(cl.fls), Err: cl.err})
+	c.observe(Event{Kind: EventLoad, Took: time.Duration(c.memory.clock.now() - cl.began), Keys: len(cl.fls), Err: cl.err})
 	return true
 }
 

@@ -22,7 +22,7 @@ func hotKeys() []mutant {
 		},
 		{
 			guard: "hot keys: what the source lacks is forgotten", file: "tiercache/settle.go",
-			old: "l.c.unlearn(f)", new: "", test: "TestHot_whatIsGoneIsForgotten",
+			old: "l.c.unlearn(a.f)", new: "", test: "TestHot_whatIsGoneIsForgotten",
 		},
 		{
 			guard: "hot keys: the set in Redis is bounded", file: "tiercache/hot_fleet.go",

@@ -11,7 +11,7 @@ func processGuards() []mutant {
 		},
 		{
 			guard: "flights are keyed by generation", file: "tiercache/flight.go",
-			old: "k := flightKey[K]{f.key, f.gen, f.seen}\n\tif", new: "k := flightKey[K]{f.key, 0, f.seen}\n\tif", test: "TestInvalidate_aLoadThatBeganBefore",
+			old: "f.gen == o.gen && ", new: "", test: "TestInvalidate_aLoadThatBeganBefore",
 		},
 		{
 			guard: "what Redis has yet to hear of is not read there", file: "tiercache/pilot.go",
@@ -19,7 +19,7 @@ func processGuards() []mutant {
 		},
 		{
 			guard: "nor read there for a batch", file: "tiercache/load.go",
-			old: "if l.c.ledger.bypass(f.text) {", new: "if false {", test: "TestPending_isNotReadInRedis/GetMany",
+			old: "case l.c.ledger.bypass(f.text):", new: "case false:", test: "TestPending_isNotReadInRedis/GetMany",
 		},
 		{
 			guard: "a failed load leaves a back-off mark", file: "tiercache/settle.go",
@@ -53,32 +53,37 @@ func processGuards() []mutant {
 		},
 		{
 			guard: "what a lost lease brought is not kept in memory either", file: "tiercache/settle.go",
-			old: "case errors.Is(stored[i], errLeaseLost):", new: "case false:",
+			old: "case errors.Is(a.stored, errLeaseLost):", new: "case false:",
 			test: "TestLease_whatIsRefused",
 		},
 		{
-			guard: "a lease is renewed while its load runs", file: "tiercache/settle.go",
-			old: "_ = l.c.remote.renew(ctx, l.token, batch)", new: "_ = batch",
+			guard: "a lease is renewed while its load runs", file: "tiercache/renewal.go",
+			old: "_ = c.remote.renew(c.stopped, batch)", new: "_ = batch",
 			test: "TestLease_isRenewed",
 		},
 		{
 			guard: "a load that was ended by Close leaves no back-off mark", file: "tiercache/settle.go",
-			old: " && !errors.Is(err, ErrClosed) {", new: " {",
+			old: " && !errors.Is(a.err, ErrClosed) {", new: " {",
 			test: "TestPilot_closeAtAnyMoment",
 		},
 		{
 			guard: "a callback that ends the goroutine leaves no lease", file: "tiercache/source.go",
-			old: "if q != nil && !q.landed {", new: "if q != nil && q.err != nil {",
+			old: "if q.l != nil && !q.landed {", new: "if q.l != nil && q.err != nil {",
 			test: "TestPilot_callbacksThatMisbehave/Goexit_in_Tags",
 		},
 		{
 			guard: "a callback that ends the goroutine ends the renewal", file: "tiercache/pilot.go",
-			old: "\t\t\trenewed()\n\t\t\tq.giveBack", new: "\t\t\tq.giveBack",
+			old: "\t\tp.renewal.end()\n\t\tp.q.giveBack", new: "\t\tp.q.giveBack",
 			test: "TestPilot_renewalEnds",
 		},
 		{
 			guard: "a caller's time is looked at before each step", file: "tiercache/pilot.go",
-			old: "if !c.mayPilot(ctx, soft) {\n\t\t\tcarry", new: "if false {\n\t\t\tcarry",
+			old: "if !p.c.mayPilot(ctx, soft) {", new: "if false {",
+			test: "TestPilot_deadlineHolds",
+		},
+		{
+			guard: "a caller's time is looked at before it reads many", file: "tiercache/pilot.go",
+			old: " || !c.mayPilot(ctx, soft) {\n\t\tc.launch(ctx, fls)", new: " {\n\t\tc.launch(ctx, fls)",
 			test: "TestPilot_deadlineHolds",
 		},
 		{
@@ -103,7 +108,7 @@ func processGuards() []mutant {
 		},
 		{
 			guard: "absence is remembered", file: "tiercache/settle.go",
-			old: "return l.c.newAbsence(read).stamp(f.seen)", new: "return nil",
+			old: "return l.c.newAbsence(read).stamp(a.f.seen)", new: "return nil",
 			test: "TestFresh_negativeEntries",
 		},
 		{
@@ -113,7 +118,7 @@ func processGuards() []mutant {
 		},
 		{
 			guard: "a flight is detached from its first caller", file: "tiercache/load.go",
-			old: "leadContext{context.WithoutCancel(ctx), fls[0].lead}", new: "leadContext{ctx, fls[0].lead}",
+			old: "return &fls[0].detached", new: "return leadContext{ctx, fls[0].lead}",
 			test: "TestLease_whoWaitsForAnotherNodeIsNotBoundToWhoCameFirst",
 		},
 		{
@@ -123,7 +128,7 @@ func processGuards() []mutant {
 		},
 		{
 			guard: "a panic of a loader is an error", file: "tiercache/source.go",
-			old: "\t\tdefer func() {\n\t\t\tif v := recover(); v != nil {\n\t\t\t\terr = newPanicError(v)\n\t\t\t}\n\t\t\tcl.done <- err", new: "\t\tdefer func() {\n\t\t\tif v := any(nil); v != nil {\n\t\t\t\terr = newPanicError(v)\n\t\t\t}\n\t\t\tcl.done <- err",
+			old: "\tdefer func() {\n\t\tif v := recover(); v != nil {\n\t\t\terr = newPanicError(v)\n\t\t}\n\t\tcl.done <- err", new: "\tdefer func() {\n\t\tif v := any(nil); v != nil {\n\t\t\terr = newPanicError(v)\n\t\t}\n\t\tcl.done <- err",
 			test: "TestFlight_panicsAndGoexit/panic",
 		},
 		{
@@ -132,7 +137,7 @@ func processGuards() []mutant {
 		},
 		{
 			guard: "nor for a batch", file: "tiercache/load.go",
-			old: "if len(rest) > 0 && !l.asks(rest[0]) {", new: "if false {", test: "TestGet_withoutASourceWritesNothing",
+			old: "case len(rest) > 0 && !l.asks(rest[0]):", new: "case false:", test: "TestGet_withoutASourceWritesNothing",
 		},
 		{
 			guard: "a newcomer is not the first to go", file: "tiercache/memory_write.go",

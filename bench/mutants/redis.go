@@ -17,8 +17,8 @@ func redisGuards() []mutant {
 		},
 		{
 			guard: "a lease is asked for before the value", file: "tiercache/remote.go",
-			old:  "\t\t\t\tsets[j] = pipe.SetArgs(ctx, key, token, redis.SetArgs{TTL: m.r.cfg.LeaseLife, Mode: how.mode})\n\t\t\t\tif how.who {\n\t\t\t\t\tholders[j] = pipe.Get(ctx, key)\n\t\t\t\t}\n\t\t\t\tlooks[j] = m.look(ctx, pipe, texts[i])",
-			new:  "\t\t\t\tlooks[j] = m.look(ctx, pipe, texts[i])\n\t\t\t\tsets[j] = pipe.SetArgs(ctx, key, token, redis.SetArgs{TTL: m.r.cfg.LeaseLife, Mode: how.mode})\n\t\t\t\tif how.who {\n\t\t\t\t\tholders[j] = pipe.Get(ctx, key)\n\t\t\t\t}",
+			old:  "\tcmds = append(cmds, &b.set)\n\tif how.who {\n\t\tb.holder = redis.NewStringCmd(ctx, \"get\", b.args[1])\n\t\tcmds = append(cmds, b.holder)\n\t}\n\treturn b.ask(ctx, text, name, cmds)",
+			new:  "\tcmds = append(b.ask(ctx, text, name, cmds), &b.set)\n\tif how.who {\n\t\tb.holder = redis.NewStringCmd(ctx, \"get\", b.args[1])\n\t\tcmds = append(cmds, b.holder)\n\t}\n\treturn cmds",
 			test: "TestLease_isAskedForBeforeTheValue",
 		},
 		{
@@ -44,15 +44,15 @@ func redisGuards() []mutant {
 		},
 		{
 			guard: "one load a fleet", file: "tiercache/remote.go",
-			old: `bid{mode: "NX"})`, new: `bid{})`, test: "TestFlight_oneLoadAFleet",
+			old: `bidding{mode: "NX"})`, new: `bidding{})`, test: "TestFlight_oneLoadAFleet",
 		},
 		{
 			guard: "who waits for a lease does not take it", file: "tiercache/remote.go",
-			old: `bid{mode: "NX", who: true})`, new: `bid{who: true})`, test: "TestFlight_oneLoadAFleet",
+			old: `bidding{mode: "NX", who: true})`, new: `bidding{who: true})`, test: "TestFlight_oneLoadAFleet",
 		},
 		{
 			guard: "PTTL goes before GET", file: "tiercache/remote.go",
-			old: "\t_ = pipe.Process(ctx, oncePTTL{l.pttl})\n\tl.get = pipe.Get(ctx, key)\n", new: "\tl.get = pipe.Get(ctx, key)\n\t_ = pipe.Process(ctx, oncePTTL{l.pttl})\n",
+			old: "append(cmds, oncePTTL{&l.pttl}, &l.get)", new: "append(cmds, &l.get, oncePTTL{&l.pttl})",
 			test: "TestLook_",
 		},
 		{
@@ -67,7 +67,7 @@ func redisGuards() []mutant {
 		},
 		{
 			guard: "a retried request for a lease knows its own token", file: "tiercache/remote.go",
-			old: "if holder == token && b.err == nil {", new: "if false {",
+			old: "if holder == token && f.err == nil {", new: "if false {",
 			test: "TestLease_aRetry",
 		},
 		{
@@ -92,17 +92,17 @@ func redisGuards() []mutant {
 		},
 		{
 			guard: "what Redis has left bounds memory", file: "tiercache/remote.go",
-			old: "left: min(pttl, rec.life())", new: "left: rec.life()",
+			old: "min(pttl, rec.life())", new: "rec.life()",
 			test: "TestMemoryNeverOutlivesRedis",
 		},
 		{
 			guard: "a record's durations bound PTTL", file: "tiercache/remote.go",
-			old: "left: min(pttl, rec.life())", new: "left: pttl",
+			old: "min(pttl, rec.life())", new: "pttl",
 			test: "TestRecord_hasNoMore",
 		},
 		{
 			guard: "a tag's end moves the mark", file: "tiercache/remote.go",
-			old: "keys = []any{m.ns.token(markToken), m.ns.token(tagToken(n.rest))}", new: "keys = []any{m.ns.token(tagToken(n.rest))}",
+			old: "return 2, append(cmd, m.ns.token(markToken), m.ns.token(tagToken(n.rest)), shared, n.String())", new: "return 1, append(cmd, m.ns.token(tagToken(n.rest)), shared, n.String())",
 			test: "TestTags_",
 		},
 		{
