@@ -1,9 +1,11 @@
 package loaders_test
 
 import (
+	"context"
 	"io"
 	"path/filepath"
 	"testing"
+	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib"
 	"github.com/jmoiron/sqlx"
@@ -57,6 +59,35 @@ func closed(tb testing.TB, c io.Closer) {
 func TestSQLite(t *testing.T) {
 	t.Parallel()
 	conformance(t, sqliteFile)
+}
+
+// Another process keeps everybody out for a moment, as one does that switches a new file to WAL.
+func TestMigrate_waitsForALockedFile(t *testing.T) {
+	t.Parallel()
+	file := "file:" + filepath.Join(t.TempDir(), "brands.db")
+	other := open(t, "sqlite", file)
+	other.SetMaxOpenConns(1)
+	exec(t, other, "BEGIN EXCLUSIVE")
+	released := make(chan struct{})
+	go func() {
+		defer close(released)
+		time.Sleep(100 * time.Millisecond)
+		if _, err := other.ExecContext(t.Context(), "COMMIT"); err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := loaders.Migrate(t.Context(), open(t, "sqlite", file)); err != nil { // no busy_timeout
+		t.Errorf("Migrate beside a lock of 100 ms: %v", err)
+	}
+	<-released
+	exec(t, other, "BEGIN EXCLUSIVE")
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	if err := loaders.Migrate(ctx, open(t, "sqlite", file)); err == nil || time.Since(began) > 2*time.Second {
+		t.Errorf("Migrate of a file that stays locked: %v after %v; want an error when its context ends", err, time.Since(began))
+	}
+	exec(t, other, "COMMIT")
 }
 
 func TestPostgres(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 //go:embed queries/schema_sqlite.sql
@@ -51,7 +52,7 @@ func Migrate(ctx context.Context, db DB) error {
 	if err != nil {
 		return fmt.Errorf("loaders: migrate: %w", err)
 	}
-	missing, err := s.missing(ctx, slices.Concat(tables(), []string{"demo_seeds"}, indexes()))
+	missing, err := s.missingForUs(ctx)
 	if err != nil {
 		return fmt.Errorf("loaders: migrate: read what is there: %w", err)
 	}
@@ -71,6 +72,29 @@ func Migrate(ctx context.Context, db DB) error {
 		return fmt.Errorf("loaders: migrate: create the missing %s: %w", strings.Join(missing, ", "), err)
 	}
 	return nil
+}
+
+// missingForUs is missing for all that Migrate creates. It looks again for a while where SQLite says that the database is locked: a connection that is about to switch a new file to
+// WAL keeps out all others, and these don't wait for it, whatever their busy_timeout.
+func (s *source) missingForUs(ctx context.Context) ([]string, error) {
+	for pause := 10 * time.Millisecond; ; pause *= 2 {
+		missing, err := s.missing(ctx, slices.Concat(tables(), []string{"demo_seeds"}, indexes()))
+		if !isLocked(err) || pause > 2*time.Second {
+			return missing, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(pause):
+		}
+	}
+}
+
+// isLocked says whether err is SQLite's SQLITE_BUSY, by whichever driver.
+func isLocked(err error) bool {
+	const busy, primary = 5, 0xff // of https://sqlite.org/rescode.html
+	var coded interface{ Code() int }
+	return errors.As(err, &coded) && coded.Code()&primary == busy
 }
 
 // addColumns completes a table of reports that somebody else has made.

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// renewals keeps the leases of the loads under way. While there are any, one timer goes off every third of a lease's life, and those that have been under way for half of
-// that are renewed: so none gets older than half its life, and the many loads that are over before cost no timer.
+// renewals keeps the leases of the loads under way. While there are any, one timer goes off every third of a lease's life, and those that have been under way for half as
+// long are renewed: so none gets older than half its life, and the many loads that are over before cost no timer.
 type renewals struct {
 	mu    sync.Mutex
 	all   map[*renewal]struct{}
@@ -22,7 +22,7 @@ type renewal struct {
 	since time.Time
 }
 
-// begin keeps the leases until the renewal is ended. due is called, after a while, when tick is.
+// begin keeps the leases until the renewal is ended. due is called when the timer goes off.
 func (rs *renewals) begin(r *renewal, every time.Duration, due func()) *renewal {
 	r.of, r.since = rs, time.Now()
 	rs.mu.Lock()
