@@ -128,19 +128,23 @@ func TestPilot_deadlineHoldsOnASlowRedis(t *testing.T) {
 				if kind == "ended" { // its tokens are looked up once more
 					cfg.Redis = nodeOn(t, m)
 					other := newCache(t, cfg)
-					get(t, other, "k", "v1")
+					for _, key := range []string{"k", "l", "m"} {
+						if _, err := other.Get(t.Context(), key); err != nil {
+							t.Fatal(err)
+						}
+					}
 					if err := other.Clear(t.Context()); err != nil {
 						t.Fatal(err)
 					}
 				}
-				var both sync.WaitGroup
+				var reads []func()
 				for name, read := range map[string]func(context.Context, *tiercache.Cache[string, string]) error{
 					"Get": func(ctx context.Context, c *tiercache.Cache[string, string]) error {
 						_, err := c.Get(ctx, "k")
 						return err
 					},
 					"GetMany": func(ctx context.Context, c *tiercache.Cache[string, string]) error {
-						_, err := c.GetMany(ctx, []string{"k", "l"})
+						_, err := c.GetMany(ctx, []string{"l", "m"})
 						return err
 					},
 				} {
@@ -153,11 +157,10 @@ func TestPilot_deadlineHoldsOnASlowRedis(t *testing.T) {
 						}
 					}))
 					c := newCache(t, cfg)
-					if _, err := c.Get(t.Context(), "another"); err != nil { // the tokens are known
+					if _, err := c.Get(t.Context(), "another of "+name); err != nil { // the tokens are known
 						t.Fatal(err)
 					}
-					both.Go(func() {
-						time.Sleep(time.Millisecond) // Redis is slow by then
+					reads = append(reads, func() {
 						ctx, cancel := context.WithTimeout(t.Context(), deadline)
 						defer cancel()
 						began := time.Now()
@@ -167,6 +170,10 @@ func TestPilot_deadlineHoldsOnASlowRedis(t *testing.T) {
 					})
 				}
 				slow.Store(int64(99 * time.Millisecond))
+				var both sync.WaitGroup
+				for _, read := range reads {
+					both.Go(read)
+				}
 				both.Wait()
 			})
 		}
