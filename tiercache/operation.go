@@ -286,7 +286,7 @@ func (r *Redis) execReads(ctx context.Context, n int, fill func([]redis.Cmder) [
 
 // exec sends commands in one round trip. Each command has its own error; the one that is returned is whichever came first. Pipelines of go-redis itself are used again.
 func (r *Redis) exec(ctx context.Context, cmds []redis.Cmder) error {
-	if len(cmds) == 1 { // what is no pipeline costs less
+	if len(cmds) == 1 && cmds[0].NoRetry() { // a single script costs less without a pipeline
 		return r.client.Process(ctx, cmds[0])
 	}
 	pipe, ok := r.pipelines.Get().(redis.Pipeliner)
