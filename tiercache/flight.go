@@ -24,7 +24,6 @@ type flight[K comparable, V any] struct {
 	load       func(ctx context.Context) (V, error) // GetOrLoad's; nil is the cache's own
 	lead       *lead                                // who loads it; set before anybody else sees the flight
 	own        lead                                 // lead, where it is loaded alone
-	detached   detachedContext                      // of the flights that are led together, if it is their first
 	stale      atomic.Pointer[item[V]]              // the best that may be served if the load fails or is slow
 	unreadable bool                                 // what Redis holds is no record, and that has been counted
 	looked     signal                               // Redis was asked: stale is as good as it gets

@@ -44,8 +44,7 @@ func (c *Cache[K, V]) takeOff(fls []*flight[K, V]) ([]*flight[K, V], bool) {
 
 // detached is ctx for its values alone; loaders find in it who asks.
 func (l *loading[K, V]) detached(ctx context.Context, fls []*flight[K, V]) context.Context {
-	fls[0].detached = detachedContext{ctx, fls[0].lead}
-	return &fls[0].detached
+	return leadContext{context.WithoutCancel(ctx), fls[0].lead}
 }
 
 // carry has the rest of the flights done in a goroutine of its own, which Close waits for and whose context it ends.

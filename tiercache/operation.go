@@ -284,20 +284,14 @@ func (r *Redis) execReads(ctx context.Context, n int, fill func([]redis.Cmder) [
 	}
 }
 
-// exec sends commands in one round trip. Each command has its own error; the one that is returned is whichever came first. Pipelines of go-redis itself are used again.
+// exec sends commands in one round trip. Each has its own error; the one that is returned is whichever came first.
 func (r *Redis) exec(ctx context.Context, cmds []redis.Cmder) error {
 	if len(cmds) == 1 && cmds[0].NoRetry() { // a single script costs less without a pipeline
 		return r.client.Process(ctx, cmds[0])
 	}
-	pipe, ok := r.pipelines.Get().(redis.Pipeliner)
-	if !ok {
-		pipe = r.client.Pipeline()
-	}
+	pipe := r.client.Pipeline()
 	_ = pipe.BatchProcess(ctx, cmds...)
 	_, err := pipe.Exec(ctx)
-	if _, ok := pipe.(*redis.Pipeline); ok {
-		r.pipelines.Put(pipe)
-	}
 	return err
 }
 

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
 // lead is one goroutine's work for one or more flights. Loaders find it in their context, so that a load that comes back to its own key is an error
@@ -59,29 +58,6 @@ func (c leadContext) Value(key any) any {
 		return c.lead
 	}
 	return c.Context.Value(key)
-}
-
-// detachedContext is leadContext that never ends, whatever becomes of the one whose values it has.
-type detachedContext struct {
-	values context.Context //nolint:containedctx // it is one
-	lead   *lead
-}
-
-// Deadline is never.
-func (*detachedContext) Deadline() (deadline time.Time, ok bool) { return time.Time{}, false }
-
-// Done is never.
-func (*detachedContext) Done() <-chan struct{} { return nil }
-
-// Err is nil.
-func (*detachedContext) Err() error { return nil }
-
-// Value knows the lead.
-func (c *detachedContext) Value(key any) any {
-	if key == (leadKey{}) {
-		return c.lead
-	}
-	return c.values.Value(key)
 }
 
 // leadOf returns the load that ctx belongs to, nil outside of loads.

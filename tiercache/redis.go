@@ -56,7 +56,6 @@ type Redis struct {
 	channel  *channel
 
 	deadlines deadlines // of operations
-	pipelines sync.Pool // that have nothing to do
 
 	mu     sync.Mutex
 	closed bool

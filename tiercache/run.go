@@ -27,11 +27,9 @@ func (m *remote) run(ctx context.Context, s calls) ([]error, error) {
 
 // A call of a script is a command: its name, the script's name or text, the number of keys, the keys, the arguments.
 const (
-	commandName = iota
-	commandScript
-	commandKeys
-	commandFirstKey
-	commandRoom = 10 // for all of most calls
+	commandKeys     = 2
+	commandFirstKey = 3
+	commandRoom     = 10 // for all of most calls
 )
 
 // runKeys is run on whatever keys, which call appends, and says how many they are, before the arguments. The first of them says on which shard the call is made. The second

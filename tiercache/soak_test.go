@@ -402,8 +402,6 @@ func TestSoakFleetInBadWeather(t *testing.T) {
 		if long, err = time.ParseDuration(text); err != nil {
 			t.Fatalf("SOAK: %v", err)
 		}
-	} else if testing.Short() {
-		t.Skip("takes 15 s")
 	}
 	server := redistest.Start(t)
 	w, bad := newWorld(64), newWorld(64)

@@ -118,7 +118,7 @@ func processGuards() []mutant {
 		},
 		{
 			guard: "a flight is detached from its first caller", file: "tiercache/load.go",
-			old: "return &fls[0].detached", new: "return leadContext{ctx, fls[0].lead}",
+			old: "leadContext{context.WithoutCancel(ctx), fls[0].lead}", new: "leadContext{ctx, fls[0].lead}",
 			test: "TestLease_whoWaitsForAnotherNodeIsNotBoundToWhoCameFirst",
 		},
 		{
