@@ -9,8 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
+	"github.com/warmcache/warmcache/internal/leaktest"
 	"github.com/warmcache/warmcache/tiercache"
 	"github.com/warmcache/warmcache/warm"
 )
@@ -19,7 +18,7 @@ func TestMain(m *testing.M) {
 	if address := os.Getenv(nodeAddress); address != "" {
 		os.Exit(nodeProcess(address))
 	}
-	goleak.VerifyTestMain(m)
+	leaktest.VerifyTestMain(m)
 }
 
 type loader = tiercache.Loader[string, string]

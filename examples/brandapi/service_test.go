@@ -20,6 +20,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/warmcache/warmcache/internal/leaktest"
 	"github.com/warmcache/warmcache/internal/redistest"
 )
 
@@ -38,7 +39,7 @@ var program struct {
 }
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+	leaktest.VerifyTestMain(m, goleak.Cleanup(func(code int) {
 		if program.dir != "" {
 			os.RemoveAll(program.dir) //nolint:errcheck // only litter is left
 		}

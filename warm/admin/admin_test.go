@@ -16,14 +16,13 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
+	"github.com/warmcache/warmcache/internal/leaktest"
 	"github.com/warmcache/warmcache/tiercache"
 	"github.com/warmcache/warmcache/warm"
 	"github.com/warmcache/warmcache/warm/admin"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.VerifyTestMain(m) }
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
