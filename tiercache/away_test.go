@@ -169,7 +169,7 @@ func TestAway_fromTheStart(t *testing.T) {
 				Dialer: func(ctx context.Context, network, addr string) (net.Conn, error) {
 					ctx, cancel := context.WithTimeout(ctx, time.Second)
 					defer cancel()
-					defer context.AfterFunc(t.Context(), cancel)() // none outlasts the test
+					defer context.AfterFunc(t.Context(), cancel)() //nolint:contextcheck // both end it: no dial outlasts the test
 					return new(net.Dialer).DialContext(ctx, network, addr)
 				},
 			})
