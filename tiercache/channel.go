@@ -318,7 +318,7 @@ func (ch *channel) handle(text string, now int64) bool {
 	lost := ch.pubs.hear(n, now, meeting)
 	ch.pubsMu.Unlock()
 	if lost > 0 {
-		ch.missed("a node is new, or far ahead", lost)
+		ch.missed("a node is far ahead", lost)
 	}
 	if n.kind == noticeDigest {
 		return false

@@ -117,8 +117,11 @@ func (c *Cache[K, V]) onBeat(now int64) {
 	c.background(func(ctx context.Context) {
 		defer c.replaying.Store(false)
 		began, said := time.Now(), 0
-		for _, kind := range []noticeKind{noticeKey, noticeExpire, noticeTag, noticeClear} {
-			some := slices.DeleteFunc(slices.Clone(due), func(n notice) bool { return n.kind != kind })
+		for _, deed := range []struct {
+			kind noticeKind
+			own  bool
+		}{{noticeKey, false}, {noticeKey, true}, {noticeExpire, false}, {noticeTag, false}, {noticeClear, false}} {
+			some := slices.DeleteFunc(slices.Clone(due), func(n notice) bool { return n.kind != deed.kind || n.own != 0 != deed.own })
 			for batch := range slices.Chunk(some, batchKeys) {
 				for _, err := range c.tell(ctx, batch) {
 					if err == nil {
@@ -133,7 +136,7 @@ func (c *Cache[K, V]) onBeat(now int64) {
 	})
 }
 
-// tell says notices of one kind to Redis, and enters in the ledger what became of them.
+// tell says notices of one kind to Redis, all of them about own records or none, and enters in the ledger what became of them.
 func (c *Cache[K, V]) tell(ctx context.Context, notices []notice) []error {
 	errs, whole := c.remote.invalidate(ctx, notices)
 	if whole != nil {

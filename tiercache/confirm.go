@@ -130,35 +130,18 @@ func (c *Cache[K, V]) takeBack(ctx context.Context, u *unconfirmed, settled int6
 }
 
 // disown ends entries that warm runs of this node wrote, as far as they still stand, everywhere. It is no invalidation: what others have stored there since stays, and this node
-// believes it. So the undertakings hear only of what fails, which is invalidated later, whatever stands there then.
+// believes it. The undertakings hear only of what fails, so that it is said again.
 func (c *Cache[K, V]) disown(ctx context.Context, keys []unconfirmedKey) {
 	if len(keys) == 0 {
 		return
 	}
 	notices := make([]notice, len(keys))
-	ids := make([]uint64, len(keys))
 	for i, k := range keys {
 		notices[i] = c.redis.channel.next(noticeKey, c.name, k.text)
-		ids[i] = k.id
+		notices[i].own = k.id
 	}
-	errs, err := c.remote.takeBack(ctx, notices, ids)
-	if err != nil {
-		c.redisFailed(err, len(notices))
-	}
-	for i, n := range notices {
-		if err != nil || errs[i] != nil {
-			c.ledger.done(n, false, c.memory.clock.now())
-		}
-	}
+	c.tell(ctx, notices)
 	c.counters.add(notices[0].number, takenBack, uint64(len(notices)))
-}
-
-// takeBack ends values that still are those of the ids.
-func (m *remote) takeBack(ctx context.Context, notices []notice, ids []uint64) ([]error, error) {
-	shared, hold := m.r.channel.shared(), m.r.cfg.HoldLife.Milliseconds()
-	return m.run(ctx, calls{takeBackScript, len(notices), func(i int) string { return notices[i].rest }, func(i int, args []any) []any {
-		return append(args, shared, notices[i].String(), holdRecord, hold, idText(ids[i]))
-	}, nil})
 }
 
 // stillThere says whether the server that a run began with still is the one that answers.

@@ -159,11 +159,11 @@ func TestConfirm_leavesAloneWhatNothingHasOvertaken(t *testing.T) {
 }
 
 // stranger is another node, as this one hears it: what it says is the test's business.
-func stranger(t *testing.T, raw *redis.Client) (say func(kind string, number int)) {
+func stranger(t *testing.T, raw *redis.Client, name string) (say func(kind string, number int)) {
 	t.Helper()
 	return func(kind string, number int) {
 		t.Helper()
-		if err := raw.Publish(t.Context(), "tiercache:notices", fmt.Sprintf("W1 %s stranger %d elsewhere x", kind, number)).Err(); err != nil {
+		if err := raw.Publish(t.Context(), "tiercache:notices", fmt.Sprintf("W1 %s %s %d elsewhere x", kind, name, number)).Err(); err != nil {
 			t.Error(err)
 		}
 	}
@@ -174,7 +174,7 @@ func TestConfirm_waitsForTheDigestsOfEveryNode(t *testing.T) {
 	server := redistest.Start(t)
 	raw := server.Client()
 	a, _ := farNode(t, server, tiercache.Config[string, string]{})
-	say := stranger(t, raw)
+	say := stranger(t, raw, "stranger")
 	say("D", 0)
 	err := a.RegisterLoader(tiercache.Loader[string, string]{Name: "all", Load: func(_ context.Context, emit func(string, string) error) error {
 		say("D", 0) // and then it deletes "k": its notice would have the number 1
@@ -209,7 +209,7 @@ func TestConfirm_takesBackWhatNobodyConfirmsInTime(t *testing.T) {
 	if err := a.RegisterLoader(tiercache.Loader[string, string]{Name: "all", Load: func(_ context.Context, emit func(string, string) error) error { return emit("k", "v") }}); err != nil {
 		t.Fatal(err)
 	}
-	say := stranger(t, raw)
+	say := stranger(t, raw, "stranger")
 	say("K", 1)
 	if res, err := a.Warm(t.Context()); err != nil || res[0].Redis != 1 {
 		t.Fatalf("Warm = %+v, %v", res, err)

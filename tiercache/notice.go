@@ -21,6 +21,8 @@ type notice struct {
 	number uint64
 	cache  string
 	rest   string
+
+	own uint64 // not said: of the key, only the record with this id is meant; 0 is whatever stands there
 }
 
 type noticeKind byte
@@ -79,7 +81,7 @@ type publisher struct {
 	digest  int64            // when its last digest came that left nothing missing
 }
 
-// hear notes a number of a node at a moment. A node that is heard for the first time in the middle of its numbers is a loss, as what it said before may
+// hear notes a number of a node at a moment. Where a node is heard for the first time in the middle of its numbers, those before are missing, as they may
 // have been meant for us; not before the moment meeting, soon after we subscribed, when all nodes are heard for the first time, and what they said before was said to an empty memory, or is
 // covered by the epoch that began then, or by the one that ends the meeting.
 func (p publishers) hear(n notice, now, meeting int64) (lost int) {
@@ -88,11 +90,8 @@ func (p publishers) hear(n notice, now, meeting int64) (lost int) {
 	if pub == nil {
 		pub = &publisher{missing: make(map[uint64]int64)}
 		p[node] = pub
-		if number > 1 || isDigest && number > 0 {
+		if now < meeting {
 			pub.high = number
-			if now >= meeting {
-				lost = 1
-			}
 		}
 	}
 	pub.heard = now
@@ -103,7 +102,7 @@ func (p publishers) hear(n notice, now, meeting int64) (lost int) {
 			last-- // the number itself has come
 		}
 		if last-pub.high > mostMissing {
-			lost += int(min(last-pub.high, 1<<30))
+			lost = int(min(last-pub.high, 1<<30))
 			clear(pub.missing)
 		} else {
 			for n := pub.high + 1; n <= last; n++ {

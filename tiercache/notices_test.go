@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -120,6 +121,36 @@ func TestNoticeOutOfOrderIsNoLoss(t *testing.T) {
 	})
 	if after, lost := r.Health().Epoch, b.Stats().NoticesLost; after != before {
 		t.Errorf("epoch %d, was %d, with %d lost", after, before, lost)
+	}
+}
+
+// A node that is heard for the first time is in the middle of what it has to say, which may come in any order: a digest goes by another connection. What does not
+// come at all may have been meant for us.
+func TestNoticesOfANodeThatIsNew(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	raw := server.Client()
+	b, r := farNode(t, server, tiercache.Config[string, string]{})
+	settledEpoch(t, r)
+	before := r.Health().Epoch
+	say := stranger(t, raw, "stranger")
+	say("D", 3)
+	say("K", 3)
+	say("K", 1)
+	say("K", 2)
+	time.Sleep(500 * time.Millisecond) // longer than a number may be missing
+	if after, lost := r.Health().Epoch, b.Stats().NoticesLost; after != before || lost > 0 {
+		t.Errorf("epoch %d, was %d, with %d lost", after, before, lost)
+	}
+	for name, kind := range map[string]string{"another": "K", "a third": "D"} {
+		before := r.Health().Epoch
+		stranger(t, raw, strings.ReplaceAll(name, " ", "-"))(kind, 3)
+		redistest.Eventually(t, time.Second, func() error {
+			if after := r.Health().Epoch; after == before {
+				return fmt.Errorf("epoch %d although what %s node said before is missing", after, name)
+			}
+			return nil
+		})
 	}
 }
 

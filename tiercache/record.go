@@ -37,7 +37,7 @@ const (
 	trailerBytes = 8
 	kindValue    = 'V'
 	kindAbsent   = 'A'
-	kindHold     = 'H' // a record of five bytes: the key was invalidated
+	kindHold     = 'H' // a record of five bytes: the key was invalidated; or of these and an id: that record was taken back
 	markNone     = '.'
 	markExpired  = 'E'
 	markOffset   = 5

@@ -338,12 +338,12 @@ func (m *remote) store(ctx context.Context, writes []write, notices []notice) ([
 	}, nil})
 }
 
-// invalidate does what notices of one kind say: it ends keys, expires them, or ends tokens.
+// invalidate does what notices of one kind say: it ends keys, expires them, takes records back, or ends tokens.
 func (m *remote) invalidate(ctx context.Context, notices []notice) ([]error, error) {
 	shared, hold := m.r.channel.shared(), m.r.cfg.HoldLife.Milliseconds()
 	s := invalidateScript
-	switch notices[0].kind {
-	case noticeClear, noticeTag:
+	switch first := &notices[0]; {
+	case first.kind == noticeClear, first.kind == noticeTag:
 		return m.runKeys(ctx, endScript, len(notices), func(i int, cmd []any) (keys int, _ []any) {
 			n := &notices[i]
 			if n.kind == noticeTag {
@@ -351,12 +351,18 @@ func (m *remote) invalidate(ctx context.Context, notices []notice) ([]error, err
 			}
 			return 1, append(cmd, m.ns.token(clearToken), shared, n.String())
 		}, nil)
-	case noticeExpire:
+	case first.kind == noticeExpire:
 		s = expireScript
+	case first.own != 0:
+		s = takeBackScript
 	default:
 	}
 	return m.run(ctx, calls{s, len(notices), func(i int) string { return notices[i].rest }, func(i int, args []any) []any {
-		return append(args, shared, notices[i].String(), holdRecord, hold)
+		n := &notices[i]
+		if args = append(args, shared, n.String(), holdRecord, hold); n.own != 0 {
+			args = append(args, idText(n.own))
+		}
+		return args
 	}, nil})
 }
 

@@ -46,10 +46,13 @@ if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
 if redis.pcall('SET', KEYS[2], ARGV[2], 'PX', ARGV[3]).err then redis.call('DEL', KEYS[2]) end
 return 1`)
 
-	// takeBackScript ends a value if it still is the one that a warm run wrote, and tells the others. ARGV: channel, notice, hold, its ms to live, the record's id.
+	// takeBackScript ends a value if it still is the one that a warm run wrote, and tells the others. Where nothing stands, the write may yet arrive, as nobody has seen
+	// its answer: a hold for this record alone is left, which other warm writes go over. ARGV: channel, notice, hold, its ms to live, the record's id.
 	takeBackScript = newScript(`
 if redis.pcall('GETRANGE', KEYS[1], 16, 31) == ARGV[5] then
   if redis.pcall('SET', KEYS[1], ARGV[3], 'PX', ARGV[4]).err then redis.call('DEL', KEYS[1]) end
+else
+  redis.pcall('SET', KEYS[1], ARGV[3] .. ARGV[5], 'NX', 'PX', ARGV[4])
 end
 redis.call('PUBLISH', ARGV[1], ARGV[2])
 return 1`)
@@ -108,12 +111,12 @@ return 1`)
 
 	// replaceScript is a warm write over what stands there: it stores only over what is older, and over the run's own. Both ages are durations by this
 	// server's count: the standing record's is its whole life less what PTTL leaves of it, the run's is counted from the TIME that it read before its source. A record that no reader would accept, of another
-	// codec or version, has no say; a hold, and what was ended by Expire, refuses; the very record, of a SET whose reply was lost, is as good as stored. ARGV: record, the
+	// codec or version, has no say; a hold, unless it is for another record, and what was ended by Expire, refuses; the very record, of a SET whose reply was lost, is as good as stored. ARGV: record, the
 	// moment in ms until which it lives, the TIME in ms before the source read, id of the run's own.
 	replaceScript = newScript(`
 local function kept(record) return string.sub(record, 1, 4) .. string.sub(record, 9, 16) .. string.sub(record, 33, 40) end
 local head = redis.pcall('GETRANGE', KEYS[1], 0, 78)
-if type(head) == 'string' and string.sub(head, 1, 5) == 'WC01H' then return -1 end
+if type(head) == 'string' and string.sub(head, 1, 5) == 'WC01H' and (#head == 5 or string.sub(head, 6) == string.sub(ARGV[1], 17, 32)) then return -1 end
 if type(head) == 'string' and #head == 79 and kept(head) == kept(ARGV[1]) then
   if string.sub(head, 6, 6) == 'E' then return -1 end
   if string.sub(head, 17, 32) == string.sub(ARGV[1], 17, 32) then return 1 end
@@ -143,5 +146,5 @@ redis.call('PUBLISH', ARGV[1], ARGV[2])
 return 1`)
 )
 
-// holdRecord is what stands for a hold.
+// holdRecord is what stands for a hold; the id of the one record that it is for may follow.
 const holdRecord = recordMagic + string(kindHold)

@@ -41,6 +41,10 @@ func channelGuards() []mutant {
 			test: "TestNoticeOutOfOrder",
 		},
 		{
+			guard: "what a node said before it was heard for the first time is missing", file: "tiercache/notice.go",
+			old: "if now < meeting {", new: "if true {", test: "TestNoticesOfANodeThatIsNew",
+		},
+		{
 			guard: "a new subscription is a new epoch", file: "tiercache/channel.go",
 			old: `ch.missed("subscribed", 0)`, new: "",
 			test: "TestReconnect_whatAnother",

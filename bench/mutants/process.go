@@ -160,6 +160,22 @@ func processGuards() []mutant {
 			old: "	w.c.disown(context.WithoutCancel(w.ctx), own)\n", new: "	if w.halt == nil {\n\t\tw.c.disown(context.WithoutCancel(w.ctx), own)\n\t}\n", test: "TestWarm_whatWasUnderWayWhenTheRunWasHaltedIsTakenBack",
 		},
 		{
+			guard: "a write that arrives after it was taken back is refused", file: "tiercache/scripts.go",
+			old: "redis.pcall('SET', KEYS[1], ARGV[3] .. ARGV[5], 'NX', 'PX', ARGV[4])", new: "", test: "TestWarm_aWriteThatArrivesAfterItWasTakenBack",
+		},
+		{
+			guard: "the hold of a record that was taken back is for that one alone", file: "tiercache/scripts.go",
+			old: "and (#head == 5 or string.sub(head, 6) == string.sub(ARGV[1], 17, 32)) then", new: "then", test: "TestWarm_aWriteThatArrivesAfterItWasTakenBack",
+		},
+		{
+			guard: "the hold of a record that was taken back refuses that one", file: "tiercache/scripts.go",
+			old: "(#head == 5 or string.sub(head, 6) == string.sub(ARGV[1], 17, 32))", new: "#head == 5", test: "TestWarm_aWriteThatArrivesAfterItWasTakenBack",
+		},
+		{
+			guard: "what is taken back later is the run's own record", file: "tiercache/remote.go",
+			old: "case first.own != 0:", new: "case false:", test: "TestWarm_whatIsTakenBackLaterIsTheRunsOwn",
+		},
+		{
 			guard: "a hook that ends the goroutine holds no warm run", file: "tiercache/warming_write.go",
 			old: "\t\t\tdefer close(s.done)\n\t\t\ts.errs, s.err = w.toRedis(writes)\n", new: "\t\t\ts.errs, s.err = w.toRedis(writes)\n\t\t\tclose(s.done)\n",
 			test: "TestWarm_aHookThatEndsTheGoroutineHoldsNoRun",
