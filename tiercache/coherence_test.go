@@ -67,6 +67,7 @@ func soon(t *testing.T, c *tiercache.Cache[string, string], key, want string) ti
 }
 
 func TestOtherNodesHearOf(t *testing.T) {
+	t.Parallel()
 	for name, end := range map[string]func(c *tiercache.Cache[string, string]) error{
 		"Set": func(c *tiercache.Cache[string, string]) error { return c.Set(t.Context(), "k", "new") },
 		"SetMany": func(c *tiercache.Cache[string, string]) error {
@@ -144,6 +145,7 @@ func TestEndedByTagIsEndedAlsoWhenItsLoadWasUnderWay(t *testing.T) {
 }
 
 func TestDeleteWhileRedisIsFrozenIsSaidWhenItThaws(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	src := newTruth("old")
 	a, b := node(t, server, tiercache.Config[string, string]{Load: src.load}), node(t, server, tiercache.Config[string, string]{Load: src.load, DegradedTTL: -1})
@@ -226,6 +228,7 @@ func TestWarmWriteRespectsAnotherNodesInvalidation(t *testing.T) {
 }
 
 func TestSilentLinkEndsTrust(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	src := newTruth("old")
 	link := redistest.Proxy(t, server.Addr())

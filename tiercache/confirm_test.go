@@ -53,6 +53,7 @@ func (c *lateConn) Read(p []byte) (int, error) {
 
 // The invalidation's notice is still on its way when the warm write is done, and its hold has been evicted: only the confirmation is left.
 func TestConfirm_takesBackAWarmWriteThatSlippedPastItsHold(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	ctx := t.Context()
 	late := new(lateNotices)
@@ -130,6 +131,7 @@ func TestHold_refusesAWarmWriteThatBeganBefore(t *testing.T) {
 }
 
 func TestConfirm_leavesAloneWhatNothingHasOvertaken(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	other := node(t, server, tiercache.Config[string, string]{}) // which is met only after the run
 	if err := other.Delete(t.Context(), "another"); err != nil {
@@ -171,6 +173,7 @@ func stranger(t *testing.T, raw *redis.Client, name string) (say func(kind strin
 
 // A notice is lost, and so is its hold, before a warm write. Only the next digest will tell: until then heartbeats alone confirm nothing.
 func TestConfirm_waitsForTheDigestsOfEveryNode(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	raw := server.Client()
 	a, _ := farNode(t, server, tiercache.Config[string, string]{})
@@ -198,6 +201,7 @@ func TestConfirm_waitsForTheDigestsOfEveryNode(t *testing.T) {
 
 // A node that is alive never says its digest. When a hold would be over, so is the wait.
 func TestConfirm_takesBackWhatNobodyConfirmsInTime(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	raw := server.Client()
 	r, err := tiercache.NewRedis(server.Client(), tiercache.RedisConfig{HoldLife: 3 * time.Second})

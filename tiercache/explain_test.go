@@ -65,6 +65,7 @@ func TestExplain_memoryOnly(t *testing.T) {
 
 // Whatever stands in Redis, Explain tells it, leaves it as it is, and the read that follows does what it said.
 func TestExplain_redis(t *testing.T) {
+	t.Parallel()
 	const secretValue = "never to be shown"
 	server := redistest.Start(t)
 	load := func(context.Context, string) (string, error) { return secretValue, nil }
@@ -155,6 +156,7 @@ func TestExplain_redis(t *testing.T) {
 }
 
 func TestExplain_redisAway(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	s := new(source)
 	c := newCache(t, tiercache.Config[string, string]{Name: "c", TTL: time.Hour, Load: s.load, Redis: newRedis(t, server)})

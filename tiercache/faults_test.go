@@ -28,6 +28,7 @@ func defaultNode(t *testing.T, server *redistest.Server) *tiercache.Redis {
 }
 
 func TestFault_redisAbsentThenThere(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	server.Kill()
 	r := defaultNode(t, server)

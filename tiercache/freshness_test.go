@@ -234,7 +234,7 @@ func TestFresh_expiryOfTheValue(t *testing.T) {
 	virtual(t, func(t *testing.T, r *tiercache.Redis) {
 		s := new(source)
 		c := newCache(t, tiercache.Config[string, string]{
-			Name: "c", TTL: time.Hour, Redis: r, Load: s.load,
+			Name: "c", TTL: 5 * time.Minute, Redis: r, Load: s.load,
 			Expiry: func(_, v string) time.Duration {
 				if v == "v1" {
 					return 10 * time.Second
@@ -250,7 +250,7 @@ func TestFresh_expiryOfTheValue(t *testing.T) {
 		read(t, c, "v1", tiercache.FromSource)
 		waitFor(10 * time.Second)
 		read(t, c, "v2", tiercache.FromSource)
-		waitFor(59 * time.Minute)
+		waitFor(4 * time.Minute)
 		read(t, c, "v2", tiercache.FromMemory)
 		waitFor(time.Minute)
 		if _, err := c.Warm(t.Context()); err != nil { // warm entries go by it, too

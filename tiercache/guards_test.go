@@ -97,7 +97,7 @@ func TestLook_aValueThatIsReplacedInBetweenPassesNoLifetimeOn(t *testing.T) {
 	bubble(t, func(t *testing.T, m *redistest.InMemory) {
 		var armed atomic.Bool
 		src := newTruth("old")
-		cfg := tiercache.Config[string, string]{Name: "c", TTL: time.Hour, Load: src.load, Redis: nodeOn(t, m)}
+		cfg := tiercache.Config[string, string]{Name: "c", TTL: 2 * time.Minute, Load: src.load, Redis: nodeOn(t, m)}
 		a := newCache(t, cfg)
 		cfg.Redis = hookedNode(t, m, func(ctx context.Context, cmds []redis.Cmder, send func(...redis.Cmder) error) error {
 			for i := range cmds {
@@ -116,7 +116,7 @@ func TestLook_aValueThatIsReplacedInBetweenPassesNoLifetimeOn(t *testing.T) {
 		b := newCache(t, cfg)
 		get(t, a, "k", "old")
 		get(t, b, "another", "old")
-		waitFor(time.Hour - 10*time.Second)
+		waitFor(110 * time.Second)
 		src.set("new")
 		armed.Store(true)
 		if v, err := b.Get(t.Context(), "k"); err != nil {
@@ -240,6 +240,7 @@ func TestLease_whatIsRefusedIsNotKeptInMemoryEither(t *testing.T) {
 
 // Who deleted something while this node was not subscribed is no more: no number tells of it, only that there was a gap in the listening.
 func TestReconnect_whatAnotherSaidMeanwhileAndDied(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	src := newTruth("old")
 	link := redistest.Proxy(t, server.Addr())
@@ -298,6 +299,7 @@ func TestReplay_anotherServerIsToldAgain(t *testing.T) {
 
 // A notice is lost while a warm run writes, and the hold is gone: that notices were missed is enough to take the entries back.
 func TestConfirm_takesBackWhatWasWrittenWhileNoticesWereLost(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	var lose atomic.Bool
 	a, _ := farNode(t, server, tiercache.Config[string, string]{}, dropping(func(text string) bool { return isNotice(text) && lose.Load() }))
@@ -330,7 +332,7 @@ func TestConfirm_takesBackWhatWasWrittenWhileNoticesWereLost(t *testing.T) {
 // Something has given a record more time than is in it: that doesn't count.
 func TestRecord_hasNoMoreTimeThanIsInIt(t *testing.T) {
 	bubble(t, func(t *testing.T, m *redistest.InMemory) {
-		cfg := tiercache.Config[string, string]{Name: "c", TTL: time.Hour, MemoryTTL: 100 * time.Hour, Load: new(source).load, Redis: nodeOn(t, m)}
+		cfg := tiercache.Config[string, string]{Name: "c", TTL: time.Minute, MemoryTTL: 100 * time.Hour, Load: new(source).load, Redis: nodeOn(t, m)}
 		read(t, newCache(t, cfg), "v1", tiercache.FromSource)
 		m.SetTTL("c:k", 100*time.Hour)
 		cfg.Redis = nodeOn(t, m)
@@ -338,7 +340,7 @@ func TestRecord_hasNoMoreTimeThanIsInIt(t *testing.T) {
 		waitFor(3 * time.Second) // all nodes have been heard: no epoch begins any more
 		read(t, b, "v1", tiercache.FromRedis)
 		read(t, b, "v1", tiercache.FromMemory)
-		waitFor(time.Hour + time.Second)
+		waitFor(time.Minute + time.Second)
 		read(t, b, "v1", tiercache.FromRedis) // memory must not go on for longer
 	})
 }

@@ -11,6 +11,7 @@ import (
 )
 
 func TestHostile_whateverStandsUnderTheKey(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	s := new(source)
 	cfg := tiercache.Config[string, string]{Name: "c", TTL: time.Minute, Load: s.load, Redis: newRedis(t, server)}

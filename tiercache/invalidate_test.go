@@ -47,6 +47,7 @@ func (g *gate) loadMany(ctx context.Context, keys []string) (map[string]string, 
 
 // A value whose source read began before an invalidation must never be seen after it.
 func TestInvalidate_aLoadThatBeganBefore(t *testing.T) {
+	t.Parallel()
 	type cache = *tiercache.Cache[string, string]
 	readers := map[string]func(context.Context, cache) (string, error){
 		"Get": func(ctx context.Context, c cache) (string, error) { return c.Get(ctx, "k") },

@@ -467,6 +467,7 @@ func TestMemory_aFullHotCacheKeepsItsHotSetBesideAWarmRun(t *testing.T) {
 
 // A million entries that end together, here some less, must not stop a writer.
 func TestMemory_equalTTLsStopNoWriter(t *testing.T) {
+	t.Parallel()
 	total := 300_000
 	if raceEnabled {
 		total = 30_000
@@ -477,6 +478,7 @@ func TestMemory_equalTTLsStopNoWriter(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	late, all := redistest.Late(t), time.Now()
 	var slowest time.Duration
 	redistest.Eventually(t, 30*time.Second, func() error {
 		for range 100 {
@@ -491,7 +493,7 @@ func TestMemory_equalTTLsStopNoWriter(t *testing.T) {
 		}
 		return nil
 	})
-	if slowest > 500*time.Millisecond {
+	if slowest > 500*time.Millisecond+late.Since(all) {
 		t.Errorf("a Set took %v beside the sweep", slowest)
 	}
 }

@@ -35,7 +35,7 @@ func redisGuards() []mutant {
 		},
 		{
 			guard: "a hold refuses warm writes", file: "tiercache/scripts.go",
-			old: "string.sub(head, 1, 5) == 'WC01H' then return -1 end", new: "string.sub(head, 1, 5) == 'WC01H' then end",
+			old: "string.sub(ARGV[1], 17, 32)) then return -1 end", new: "string.sub(ARGV[1], 17, 32)) then end",
 			test: "TestHold_refusesAWarmWriteThatBeganBefore",
 		},
 		{
