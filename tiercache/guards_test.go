@@ -534,3 +534,21 @@ func (f *forgetful) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
+
+// A Set that has waited for Redis lives there as long as any other: it counts from when Redis takes it, as the order of two does.
+func TestSet_livesFromWhenRedisTakesIt(t *testing.T) {
+	bubble(t, func(t *testing.T, m *redistest.InMemory) {
+		c := newCache(t, tiercache.Config[string, string]{Name: "c", TTL: time.Minute, Redis: hookedNode(t, m, before(func(_ context.Context, cmds []redis.Cmder) error {
+			if saying(cmds, "W1 K") {
+				waitFor(20 * time.Millisecond)
+			}
+			return nil
+		}))})
+		if err := c.Set(t.Context(), "k", "v"); err != nil {
+			t.Fatal(err)
+		}
+		if left := m.TTL("c:k"); left != time.Minute {
+			t.Errorf("%v are left of it, want a minute", left)
+		}
+	})
+}

@@ -44,12 +44,6 @@ func (c *Cache[K, V]) Hydrate(ctx context.Context, keys []string, opts WarmOptio
 	return res
 }
 
-const (
-	// A batch that fails is tried again: one late answer of a busy server is no outage.
-	hydrateTries = 3
-	hydrateAgain = 200 * time.Millisecond
-)
-
 // hydration is one call of Hydrate.
 type hydration[K comparable, V any] struct {
 	c     *Cache[K, V]
@@ -82,16 +76,7 @@ func (h *hydration[K, V]) all(ctx context.Context, names []string) error {
 			continue
 		}
 		began := time.Now()
-		err := h.flush(ctx)
-		for try := 1; err != nil && try < hydrateTries && ctx.Err() == nil; try++ {
-			rest.Reset(hydrateAgain)
-			select {
-			case <-rest.C:
-				err = h.flush(ctx)
-			case <-ctx.Done():
-			}
-		}
-		if err != nil {
+		if err := insist(ctx, func() error { return h.flush(ctx) }); err != nil {
 			return fmt.Errorf("tiercache: cache %q: hydrate: %w", h.c.name, err)
 		}
 		h.batch = h.batch[:0]

@@ -8,6 +8,24 @@ import (
 	"time"
 )
 
+// insist does something that no reader waits for, up to three times until it succeeds: one late answer of a busy server is no outage.
+func insist(ctx context.Context, do func() error) (err error) {
+	const tries, again = 3, 200 * time.Millisecond
+	for try := range tries {
+		if try > 0 {
+			select {
+			case <-time.After(again):
+			case <-ctx.Done():
+				return err
+			}
+		}
+		if err = do(); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
 // softDeadline is when a caller that begins to wait now takes something stale instead; zero is never.
 func (c *Cache[K, V]) softDeadline() time.Time {
 	if c.cfg.SoftTimeout == 0 {

@@ -206,3 +206,29 @@ func TestWarm_aHookThatEndsTheGoroutineHoldsNoRun(t *testing.T) {
 		}
 	})
 }
+
+// The server is late with one of its first answers, about its time or the tokens. The run is whole all the same.
+func TestWarm_aLateAnswerBeforeTheRunCostsNothing(t *testing.T) {
+	for _, what := range []string{"time", "{things}:"} {
+		t.Run(what, func(t *testing.T) {
+			bubble(t, func(t *testing.T, m *redistest.InMemory) {
+				var late atomic.Bool
+				r := hookedNode(t, m, before(func(_ context.Context, cmds []redis.Cmder) error {
+					if (cmds[0].Name() == what || saying(cmds, what)) && late.CompareAndSwap(true, false) {
+						return context.DeadlineExceeded
+					}
+					return nil
+				}))
+				c := newCache(t, tiercache.Config[string, string]{Name: "things", TTL: time.Minute, Redis: r})
+				register(t, c, tiercache.Loader[string, string]{Load: func(_ context.Context, emit func(string, string) error) error { return emit("k", "v") }})
+				late.Store(true)
+				if res, err := c.Warm(t.Context()); err != nil || res[0].Redis != 1 {
+					t.Errorf("%+v, %v", res, err)
+				}
+				if late.Load() {
+					t.Errorf("nothing about %q was sent", what)
+				}
+			})
+		})
+	}
+}

@@ -105,10 +105,12 @@ func (c *Cache[K, V]) newWarming(ctx context.Context, l *loaderState[K, V], opts
 		w.tokens = noTokens(nil)
 	} else if c.remote != nil {
 		w.breaks = c.redis.channel.breaks.Load()
-		var err error
-		if w.times, err = c.remote.times(ctx); err == nil {
-			w.tokens, err = c.tokens.get(ctx, c.remote, w.seen.epoch, c.loadTokens(), known)
-		}
+		err := insist(ctx, func() (err error) {
+			if w.times, err = c.remote.times(ctx); err == nil {
+				w.tokens, err = c.tokens.get(ctx, c.remote, w.seen.epoch, c.loadTokens(), known)
+			}
+			return err
+		})
 		if err != nil {
 			c.redisFailed(err, 1)
 			w.redis = fmt.Errorf("%w: no entry reached Redis: %w", ErrDegraded, err)
