@@ -52,7 +52,20 @@ func (a around) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proces
 // hookedNode is nodeOn with something around whatever is sent.
 func hookedNode(t *testing.T, m *redistest.InMemory, a around) *tiercache.Redis {
 	t.Helper()
-	client := m.Client(func(o *redis.Options) { o.ContextTimeoutEnabled = true }) // else a cache goes by a clone, which has no hooks
+	return hooked(t, m.Client(punctual), a)
+}
+
+// hookedClient is hookedNode on a real server.
+func hookedClient(t *testing.T, server *redistest.Server, a around) *tiercache.Redis {
+	t.Helper()
+	return hooked(t, server.Client(punctual), a)
+}
+
+// punctual makes a client be used as it is: else a cache goes by a clone, which has no hooks.
+func punctual(o *redis.Options) { o.ContextTimeoutEnabled = true }
+
+func hooked(t *testing.T, client *redis.Client, a around) *tiercache.Redis {
+	t.Helper()
 	client.AddHook(a)
 	r, err := tiercache.NewRedis(client, tiercache.RedisConfig{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {

@@ -19,10 +19,17 @@ import (
 // full is how many entries make a batch that is sent at once.
 const full = 256
 
-// A run has several batches under way. Of the versions of one key, which may be in different ones, the last counts in both tiers.
+// A run has several batches under way, as Redis takes its time. Of the versions of one key, which may be in different ones, the last counts in both tiers.
 func TestWarm_theLastVersionCountsWhereverTheOthersAre(t *testing.T) {
 	server := redistest.Start(t)
-	a, b := node(t, server, tiercache.Config[string, string]{}), node(t, server, tiercache.Config[string, string]{})
+	slow := hookedClient(t, server, before(func(_ context.Context, cmds []redis.Cmder) error {
+		if saying(cmds, "WC01V") {
+			waitFor(5 * time.Millisecond)
+		}
+		return nil
+	}))
+	a := newCache(t, tiercache.Config[string, string]{Name: "things", TTL: time.Hour, Redis: slow})
+	b := node(t, server, tiercache.Config[string, string]{})
 	const rounds = 20
 	register(t, a, tiercache.Loader[string, string]{Load: func(_ context.Context, emit func(string, string) error) error {
 		for round := range rounds {
