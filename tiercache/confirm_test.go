@@ -161,7 +161,7 @@ func TestConfirm_leavesAloneWhatNothingHasOvertaken(t *testing.T) {
 }
 
 // stranger is another node, as this one hears it: what it says is the test's business.
-func stranger(t *testing.T, raw *redis.Client, name string) (say func(kind string, number int)) {
+func stranger(t *testing.T, raw redis.Cmdable, name string) (say func(kind string, number int)) {
 	t.Helper()
 	return func(kind string, number int) {
 		t.Helper()

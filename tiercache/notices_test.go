@@ -133,11 +133,15 @@ func TestNoticesOfANodeThatIsNew(t *testing.T) {
 	b, r := farNode(t, server, tiercache.Config[string, string]{})
 	settledEpoch(t, r)
 	before := r.Health().Epoch
-	say := stranger(t, raw, "stranger")
+	pipe := raw.Pipeline()
+	say := stranger(t, pipe, "stranger")
 	say("D", 3)
 	say("K", 3)
 	say("K", 1)
 	say("K", 2)
+	if _, err := pipe.Exec(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	time.Sleep(500 * time.Millisecond) // longer than a number may be missing
 	if after, lost := r.Health().Epoch, b.Stats().NoticesLost; after != before || lost > 0 {
 		t.Errorf("epoch %d, was %d, with %d lost", after, before, lost)

@@ -1,14 +1,15 @@
 package redistest
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
 
 // Lateness says how late this machine ran what was due. A Go timer of one
 // millisecond is set again and again until the test ends, and the time by which
-// each was late is added up; what Late returns is the sum since began, which a
-// test with a real bound adds to it. A process that shares two processors with
+// each was late is added up: a test with a real bound adds what Since returns to
+// it. A process that shares two processors with
 // the rest of a suite may lose tenths of a second in the middle of anything.
 //
 // A Lateness is safe for concurrent use.
@@ -66,11 +67,11 @@ func (l *Lateness) Since(began time.Time) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	before := l.stops[0]
-	for _, s := range l.stops { // a stop that was under way at the beginning counts as a whole
-		if s.at.After(began) {
+	for _, s := range slices.Backward(l.stops) { // a stop that was under way at the beginning counts as a whole
+		if !s.at.After(began) {
+			before = s
 			break
 		}
-		before = s
 	}
 	late := l.stops[len(l.stops)-1].sum - before.sum
 	if now := time.Since(l.due); now > punctual {
