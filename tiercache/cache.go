@@ -30,7 +30,7 @@ type Cache[K comparable, V any] struct {
 	epoch     atomic.Uint64 // entries of an earlier one must be validated; from 1
 	floor     atomic.Uint64 // entries of this one and before were ended by Clear
 	tokens    tokens
-	ledger    *ledger // nil: memory only
+	journal   *journal // nil: memory only
 	replaying atomic.Bool
 
 	unconfirmedMu sync.Mutex
@@ -74,7 +74,7 @@ func New[K comparable, V any](cfg Config[K, V]) (*Cache[K, V], error) {
 		c.remote = &remote{r: c.redis, ns: namespace{prefix: c.redis.cfg.Prefix + c.name + ":"}, format: &c.format}
 		c.format.limit, c.format.compression = c.redis.cfg.MaxValueBytes, cfg.Compression
 		c.format.signer = newSigner(c.redis.cfg.Secrets, c.remote.ns.prefix)
-		c.ledger = newLedger(c.redis.cfg.HoldLife)
+		c.journal = newJournal(c.name, c.redis.cfg.HoldLife, &c.redis.channel.progress, c.redis.channel.next)
 	}
 	var evicted func(EventKind, []K) // keys are collected only where somebody listens
 	if cfg.Observer != nil {

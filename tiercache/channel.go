@@ -28,7 +28,7 @@ type channel struct {
 	epoch atomic.Uint64 // grows whenever a notice may have been missed
 	trust atomic.Int64  // until then, on clock, notices count as heard
 
-	takeovers  atomic.Uint64 // how often another server has answered
+	progress
 	breaks     atomic.Uint64 // how often notices were missed, or may have been: epochs, but for the one that ends a meeting
 	subscribed atomic.Int64  // when the present subscription began
 
@@ -36,11 +36,10 @@ type channel struct {
 	heardNodes          atomic.Int64 // how many others have been heard lately
 
 	mu      sync.Mutex
-	caches  map[string]noticed
-	beats   map[string]int64  // per master: when the last heartbeat that came back was sent
-	servers map[string]string // per master: its run_id
+	caches map[string]noticed
+	beats  map[string]int64 // per master: when the last heartbeat that came back was sent
 
-	answered int64 // when all masters last answered; the beating goroutine's own
+	lineage *lineage // the beating goroutine's own
 
 	pubsMu        sync.Mutex
 	pubs          publishers
@@ -58,10 +57,10 @@ type channel struct {
 // noticed is a cache that notices are for.
 type noticed interface {
 	onNotice(n notice)
-	onEpoch()                              // notices may have been missed
-	onServer(runID string, restarted bool) // another server answers in the place of one
-	onBeat(now int64)                      // Redis has just answered
-	pending() int                          // how many invalidations Redis has yet to hear of
+	onEpoch()            // notices may have been missed
+	onServer(t takeover) // another server answers in the place of one
+	onBeat(now int64)    // Redis has just answered
+	pending() int        // how many invalidations Redis has yet to hear of
 }
 
 const (
@@ -77,7 +76,7 @@ const (
 func newChannel(r *Redis) *channel {
 	ch := &channel{
 		r: r, node: newToken()[:16], clock: clock{time.Now()},
-		caches: make(map[string]noticed), beats: make(map[string]int64), servers: make(map[string]string), pubs: make(publishers),
+		caches: make(map[string]noticed), beats: make(map[string]int64), lineage: newLineage(), pubs: make(publishers),
 		first: make(chan error, 1),
 	}
 	ch.ctx, ch.cancel = context.WithCancel(context.Background()) //nolint:forbidigo // ends with Redis.Close

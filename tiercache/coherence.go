@@ -2,6 +2,7 @@ package tiercache
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -87,30 +88,33 @@ func (c *Cache[K, V]) onEpoch() {
 	c.revalidate()
 }
 
-// onServer: another server may not have heard what was said to the one before it in the last minute. One that was restarted may have come back with what was deleted
-// long ago, by nodes that are no more.
-func (c *Cache[K, V]) onServer(runID string, restarted bool) {
-	now := c.memory.clock.now()
-	forgotten := c.ledger.again(now)
-	switch {
-	case restarted && !c.redis.cfg.TrustSnapshots:
-		c.endAll()
-		n := c.ledger.begin(noticeClear, c.name, "", now, c.redis.channel.next)
-		c.background(func(ctx context.Context) {
-			err := c.remote.restarted(ctx, n, runID)
-			c.endAll()
-			c.ledger.done(n, err == nil, c.memory.clock.now())
-		})
-	case forgotten:
-		c.endAll()
-		c.ledger.pend(noticeClear, c.name, "", now, c.redis.channel.next)
+// onServer: another server may lack what Redis had confirmed to this node. That is told again where it
+// is known. Where it is not, or where the server was restarted and may have come back with what was
+// deleted long ago by nodes that are no more, the cache is ended, once by all nodes together.
+func (c *Cache[K, V]) onServer(t takeover) {
+	trusted := t.restarted && c.redis.cfg.TrustSnapshots
+	ended := t.restarted && !trusted || t.lost
+	if !ended {
+		forgotten := c.journal.replay(t.since)
+		ended = forgotten && !trusted
 	}
+	if !ended {
+		return
+	}
+	c.log.Warn("another server answers in the place of Redis's, and what it lacks is not known: the cache is ended", slog.Bool("restarted", t.restarted))
+	c.endAll()
+	n := c.journal.begin(noticeClear, "", c.memory.clock.now())
+	c.background(func(ctx context.Context) {
+		err := c.remote.restarted(ctx, n, t.id)
+		c.endAll()
+		c.told(n, err)
+	})
 }
 
 // onBeat: Redis has just answered. What it has yet to hear is said now.
 func (c *Cache[K, V]) onBeat(now int64) {
 	c.confirm(c.redis.channel.settled.Load(), now)
-	due := c.ledger.due(now)
+	due := c.journal.due(now)
 	if len(due) == 0 || !c.replaying.CompareAndSwap(false, true) {
 		return
 	}
@@ -128,6 +132,9 @@ func (c *Cache[K, V]) onBeat(now int64) {
 						said++
 					}
 				}
+				if deed.kind == noticeClear {
+					c.tokens.endAll() // records with the token of before are dead
+				}
 			}
 		}
 		if said > 0 {
@@ -136,24 +143,32 @@ func (c *Cache[K, V]) onBeat(now int64) {
 	})
 }
 
-// tell says notices of one kind to Redis, all of them about own records or none, and enters in the ledger what became of them.
+// tell says notices of one kind to Redis, all of them about own records or none, and enters in the journal what became of them.
 func (c *Cache[K, V]) tell(ctx context.Context, notices []notice) []error {
 	errs, whole := c.remote.invalidate(ctx, notices)
 	if whole != nil {
 		c.redisFailed(whole, len(notices))
 		errs = make([]error, len(notices))
 	}
-	now := c.memory.clock.now()
 	for i, n := range notices {
 		if whole != nil {
 			errs[i] = whole
 		}
-		c.ledger.done(n, errs[i] == nil, now)
+		c.told(n, errs[i])
 	}
 	return errs
 }
 
-func (c *Cache[K, V]) pending() int { return c.ledger.pending() }
+// told enters in the journal what became of an invalidation. Late it does no harm.
+func (c *Cache[K, V]) told(n notice, err error) {
+	if err == nil {
+		c.journal.confirm(n)
+	} else {
+		c.journal.fail(n, 0)
+	}
+}
+
+func (c *Cache[K, V]) pending() int { return c.journal.waiting() }
 
 // background runs fn in a goroutine for which Close waits, and whose context it ends.
 func (c *Cache[K, V]) background(fn func(context.Context)) {
@@ -173,8 +188,16 @@ func (c *Cache[K, V]) validate(ctx context.Context, texts []string, all []found,
 	const slack = int64(2 * time.Millisecond)
 	now := c.memory.clock.now()
 	for i := range all {
-		if f := &all[i]; f.ok && c.ledger.outdated(texts[i], f.tags(), now-int64(f.age())+slack) {
+		f := &all[i]
+		if !f.ok {
+			continue
+		}
+		switch c.journal.check(texts[i], f.tags(), now-int64(f.age())+slack) {
+		case outdated:
 			f.disbelieve()
+		case expired:
+			f.left = min(f.left, f.record.stale)
+		case stands:
 		}
 	}
 	doubtful, err := c.doubtful(ctx, all, s, known)
@@ -223,7 +246,7 @@ func (c *Cache[K, V]) current(f *found, current map[string]string) bool {
 		if !own {
 			name = tagToken(tag)
 		}
-		if token == "" || token != current[name] || own && tag != "" || !own && c.ledger.tagBypass(tag) {
+		if token == "" || token != current[name] || own && tag != "" || !own && c.journal.tagBypass(tag) {
 			return false
 		}
 		own = false

@@ -140,7 +140,7 @@ func (c *Cache[K, V]) memoryState(it *item[V], now int64) MemoryState {
 func idText(id uint64) string { return string(appendHex(nil, id, 16)) }
 
 func (c *Cache[K, V]) redisState(ctx context.Context, text string, seen sight) *RedisState {
-	s := &RedisState{Key: c.remote.ns.value(text), Breaker: c.redis.Health().Breaker, Pending: c.ledger.bypass(text)}
+	s := &RedisState{Key: c.remote.ns.value(text), Breaker: c.redis.Health().Breaker, Pending: c.journal.bypass(text)}
 	now := c.memory.clock.now()
 	at, err := c.peekRedis(ctx, text)
 	if err != nil {
@@ -175,7 +175,7 @@ func (c *Cache[K, V]) redisState(ctx context.Context, text string, seen sight) *
 	s.Packed = map[byte]string{packedS2: S2.String(), packedZstd: Zstd.String()}[f.record.packed]
 	s.Age, s.FreshFor, s.StaleFor = f.age(), f.fresh(), max(0, time.Duration(it.dead-now))
 	s.Valid = c.current(f, at.tokens)
-	s.Outdated = c.ledger.outdated(text, it.tagNames(), it.read)
+	s.Outdated = c.journal.check(text, it.tagNames(), it.read) == outdated
 	s.Fresh = s.FreshFor > 0 && s.Valid && !s.Outdated
 	s.Servable = s.Valid && !s.Outdated && c.servable(it, now)
 	return s

@@ -2,10 +2,9 @@ package tiercache
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -101,13 +100,6 @@ func (ch *channel) digest() {
 	})
 }
 
-// beatAnswer is what a master says to a heartbeat.
-type beatAnswer struct {
-	master, runID string
-	up            time.Duration
-	err           error
-}
-
 // beatMasters sends a heartbeat through each master, each under its own deadline, and asks each who it is. Heartbeats bypass the breakers: they are what opens
 // them half. A master that is a replica by now is none.
 func (ch *channel) beatMasters() {
@@ -118,6 +110,7 @@ func (ch *channel) beatMasters() {
 	}
 	masters := ch.r.masters.known()
 	ch.expect(masters)
+	round := ch.round.Add(1)
 	results := make(chan beatAnswer, len(masters))
 	for master, client := range masters {
 		go func() { results <- ch.beatMaster(master, client) }()
@@ -131,19 +124,26 @@ func (ch *channel) beatMasters() {
 		}
 		answers = append(answers, a)
 	}
-	if len(answers) == 0 || ch.ctx.Err() != nil {
-		return
+	if len(answers) > 0 && ch.ctx.Err() == nil {
+		ch.answer(round, answers, len(answers) == len(masters))
 	}
+}
+
+// answer takes in what masters answered in a round.
+func (ch *channel) answer(round uint64, answers []beatAnswer, all bool) {
 	now := ch.clock.now()
-	changed := ch.changed(answers, time.Duration(now-ch.answered))
-	if len(answers) == len(masters) {
-		ch.answered = now
-	}
-	for _, a := range changed {
+	changed := ch.lineage.hear(round, answers, all, now)
+	ch.replicated.Store(ch.lineage.replicated())
+	for _, t := range changed {
 		ch.takeovers.Add(1)
 		ch.missed("another server answers", 0)
 		for _, c := range ch.all() {
-			c.onServer(a.runID, a.restarted)
+			c.onServer(t)
+		}
+	}
+	for _, a := range answers {
+		if ch.lineage.isRetired(a, now) {
+			ch.shed(a.client, func(a beatAnswer) bool { return ch.lineage.isRetired(a, now) })
 		}
 	}
 	for _, c := range ch.all() {
@@ -156,27 +156,60 @@ func (ch *channel) beatMaster(master string, client redis.UniversalClient) beatA
 	sh, bound := ch.r.masters.of(master), ch.r.cfg.Timeout
 	began := time.Now()
 	a, err := attempt(ch.ctx, ch.r, sh, bound, func(ctx context.Context) (beatAnswer, error) {
-		text := notice{kind: noticeBeat, node: ch.node, number: uint64(ch.clock.now()), rest: master}.String()
+		sent := ch.clock.now()
+		text := notice{kind: noticeBeat, node: ch.node, number: uint64(sent), rest: master}.String()
 		pipe := client.Pipeline()
-		sent := redis.NewIntCmd(ctx, "publish", ch.own(), text)
-		_ = pipe.Process(ctx, once{sent})
+		published := redis.NewIntCmd(ctx, "publish", ch.own(), text)
+		_ = pipe.Process(ctx, once{published})
 		server, replication := pipe.Info(ctx, "server"), pipe.Info(ctx, "replication")
+		clock := pipe.Time(ctx)
 		_, _ = pipe.Exec(ctx) // each command has its own error
-		if infoField(replication.Val(), "role") == "slave" {
+		a := readAnswer(server.Val(), replication.Val())
+		if a.replica {
 			return beatAnswer{}, errReplica
 		}
-		return beatAnswer{master: master, runID: infoField(server.Val(), "run_id"), up: uptime(server.Val())}, sent.Err()
+		if at, err := clock.Result(); err == nil {
+			sh.time.Store(&serverMoment{sent: sent, heard: ch.clock.now(), at: at})
+		}
+		return a, published.Err()
 	})
 	if ch.ctx.Err() != nil {
 		return beatAnswer{err: err}
+	}
+	if errors.Is(err, errReplica) {
+		ch.shed(client, func(a beatAnswer) bool { return a.replica })
 	}
 	how := judge(ch.ctx, err, time.Since(began), bound)
 	ch.r.noteBeat(sh, how, err)
 	if how == answered && master != anyMaster {
 		ch.r.noteBeat(ch.r.masters.of(anyMaster), how, nil)
 	}
-	a.err = err
+	a.master, a.client, a.err = master, client, err
 	return a
+}
+
+// mostShed bounds the connections that one heartbeat closes.
+const mostShed = 64
+
+// shed closes the connections of a client's pool that lead to a wrong server, until one does not. Behind
+// a balancer, or a name whose address has changed, old connections stay with a server that is a master
+// no more.
+func (ch *channel) shed(client redis.UniversalClient, wrong func(beatAnswer) bool) {
+	single, ok := client.(*redis.Client)
+	if !ok {
+		return
+	}
+	_, _ = apart(ch.ctx, ch.r.masters.of(anyMaster), ch.r.cfg.Timeout, func(ctx context.Context) (struct{}, error) {
+		for range mostShed {
+			conn := single.EphemeralConn()
+			replication, err := conn.Info(ctx, "replication").Result()
+			_ = conn.Close() // that closes the connection itself
+			if err != nil || !wrong(readAnswer("", replication)) {
+				break
+			}
+		}
+		return struct{}{}, nil
+	})
 }
 
 // look asks a Cluster for its masters. It may take several seconds where go-redis happens to ask a node that is frozen, so it is left behind then.
@@ -207,47 +240,4 @@ func (ch *channel) survey() {
 			ch.look()
 		}
 	}
-}
-
-// takeover is a server that answers in the place of another.
-type takeover struct {
-	runID     string
-	restarted bool // with what it has from a snapshot
-}
-
-// changed notes who answers after a silence, and lists those who have not before.
-func (ch *channel) changed(answers []beatAnswer, silence time.Duration) (changed []takeover) {
-	ch.mu.Lock()
-	defer ch.mu.Unlock()
-	known := len(ch.servers) > 0
-	for _, a := range answers {
-		if a.runID == "" { // it doesn't say
-			continue
-		}
-		if known && ch.servers[a.master] != a.runID {
-			// A server that began after the last answer of the one before it has what it has from a snapshot; one that was promoted has been running.
-			changed = append(changed, takeover{a.runID, a.up < silence+2*time.Second})
-		}
-		ch.servers[a.master] = a.runID
-	}
-	return changed
-}
-
-// infoField is a field in the text of INFO; empty where there is none.
-func infoField(info, name string) string {
-	for line := range strings.Lines(info) {
-		if value, ok := strings.CutPrefix(strings.TrimSpace(line), name+":"); ok {
-			return value
-		}
-	}
-	return ""
-}
-
-// uptime is how long the server has been running; a long time where it doesn't say.
-func uptime(info string) time.Duration {
-	seconds, err := strconv.Atoi(infoField(info, "uptime_in_seconds"))
-	if err != nil {
-		return maxLife
-	}
-	return time.Duration(seconds) * time.Second
 }

@@ -181,7 +181,7 @@ func (l *loading[K, V]) readTokens(ctx context.Context, fls []*flight[K, V]) (er
 func (l *loading[K, V]) bypass(fls []*flight[K, V]) (asked, direct []*flight[K, V]) {
 	for i, f := range fls {
 		switch {
-		case l.c.ledger.bypass(f.text):
+		case l.c.journal.bypass(f.text):
 			if direct == nil {
 				asked = slices.Clone(fls[:i])
 			}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -26,6 +27,7 @@ type masters struct {
 type master struct {
 	addr    string // anyMaster where it is the only one
 	breaker breaker
+	time    atomic.Pointer[serverMoment] // what its clock showed last
 	slots   chan struct{} // bounds the operations under way, those that were given up included
 }
 
@@ -60,6 +62,18 @@ func (s *masters) of(addr string) *master {
 		s.all[addr] = m
 	}
 	return m
+}
+
+// ofKey is the master that has the key, as far as that is known without asking.
+func (s *masters) ofKey(ctx context.Context, key string) *master {
+	if s.cluster == nil {
+		return s.of(anyMaster)
+	}
+	node, err := s.cluster.MasterForKey(ctx, key)
+	if err != nil {
+		return s.of(anyMaster)
+	}
+	return s.of(node.Options().Addr)
 }
 
 // masters are those that were last known; in a Cluster none until the first survey. The map is not to be changed.

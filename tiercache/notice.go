@@ -22,7 +22,11 @@ type notice struct {
 	cache  string
 	rest   string
 
-	own uint64 // not said: of the key, only the record with this id is meant; 0 is whatever stands there
+	// The rest is not said.
+
+	own       uint64 // of the key, only the record with this id is meant; 0 is whatever stands there
+	made      int64  // when the try that publishes it began
+	takeovers uint64 // how often another server had answered by then
 }
 
 type noticeKind byte

@@ -153,7 +153,7 @@ const (
 func (l *loading[K, V]) lookUp(ctx context.Context, f *flight[K, V]) step {
 	c := l.c
 	switch {
-	case c.remote == nil || c.ledger.bypass(f.text):
+	case c.remote == nil || c.journal.bypass(f.text):
 		f.look()
 		return toLoad
 	case c.forecast.miss() && l.asks(f):

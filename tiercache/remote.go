@@ -287,6 +287,9 @@ var errStandsYounger = errors.New("something younger stands there")
 // errFull is the answer of a Set to a Redis that had no room: the others have been told.
 var errFull = errors.New("redis is full: what stood there was deleted")
 
+// errLate is the answer of a Set that Redis came to too late: it did nothing.
+var errLate = errors.New("redis came to it too late, and did nothing")
+
 // errRefused is a warm write's answer where an invalidation stands.
 var errRefused = errors.New("it was invalidated")
 
@@ -331,10 +334,10 @@ func (m *remote) renew(ctx context.Context, leases []claimed) error {
 
 // store writes whatever stands there, ends the loads under way, and tells the others.
 func (m *remote) store(ctx context.Context, writes []write, notices []notice) ([]error, error) {
-	shared := m.r.channel.shared()
+	shared, now := m.r.channel.shared(), m.r.channel.clock.now()
 	return m.run(ctx, calls{storeScript, len(writes), func(i int) string { return writes[i].text }, func(i int, args []any) []any {
 		w := &writes[i] // it is as old as it was when it was encoded: Redis decides the order of two Sets, by when it takes them
-		return append(args, shared, notices[i].String(), w.record, max(0, w.life.Milliseconds()))
+		return append(args, shared, notices[i].String(), w.record, max(0, w.life.Milliseconds()), m.r.lateAfter(m.ns.value(w.text), now))
 	}, nil})
 }
 

@@ -96,7 +96,7 @@ func worst(errs []error) (err error) {
 // allFailed is an error where Redis has answered for none of the keys.
 func allFailed(errs []error) error {
 	for _, e := range errs {
-		if e == nil || isReply(e) || errors.Is(e, errFull) || errors.Is(e, errRefused) || errors.Is(e, errLeaseLost) || errors.Is(e, errStandsYounger) {
+		if e == nil || isReply(e) || errors.Is(e, errFull) || errors.Is(e, errLate) || errors.Is(e, errRefused) || errors.Is(e, errLeaseLost) || errors.Is(e, errStandsYounger) {
 			return nil
 		}
 	}
@@ -106,7 +106,7 @@ func allFailed(errs []error) error {
 // errNoScript says that the server does not know the script; with its text in hand, it has no excuse.
 var errNoScript = errors.New("redis: it does not know the script")
 
-// verdict is what a script's reply means: 1 is done, 2 is errFull, 0 is the error refused, where there is one, and less is errRefused.
+// verdict is what a script's reply means: 1 is done, 2 is errFull, 3 is errLate, 0 is the error refused, where there is one, and less is errRefused.
 func verdict(cmd *redis.Cmd, refused error) error {
 	err := cmd.Err()
 	switch stored, _ := cmd.Val().(int64); {
@@ -118,6 +118,8 @@ func verdict(cmd *redis.Cmd, refused error) error {
 		return refused
 	case stored == 2:
 		return errFull
+	case stored == 3:
+		return errLate
 	case stored < 0:
 		return errRefused
 	default:

@@ -62,9 +62,14 @@ return 1`)
 if redis.call('GET', KEYS[2]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[2], ARGV[2]) end
 return 0`)
 
-	// storeScript is Set: it stores, ends every load under way, and tells the others. Where Redis is full it deletes instead, and answers 2. ARGV: channel,
-	// notice, record, ms to live (0: delete).
+	// storeScript is Set: it stores, ends every load under way, and tells the others. Where Redis is full it deletes instead, and answers 2. One that comes later than its caller
+	// waited for could overwrite what was stored since: it does nothing, and answers 3. ARGV: channel, notice, record, ms to live (0: delete), this server's time in ms after
+	// which it is late (0: never).
 	storeScript = newScript(`
+if ARGV[5] ~= '0' then
+  local now = redis.call('TIME')
+  if tonumber(now[1]) * 1000 + math.floor(tonumber(now[2]) / 1000) > tonumber(ARGV[5]) then return 3 end
+end
 local answer = 1
 if ARGV[4] == '0' then
   redis.call('DEL', KEYS[1])

@@ -82,7 +82,7 @@ func (w *warming[K, V]) wanted(batch []warmEntry[K, V]) []warmEntry[K, V] {
 	wanted := batch[:0]
 	for _, e := range batch {
 		switch {
-		case ended || !w.c.memory.unmoved(e.hash, w.gens) || w.c.ledger != nil && w.c.ledger.bypass(e.write.text):
+		case ended || !w.c.memory.unmoved(e.hash, w.gens) || w.c.journal != nil && w.c.journal.bypass(e.write.text):
 			e.becomes(warmRefused)
 		case now >= e.item.dead: // it waited too long for its batch
 			e.becomes(warmFailed)
@@ -264,7 +264,7 @@ func (w *warming[K, V]) takeBack(batch []warmEntry[K, V]) {
 		e := &batch[i]
 		if e.outcome == warmStored && !w.c.memory.unmoved(e.hash, w.gens) {
 			e.becomes(warmRefused)
-			notices = append(notices, w.c.ledger.begin(noticeKey, w.c.name, e.write.text, w.c.memory.clock.now(), w.c.redis.channel.next))
+			notices = append(notices, w.c.journal.begin(noticeKey, e.write.text, w.c.memory.clock.now()))
 		}
 	}
 	if len(notices) > 0 {

@@ -70,7 +70,7 @@ func (c *Cache[K, V]) endTokens(ctx context.Context, kind noticeKind, names []st
 		}
 		notices := make([]notice, len(batch))
 		for i, name := range batch {
-			notices[i] = c.ledger.begin(kind, c.name, name, c.memory.clock.now(), c.redis.channel.next)
+			notices[i] = c.journal.begin(kind, name, c.memory.clock.now())
 		}
 		for i, err := range c.tell(ctx, notices) {
 			here(batch[i])
@@ -155,7 +155,7 @@ func (c *Cache[K, V]) set(ctx context.Context, keys []K, values []V, opts []SetO
 			failed.add(err)
 			continue
 		}
-		if c.ledger.bypass(text) {
+		if c.journal.mustWait(text, s.item.read) {
 			c.put(s)
 			c.pend(text) // what Redis is about to hear may have been sent before this
 			failed.add(c.degraded("set", key, errPending))
@@ -192,7 +192,7 @@ func (c *Cache[K, V]) setTokens(ctx context.Context, tags []string, seen sight) 
 
 // pend leaves the invalidation of a key to be said when Redis answers.
 func (c *Cache[K, V]) pend(text string) {
-	c.ledger.pend(noticeKey, c.name, text, c.memory.clock.now(), c.redis.channel.next)
+	c.journal.pend(noticeKey, text, c.memory.clock.now())
 }
 
 var errPending = errors.New("Redis has yet to hear of an earlier invalidation")
@@ -214,7 +214,7 @@ func (c *Cache[K, V]) setBoth(ctx context.Context, settings []setting[K, V], wri
 		c.begin(settings[lo:hi], func(*setting[K, V], *item[V]) {})
 		notices := make([]notice, hi-lo)
 		for i := range notices {
-			notices[i] = c.ledger.begin(noticeKey, c.name, writes[lo+i].text, settings[lo+i].item.read, c.redis.channel.next)
+			notices[i] = c.journal.begin(noticeKey, writes[lo+i].text, settings[lo+i].item.read)
 		}
 		errs, err := c.remote.store(ctx, writes[lo:hi], notices)
 		if err != nil {
@@ -226,7 +226,7 @@ func (c *Cache[K, V]) setBoth(ctx context.Context, settings []setting[K, V], wri
 				one = errs[i-lo]
 				c.noteWrite(one)
 			}
-			c.ledger.done(notices[i-lo], one == nil || errors.Is(one, errFull), c.memory.clock.now())
+			c.stored(notices[i-lo], one)
 			s := &settings[i]
 			if s.cost > c.memory.capacity.Load() {
 				c.counters.add(s.hash, oversized, 1)
@@ -283,7 +283,7 @@ func (c *Cache[K, V]) invalidateRemote(ctx context.Context, kind noticeKind, key
 			failed[i] = err
 			continue
 		}
-		notices = append(notices, c.ledger.begin(kind, c.name, text, c.memory.clock.now(), c.redis.channel.next))
+		notices = append(notices, c.journal.begin(kind, text, c.memory.clock.now()))
 		at = append(at, i)
 	}
 	if len(notices) == 0 {
@@ -321,6 +321,19 @@ func (c *Cache[K, V]) degraded(what string, key K, err error) error {
 func (c *Cache[K, V]) reachedMemoryOnly(err error) error {
 	c.observe(Event{Kind: EventDegraded, Keys: 1, Err: err})
 	return err
+}
+
+// stored enters in the journal what became of a Set. One that was sent and not answered may still be
+// executed, until Redis itself refuses it for being late.
+func (c *Cache[K, V]) stored(n notice, err error) {
+	switch {
+	case err == nil || errors.Is(err, errFull):
+		c.journal.confirm(n)
+	case isReply(err) || errors.Is(err, errBreakerOpen) || errors.Is(err, errBusy) || errors.Is(err, errLate):
+		c.journal.fail(n, 0)
+	default:
+		c.journal.fail(n, c.redis.voidAt(c.remote.ns.value(n.rest)))
+	}
 }
 
 // noteWrite counts what Redis said of one write.

@@ -1,0 +1,39 @@
+package tiercache
+
+import (
+	"context"
+	"time"
+)
+
+// A Set that was given up may lie in the socket of a frozen server, or on a slow link, and be executed
+// when it can only do harm: over what was stored since. So each Set says until when its caller waits,
+// by the clock of the server that is to execute it, and a later one does nothing. Heartbeats bring that
+// clock. The estimate errs by the round trip of the heartbeat, and is on the late side; what is late by
+// less is waited for here, see voidAt.
+
+const (
+	// lateSlack is what rounding, and the drift of two clocks between two heartbeats, may add.
+	lateSlack = 5 * time.Millisecond
+	// unknownLate is how long a Set may still take effect where the server's clock is not known.
+	unknownLate = time.Second
+)
+
+// lateAfter is the moment in ms, by the clock of the server that has the key, after which a Set that is
+// sent now is late; 0 where that clock is not known.
+func (r *Redis) lateAfter(key string, now int64) int64 {
+	seen := r.masters.ofKey(context.Background(), key).time.Load() //nolint:forbidigo // it asks nobody
+	if seen == nil {
+		return 0
+	}
+	return seen.at.Add(time.Duration(now-seen.sent) + r.cfg.Timeout).UnixMilli() + 1
+}
+
+// voidAt is the moment from which on a Set that was sent before now, and not answered, takes no effect.
+func (r *Redis) voidAt(key string) int64 {
+	now := r.channel.clock.now()
+	seen := r.masters.ofKey(context.Background(), key).time.Load() //nolint:forbidigo // it asks nobody
+	if seen == nil {
+		return now + int64(unknownLate)
+	}
+	return now + int64(r.cfg.Timeout) + seen.heard - seen.sent + int64(lateSlack)
+}
