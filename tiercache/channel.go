@@ -35,7 +35,7 @@ type channel struct {
 	received, lostCount atomic.Uint64
 	heardNodes          atomic.Int64 // how many others have been heard lately
 
-	mu      sync.Mutex
+	mu     sync.Mutex
 	caches map[string]noticed
 	beats  map[string]int64 // per master: when the last heartbeat that came back was sent
 

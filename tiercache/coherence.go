@@ -182,17 +182,15 @@ func (c *Cache[K, V]) background(fn func(context.Context)) {
 }
 
 // validate takes out of what was found in Redis what is not to be believed: what this node has invalidated since its source was read, and what was
-// ended by Clear or by a tag. The moment of a source read is known from Redis to within the round trip and a millisecond or two: the latest that it can be counts, as
-// what was stored right after an invalidation would else be a miss to this node for as long as it remembers it.
-func (c *Cache[K, V]) validate(ctx context.Context, texts []string, all []found, s sight) error {
+// ended by Clear or by a tag. The moment of a source read is known from Redis to within the round trip, which began at asked.
+func (c *Cache[K, V]) validate(ctx context.Context, texts []string, all []found, s sight, asked int64) error {
 	const slack = int64(2 * time.Millisecond)
-	now := c.memory.clock.now()
 	for i := range all {
 		f := &all[i]
 		if !f.ok {
 			continue
 		}
-		switch c.journal.check(texts[i], f.tags(), now-int64(f.age())+slack) {
+		switch c.journal.check(texts[i], f.tags(), asked-int64(f.age())+slack) {
 		case outdated:
 			f.disbelieve()
 		case expired:

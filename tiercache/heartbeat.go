@@ -143,7 +143,7 @@ func (ch *channel) answer(round uint64, answers []beatAnswer, all bool) {
 	}
 	for _, a := range answers {
 		if ch.lineage.isRetired(a, now) {
-			ch.shed(a.client, func(a beatAnswer) bool { return ch.lineage.isRetired(a, now) })
+			ch.shed(a.client, func(again beatAnswer) bool { return again.replID == a.replID })
 		}
 	}
 	for _, c := range ch.all() {
@@ -191,21 +191,32 @@ func (ch *channel) beatMaster(master string, client redis.UniversalClient) beatA
 // mostShed bounds the connections that one heartbeat closes.
 const mostShed = 64
 
-// shed closes the connections of a client's pool that lead to a wrong server, until one does not. Behind
+// shed closes the connections of a client's pools that lead to a wrong server, until one does not. Behind
 // a balancer, or a name whose address has changed, old connections stay with a server that is a master
-// no more.
+// no more. go-redis has one pool for pipelines and another one for all else.
 func (ch *channel) shed(client redis.UniversalClient, wrong func(beatAnswer) bool) {
-	single, ok := client.(*redis.Client)
-	if !ok {
-		return
+	piped := func(ctx context.Context) (string, error) {
+		pipe := client.Pipeline()
+		replication := pipe.Info(ctx, "replication")
+		pipe.Do(ctx, "quit") // the server closes the connection, and the pool sees that
+		_, _ = pipe.Exec(ctx)
+		return replication.Result()
+	}
+	plain := func(ctx context.Context) (string, error) {
+		single, ok := client.(*redis.Client)
+		if !ok {
+			return "", errNoMasters
+		}
+		conn := single.EphemeralConn()
+		defer conn.Close() //nolint:errcheck // that closes the connection itself
+		return conn.Info(ctx, "replication").Result()
 	}
 	_, _ = apart(ch.ctx, ch.r.masters.of(anyMaster), ch.r.cfg.Timeout, func(ctx context.Context) (struct{}, error) {
-		for range mostShed {
-			conn := single.EphemeralConn()
-			replication, err := conn.Info(ctx, "replication").Result()
-			_ = conn.Close() // that closes the connection itself
-			if err != nil || !wrong(readAnswer("", replication)) {
-				break
+		for _, ask := range []func(context.Context) (string, error){piped, plain} {
+			for range mostShed {
+				if replication, err := ask(ctx); err != nil || !wrong(readAnswer("", replication)) {
+					break
+				}
 			}
 		}
 		return struct{}{}, nil

@@ -138,7 +138,7 @@ func (h *hydration[K, V]) flush(ctx context.Context) (err error) {
 	now := c.memory.clock.now()
 	all, err := c.remote.read(ctx, names)
 	if err == nil {
-		err = c.validate(ctx, names, all, seen)
+		err = c.validate(ctx, names, all, seen, now)
 	}
 	if err != nil {
 		c.redisFailed(err, len(names))

@@ -205,7 +205,7 @@ func (l *loading[K, V]) fromRedis(ctx context.Context, fls []*flight[K, V]) (res
 		if all, err = l.c.remote.read(ctx, names); err != nil {
 			return nil, nil, err
 		}
-		if err = l.c.validate(ctx, names, all, batch[0].seen); err != nil {
+		if err = l.c.validate(ctx, names, all, batch[0].seen, now); err != nil {
 			return nil, nil, err
 		}
 		for i, f := range batch {
@@ -337,7 +337,7 @@ func (l *loading[K, V]) acquire(ctx context.Context, fls []*flight[K, V], acquir
 	names := texts(fls)
 	all, err := acquire(ctx, names, l.token)
 	if err == nil {
-		err = l.c.validate(ctx, names, all, fls[0].seen)
+		err = l.c.validate(ctx, names, all, fls[0].seen, now)
 	}
 	if err != nil {
 		return got, err

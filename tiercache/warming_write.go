@@ -330,7 +330,7 @@ func (w *warming[K, V]) adopt(batch []warmEntry[K, V]) {
 	now := w.c.memory.clock.now()
 	all, err := w.c.remote.read(w.ctx, names)
 	if err == nil {
-		err = w.c.validate(w.ctx, names, all, seen)
+		err = w.c.validate(w.ctx, names, all, seen, now)
 	}
 	if err != nil {
 		w.c.redisFailed(err, len(names))

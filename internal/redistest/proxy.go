@@ -99,6 +99,10 @@ func (l *Link) Restore() {
 	l.change(func() { l.rules, l.refuse = [2]rule{}, false })
 }
 
+// Lead sends new connections to another target, as a balancer does or a name whose address has changed.
+// Open ones stay where they are.
+func (l *Link) Lead(target string) { l.change(func() { l.target = target }) }
+
 // Cut resets every open connection. New ones are served as before.
 func (l *Link) Cut() {
 	l.mu.Lock()
@@ -140,7 +144,7 @@ func (l *Link) serve(ctx context.Context, client net.Conn) {
 	defer cancel()
 	defer client.Close() //nolint:errcheck // nothing is left to lose
 	l.mu.Lock()
-	refuse := l.refuse
+	refuse, target := l.refuse, l.target
 	if !refuse {
 		l.conns[client] = cancel
 	}
@@ -156,7 +160,7 @@ func (l *Link) serve(ctx context.Context, client net.Conn) {
 	}()
 
 	var d net.Dialer
-	server, err := d.DialContext(ctx, "tcp", l.target)
+	server, err := d.DialContext(ctx, "tcp", target)
 	if err != nil {
 		reset(client)
 		return
