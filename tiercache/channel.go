@@ -37,7 +37,7 @@ type channel struct {
 
 	mu     sync.Mutex
 	caches map[string]noticed
-	beats  map[string]int64 // per master: when the last heartbeat that came back was sent
+	beats  map[string]beatTimes // per master
 
 	lineage *lineage // the beating goroutine's own
 
@@ -76,7 +76,7 @@ const (
 func newChannel(r *Redis) *channel {
 	ch := &channel{
 		r: r, node: newToken()[:16], clock: clock{time.Now()},
-		caches: make(map[string]noticed), beats: make(map[string]int64), lineage: newLineage(), pubs: make(publishers),
+		caches: make(map[string]noticed), beats: make(map[string]beatTimes), lineage: newLineage(), pubs: make(publishers),
 		first: make(chan error, 1),
 	}
 	ch.ctx, ch.cancel = context.WithCancel(context.Background()) //nolint:forbidigo // ends with Redis.Close

@@ -10,11 +10,16 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
+// beatTimes is when the last heartbeats were sent through a master: the one that came back over the
+// subscription, and the one to which it answered that it is a master. A replica passes heartbeats on, too.
+type beatTimes struct{ back, answered int64 }
+
 // beaten notes that a heartbeat has come back. Of several masters the one that is furthest behind counts.
 func (ch *channel) beaten(master string, sent int64) {
 	ch.mu.Lock()
 	if last, ok := ch.beats[master]; ok { // else it is a master no more
-		ch.beats[master] = max(last, sent)
+		last.back = max(last.back, sent)
+		ch.beats[master] = last
 	}
 	oldest := ch.oldest()
 	ch.mu.Unlock()
@@ -32,11 +37,27 @@ func (ch *channel) beaten(master string, sent int64) {
 // never is when a master's heartbeat came back from which none has.
 const never = -int64(trustFor)
 
-// oldest is when the heartbeat was sent that came back from the master that is furthest behind; trust runs from there. ch.mu is held.
+// beatAnswered notes that a master has answered to a heartbeat.
+func (ch *channel) beatAnswered(master string, sent int64) {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if last, ok := ch.beats[master]; ok {
+		last.answered = max(last.answered, sent)
+		ch.beats[master] = last
+		if ch.oldest() > never {
+			ch.settle(nil)
+		}
+	}
+}
+
+// oldest is when the heartbeat was sent by which the master that is furthest behind has shown that it is
+// one, and that its notices are heard; trust runs from there. ch.mu is held.
 func (ch *channel) oldest() int64 {
 	oldest := never
-	if len(ch.beats) > 0 {
-		oldest = slices.Min(slices.Collect(maps.Values(ch.beats)))
+	for i, last := range slices.Collect(maps.Values(ch.beats)) {
+		if sent := min(last.back, last.answered); i == 0 || sent < oldest {
+			oldest = sent
+		}
 	}
 	ch.trust.Store(oldest + int64(trustFor))
 	return oldest
@@ -54,7 +75,7 @@ func (ch *channel) expect(masters map[string]redis.UniversalClient) {
 	}
 	for master := range masters {
 		if _, ok := ch.beats[master]; !ok {
-			ch.beats[master] = never
+			ch.beats[master] = beatTimes{never, never}
 		}
 	}
 	ch.oldest()
@@ -170,6 +191,9 @@ func (ch *channel) beatMaster(master string, client redis.UniversalClient) beatA
 		}
 		if at, err := clock.Result(); err == nil {
 			sh.time.Store(&serverMoment{sent: sent, heard: ch.clock.now(), at: at})
+		}
+		if published.Err() == nil {
+			ch.beatAnswered(master, sent)
 		}
 		return a, published.Err()
 	})
