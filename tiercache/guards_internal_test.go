@@ -21,6 +21,9 @@ func TestTrust_runsFromTheSendingOfAHeartbeat(t *testing.T) {
 	ch.clock = clock{time.Now().Add(-time.Hour)}
 	ch.expect(map[string]redis.UniversalClient{"a": new(redis.Client), "b": new(redis.Client)})
 	now := ch.clock.now()
+	for _, master := range []string{"a", "b"} {
+		ch.beatAnswered(master, now)
+	}
 	ch.beaten("a", now)
 	if ch.coherent() {
 		t.Error("coherent before the other master's heartbeat")
@@ -32,6 +35,10 @@ func TestTrust_runsFromTheSendingOfAHeartbeat(t *testing.T) {
 	ch.beaten("b", now-int64(trustFor)/2)
 	if !ch.coherent() {
 		t.Error("not coherent although both heartbeats were sent lately")
+	}
+	ch.expect(map[string]redis.UniversalClient{"a": new(redis.Client), "b": new(redis.Client), "c": new(redis.Client)})
+	if ch.beaten("c", now); ch.coherent() {
+		t.Error("coherent by a heartbeat that a server passed on which has not said that it is a master")
 	}
 }
 

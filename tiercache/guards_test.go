@@ -543,7 +543,7 @@ func TestSet_livesFromWhenRedisTakesIt(t *testing.T) {
 		if saying(cmds, "WC01V") {
 			for _, cmd := range cmds {
 				args := cmd.Args()
-				record, ms := fmt.Sprintf("%s", args[len(args)-2]), args[len(args)-1]
+				record, ms := fmt.Sprintf("%s", args[len(args)-3]), args[len(args)-2]
 				var fresh, stale, age int64
 				if _, err := fmt.Sscanf(record[40:79], "%13d%13d%13d", &fresh, &stale, &age); err != nil {
 					t.Errorf("%.80q: %v", record, err)

@@ -189,8 +189,8 @@ func (ch *channel) beatMaster(master string, client redis.UniversalClient) beatA
 		if a.replica {
 			return beatAnswer{}, errReplica
 		}
-		if at, err := clock.Result(); err == nil {
-			sh.time.Store(&serverMoment{sent: sent, heard: ch.clock.now(), at: at})
+		if showed, err := clock.Result(); err == nil {
+			sh.time.Store(&serverMoment{sent: sent, heard: ch.clock.now(), millis: showed.UnixMilli()})
 		}
 		if published.Err() == nil {
 			ch.beatAnswered(master, sent)

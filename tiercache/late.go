@@ -25,7 +25,7 @@ func (r *Redis) lateAfter(key string, now int64) int64 {
 	if seen == nil {
 		return 0
 	}
-	return seen.at.Add(time.Duration(now-seen.sent)+r.cfg.Timeout).UnixMilli() + 1
+	return seen.millis + (time.Duration(now-seen.sent) + r.cfg.Timeout).Milliseconds() + 2 // rounded up
 }
 
 // voidAt is the moment from which on a Set that was sent before now, and not answered, takes no effect.

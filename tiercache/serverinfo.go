@@ -29,7 +29,7 @@ type beatAnswer struct {
 // serverMoment is what a server's clock showed between two moments of this process's.
 type serverMoment struct {
 	sent, heard int64
-	at          time.Time
+	millis      int64 // what it showed
 }
 
 // readAnswer reads the sections server and replication of INFO.
