@@ -2,8 +2,10 @@ package tiercache
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -295,10 +297,51 @@ var errLeaseLost = errors.New("the lease is lost")
 
 // commit stores what loads under the token brought, and gives the leases back. The error of each write stands at its index.
 func (m *remote) commit(ctx context.Context, token string, writes []write) ([]error, error) {
-	return m.run(ctx, calls{commitScript, len(writes), func(i int) string { return writes[i].text }, func(i int, args []any) []any {
-		w := &writes[i]
-		return append(args, token, w.record, w.lifeNow(), idText(w.id))
-	}, errLeaseLost})
+	store := func(writes []write) ([]error, error) {
+		return m.run(ctx, calls{commitScript, len(writes), func(i int) string { return writes[i].text }, func(i int, args []any) []any {
+			w := &writes[i]
+			return append(args, token, w.record, w.lifeNow(), idText(w.id))
+		}, errLeaseLost})
+	}
+	errs, err := store(writes)
+	var open []write
+	var at []int
+	for i := range errs {
+		if isOpenSlot(errs[i]) {
+			open, at = append(open, writes[i]), append(at, i)
+		}
+	}
+	if len(open) == 0 {
+		return errs, err
+	}
+	for k, one := range m.commitOpen(ctx, token, open, store) {
+		errs[at[k]] = one
+	}
+	return errs, allFailed(errs)
+}
+
+// errOpenSlot is the answer of a commit that can't be made at once.
+var errOpenSlot = errors.New("redis: the value and its lease are on two masters, as their slot is being moved")
+
+// commitOpen is commit in a slot that is being moved. To look at the lease and then to store would be two steps, and an invalidation between the two would
+// be undone. Most often the value is absent, and the lease where new keys go: with a hold in the value's place the two are on one master, which commits at
+// once. Else nothing is stored, and the lease is given back.
+func (m *remote) commitOpen(ctx context.Context, token string, writes []write, store func([]write) ([]error, error)) []error {
+	text := func(i int) string { return writes[i].text }
+	_, _ = m.run(ctx, calls{placeScript, len(writes), text, func(_ int, args []any) []any {
+		return append(args, holdRecord, m.r.cfg.LeaseLife.Milliseconds())
+	}, nil})
+	errs, _ := store(writes)
+	if !slices.ContainsFunc(errs, isOpenSlot) {
+		return errs
+	}
+	back, _ := m.run(ctx, calls{releaseScript, len(writes), text, func(_ int, args []any) []any { return append(args, token) }, errLeaseLost})
+	for i := range errs {
+		if isOpenSlot(errs[i]) {
+			errs[i] = cmp.Or(back[i], errOpenSlot)
+		}
+	}
+	return errs
 }
 
 // onLeases runs a script for each lease, all with the same arguments.

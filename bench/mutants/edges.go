@@ -1,0 +1,25 @@
+package main
+
+// edgeGuards is what holds at the edges: open slots, large values, observers, odd servers, large entries.
+func edgeGuards() []mutant {
+	return []mutant{
+		{
+			guard: "open slot: an invalidation goes step by step", file: "tiercache/run.go",
+			old: "if len(s.apart) > 0 && slices.ContainsFunc(errs, isOpenSlot) {", new: "if len(s.apart) > 99 && slices.ContainsFunc(errs, isOpenSlot) {", test: "TestCluster_anOpenSlot",
+		},
+		{
+			guard: "open slot: the lease goes before the value", file: "tiercache/scripts.go",
+			old:  `{dropScript, 1}, {newScript("local answer = 1" + body + publish), 0}`,
+			new:  `{newScript("local answer = 1" + body + publish), 0}, {dropScript, 1}`,
+			test: "TestCluster_anOpenSlotUndoesNoInvalidation",
+		},
+		{
+			guard: "open slot: a hold makes room for a commit", file: "tiercache/scripts.go",
+			old: "redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2])\nreturn 1", new: "return 1", test: "TestCluster_anOpenSlot",
+		},
+		{
+			guard: "open slot: what can't be committed gives its lease back", file: "tiercache/remote.go",
+			old: "return append(args, token) }, errLeaseLost})", new: "return append(args, \"\") }, errLeaseLost})", test: "TestCluster_anOpenSlot",
+		},
+	}
+}
