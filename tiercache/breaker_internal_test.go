@@ -89,13 +89,13 @@ func TestBreaker_aProbeThatNeverReturnsBlocksNoOther(t *testing.T) {
 	m := &master{breaker: breaker{state: BreakerHalfOpen}}
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		_, _ = guarded(t.Context(), new(Redis), m, time.Second, func() (int, error) {
+		_, _ = guarded(t.Context(), new(Redis), m, time.Second, nil, func() (int, error) {
 			runtime.Goexit()
 			return 0, nil
 		})
 	})
 	wg.Wait()
-	if n, err := guarded(t.Context(), new(Redis), m, time.Second, func() (int, error) { return 1, nil }); n != 1 || err != nil {
+	if n, err := guarded(t.Context(), new(Redis), m, time.Second, nil, func() (int, error) { return 1, nil }); n != 1 || err != nil {
 		t.Errorf("the next operation: %d, %v", n, err)
 	}
 	if got := m.breaker.current(); got != BreakerClosed {

@@ -17,6 +17,7 @@ type remote struct {
 	r      *Redis
 	ns     namespace
 	format *format
+	sizes  sizes
 }
 
 // found is what stands under a key. Without a record, corrupt says why, where bytes were there that are none.
@@ -55,9 +56,9 @@ const (
 	batchBytes = 256 << 10
 )
 
-// read looks up many keys, in one round trip a shard. What is not known says so itself; the error is of a read that brought nothing.
+// read looks up many keys, in one round trip a shard, or several where the values are large. What is not known says so itself; the error is of a read that brought nothing.
 func (m *remote) read(ctx context.Context, texts []string) ([]found, error) {
-	all := doEach(ctx, m.r, keyed[found]{len(texts), m.valueOf(texts), m.r.cfg.Timeout, notFound}, func(ctx context.Context, at []int) ([]found, error) {
+	all := doEach(ctx, m.r, m.reading(texts), func(ctx context.Context, at []int, c *cargo) ([]found, error) {
 		looks := make([]look, len(at))
 		m.r.execReads(ctx, 2*len(at), func(cmds []redis.Cmder) []redis.Cmder {
 			for j, i := range at {
@@ -65,16 +66,23 @@ func (m *remote) read(ctx context.Context, texts []string) ([]found, error) {
 			}
 			return cmds
 		})
+		var came haul
+		for j := range looks {
+			came.add(&looks[j])
+		}
+		m.sizes.note(came, c)
 		return m.judge(looks)
 	})
 	return all, noneFound(all)
 }
 
-func (m *remote) valueOf(texts []string) func(int) string {
-	return func(i int) string { return m.ns.value(texts[i]) }
+// reading is an operation that brings the keys' values.
+func (m *remote) reading(texts []string) keyed[found] {
+	return keyed[found]{
+		n: len(texts), key: func(i int) string { return m.ns.value(texts[i]) }, bound: m.r.cfg.Timeout,
+		failed: func(err error) found { return found{err: err} }, most: m.sizes.most,
+	}
 }
-
-func notFound(err error) found { return found{err: err} }
 
 // noneFound is an error where nothing is known of any key.
 func noneFound(all []found) error {
@@ -212,7 +220,7 @@ func (b *bid) make(ctx context.Context, text, name string, how *bidding, cmds []
 
 func (m *remote) lease(ctx context.Context, texts []string, token string, how bidding) ([]found, error) {
 	how.token, how.life = token, m.r.cfg.LeaseLife.Milliseconds()
-	all := doEach(ctx, m.r, keyed[found]{len(texts), m.valueOf(texts), m.r.cfg.Timeout, notFound}, func(ctx context.Context, at []int) ([]found, error) {
+	all := doEach(ctx, m.r, m.reading(texts), func(ctx context.Context, at []int, c *cargo) ([]found, error) {
 		bids := make([]bid, len(at))
 		m.r.execReads(ctx, 4*len(at), func(cmds []redis.Cmder) []redis.Cmder {
 			for j, i := range at {
@@ -221,11 +229,14 @@ func (m *remote) lease(ctx context.Context, texts []string, token string, how bi
 			return cmds
 		})
 		all := make([]found, len(at))
+		var came haul
 		for j := range bids {
+			came.add(&bids[j].look)
 			if bids[j].judge(m, &all[j], token) {
 				m.r.client.Del(ctx, lease(m.ns.value(bids[j].text))) // no lease of ours, and it need not ever end
 			}
 		}
+		m.sizes.note(came, c)
 		return all, worstFound(all)
 	})
 	return all, noneFound(all)
@@ -433,11 +444,12 @@ func (m *remote) fillAbsent(ctx context.Context, since *serverTime, writes []wri
 	}
 	key := func(i int) string { return names[i] }
 	failed := func(err error) error { return err }
-	errs := doEach(ctx, m.r, keyed[error]{len(writes), key, warmPatience * m.r.cfg.Timeout, failed}, func(ctx context.Context, at []int) ([]error, error) {
+	errs := doEach(ctx, m.r, keyed[error]{n: len(writes), key: key, bound: warmPatience * m.r.cfg.Timeout, failed: failed}, func(ctx context.Context, at []int, c *cargo) ([]error, error) {
 		cmds := make([]redis.Cmder, 0, len(at))
 		sets := make([]*redis.StatusCmd, len(at))
 		for j, i := range at {
 			sets[j] = redis.NewStatusCmd(ctx, "set", key(i), writes[i].record, "nx", "pxat", began[i]+writes[i].whole())
+			c.Add(int64(len(writes[i].record)))
 			if began[i] != 0 {
 				cmds = append(cmds, sets[j])
 			}

@@ -56,11 +56,16 @@ func (m *remote) runKeys(ctx context.Context, s *script, n int, call func(i int,
 		key, _ := commands[i][commandFirstKey].(string)
 		return key
 	}
-	op := keyed[error]{n, key, m.r.cfg.Timeout, func(err error) error { return err }}
-	errs := doEach(ctx, m.r, op, func(ctx context.Context, at []int) ([]error, error) {
+	op := keyed[error]{n: n, key: key, bound: m.r.cfg.Timeout, failed: func(err error) error { return err }}
+	errs := doEach(ctx, m.r, op, func(ctx context.Context, at []int, c *cargo) ([]error, error) {
 		mine := make([][]any, len(at))
 		for j, i := range at {
 			mine[j] = commands[i]
+			for _, arg := range commands[i][commandFirstKey:] {
+				if record, ok := arg.([]byte); ok {
+					c.Add(int64(len(record)))
+				}
+			}
 		}
 		errs := m.r.evaluate(ctx, s, mine, refused)
 		if len(s.apart) > 0 && slices.ContainsFunc(errs, isOpenSlot) {

@@ -21,5 +21,17 @@ func edgeGuards() []mutant {
 			guard: "open slot: what can't be committed gives its lease back", file: "tiercache/remote.go",
 			old: "return append(args, token) }, errLeaseLost})", new: "return append(args, \"\") }, errLeaseLost})", test: "TestCluster_anOpenSlot",
 		},
+		{
+			guard: "large values: a batch is read in parts", file: "tiercache/remote.go",
+			old: "most: m.sizes.most,", new: "", test: "TestGetMany_largeValues",
+		},
+		{
+			guard: "large values: what was too much is read in smaller parts", file: "tiercache/operation.go",
+			old: "case c.Load() > 0 && op.fits(len(rest)) < len(at):", new: "case false:", test: "TestGetMany_largeValues",
+		},
+		{
+			guard: "large values: what they take is no slowness", file: "tiercache/operation.go",
+			old: "max(0, took-good)", new: "took", test: "TestCargo_aLargeOperationMayTakeLonger",
+		},
 	}
 }
