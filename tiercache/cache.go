@@ -26,6 +26,7 @@ type Cache[K comparable, V any] struct {
 	renewals renewals
 	forecast forecast
 	counters counters
+	watcher  watcher
 
 	epoch     atomic.Uint64 // entries of an earlier one must be validated; from 1
 	floor     atomic.Uint64 // entries of this one and before were ended by Clear
@@ -66,6 +67,7 @@ func New[K comparable, V any](cfg Config[K, V]) (*Cache[K, V], error) {
 		log: cfg.Logger.With(slog.String("cache", cfg.Name)),
 	}
 	c.format.codec = fmt.Sprintf("%-8s", cfg.Codec.Name())
+	c.watcher.observer, c.watcher.cache, c.watcher.log = cfg.Observer, c.name, c.log
 	c.epoch.Store(1)
 	c.tokens.seed = maphash.MakeSeed()
 	started := clock{time.Now()}
@@ -104,7 +106,7 @@ func New[K comparable, V any](cfg Config[K, V]) (*Cache[K, V], error) {
 // Name is the cache's namespace.
 func (c *Cache[K, V]) Name() string { return c.name }
 
-// Close ends running loads, waits for them as far as they heed their context, but at most 3 s, and releases the memory. What waits for a load gets
+// Close ends running loads, waits for them as far as they heed their context, and for the Observer, but at most 3 s, and releases the memory. What waits for a load gets
 // ErrClosed, as every later call does. It does not close the Redis. Closing twice is nothing.
 func (c *Cache[K, V]) Close() error {
 	if !c.closed.CompareAndSwap(false, true) {
@@ -115,8 +117,10 @@ func (c *Cache[K, V]) Close() error {
 		c.redis.unregister(c.name)
 	}
 	c.stop()
+	began := time.Now()
 	c.tasks.close(closeWait)
 	c.memory.close()
+	c.watcher.close(closeWait - time.Since(began))
 	return nil
 }
 
@@ -148,19 +152,8 @@ func (c *Cache[K, V]) observeLeft(kind EventKind, keys []K) {
 	c.observe(Event{Kind: kind, Keys: len(keys), Left: left})
 }
 
-// observe tells the observer, whose panics are its own.
-func (c *Cache[K, V]) observe(e Event) {
-	if c.cfg.Observer == nil {
-		return
-	}
-	defer func() {
-		if v := recover(); v != nil {
-			c.log.Error("observer panicked", slog.Any("panic", v))
-		}
-	}()
-	e.Cache = c.name
-	c.cfg.Observer.Observe(e)
-}
+// observe tells the observer.
+func (c *Cache[K, V]) observe(e Event) { c.watcher.tell(e) }
 
 // loadError is what callers see of a loader's error.
 func (c *Cache[K, V]) loadError(key K, err error) error {

@@ -33,5 +33,9 @@ func edgeGuards() []mutant {
 			guard: "large values: what they take is no slowness", file: "tiercache/operation.go",
 			old: "max(0, took-good)", new: "took", test: "TestCargo_aLargeOperationMayTakeLonger",
 		},
+		{
+			guard: "observer: Close does not wait for an observer that calls it", file: "tiercache/observer.go",
+			old: "if telling == nil || observing() {", new: "if telling == nil {", test: "TestObserver_mayClose",
+		},
 	}
 }
