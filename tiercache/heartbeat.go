@@ -161,11 +161,19 @@ func (ch *channel) beatMaster(master string, client redis.UniversalClient) beatA
 		sent := redis.NewIntCmd(ctx, "publish", ch.own(), text)
 		_ = pipe.Process(ctx, once{sent})
 		server, replication := pipe.Info(ctx, "server"), pipe.Info(ctx, "replication")
+		if !ch.evaluates.Load() {
+			eval := pipe.Eval(ctx, "return 1", nil)
+			defer func() { ch.evaluated(eval.Err()) }()
+		}
 		_, _ = pipe.Exec(ctx) // each command has its own error
 		if infoField(replication.Val(), "role") == "slave" {
 			return beatAnswer{}, errReplica
 		}
-		return beatAnswer{master: master, runID: infoField(server.Val(), "run_id"), up: uptime(server.Val())}, sent.Err()
+		if master == anyMaster && infoField(server.Val(), "redis_mode") == "cluster" {
+			return beatAnswer{}, errClusterNode
+		}
+		_ = ch.lacks("INFO", server.Err())
+		return beatAnswer{master: master, runID: infoField(server.Val(), "run_id"), up: uptime(server.Val())}, ch.lacks("PUBLISH", sent.Err())
 	})
 	if ch.ctx.Err() != nil {
 		return beatAnswer{err: err}

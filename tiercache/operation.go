@@ -152,18 +152,17 @@ func guarded[T any](ctx context.Context, r *Redis, m *master, bound time.Duratio
 	began := time.Now()
 	err = ErrGoexit // stands if try doesn't return
 	defer func() {
-		if m.breaker.report(ticket, c.judge(ctx, err, time.Since(began), bound)) {
-			r.noteBreaker(m, BreakerOpen, err)
-		}
+		opened, closed := m.breaker.report(ticket, c.judge(ctx, err, time.Since(began), bound))
+		r.noteBreaker(m, opened, closed, err)
 	}()
 	return try()
 }
 
-// noteBreaker logs that a breaker has opened or closed.
-func (r *Redis) noteBreaker(m *master, state BreakerState, err error) {
-	if state == BreakerOpen {
+// noteBreaker logs that a breaker has opened, for err, or closed.
+func (r *Redis) noteBreaker(m *master, opened, closed bool, err error) {
+	if opened {
 		r.cfg.Logger.Warn("tiercache: Redis does not answer in time: memory and source serve alone until it does", slog.String("master", m.addr), slog.Any("error", cmp.Or(err, errSlow)))
-	} else {
+	} else if closed {
 		r.cfg.Logger.Info("tiercache: Redis answers again", slog.String("master", m.addr))
 	}
 }
@@ -171,11 +170,7 @@ func (r *Redis) noteBreaker(m *master, state BreakerState, err error) {
 // noteBeat tells a breaker how a heartbeat went.
 func (r *Redis) noteBeat(m *master, how outcome, err error) {
 	opened, closed := m.breaker.beat(how)
-	if opened {
-		r.noteBreaker(m, BreakerOpen, err)
-	} else if closed {
-		r.noteBreaker(m, BreakerClosed, nil)
-	}
+	r.noteBreaker(m, opened, closed, err)
 }
 
 // attempt runs one operation within bound: right here where the client keeps to its context's deadline, as a hand-over to another goroutine and back costs about as much as a
@@ -293,7 +288,7 @@ func isOwn(err error) bool {
 // isAway says whether the server answered that it can't serve anybody now: a replica that was a master, one that loads its data, a shard without a majority. To ask it again
 // and again would be a storm of retries.
 func isAway(err error) bool {
-	return errors.Is(err, errReplica) || err != nil && slices.ContainsFunc([]string{"READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "BUSY ", "NOAUTH", "WRONGPASS"},
+	return errors.Is(err, errReplica) || errors.Is(err, errClusterNode) || err != nil && slices.ContainsFunc([]string{"READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "BUSY ", "NOAUTH", "WRONGPASS"},
 		func(prefix string) bool { return redis.HasErrorPrefix(err, prefix) })
 }
 

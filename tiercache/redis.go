@@ -45,6 +45,7 @@ type Health struct {
 	Coherent bool         // invalidations of other nodes are heard
 	Pending  int          // keys that are yet to be invalidated there
 	Epoch    uint64       // grows whenever notices may have been missed
+	Missing  string       // commands that the server, or a proxy before it, refuses; without INFO failovers go unnoticed, without others a cache does not work
 }
 
 // Redis is the remote tier that any number of caches share. It is safe for concurrent use.
@@ -133,7 +134,7 @@ func (r *Redis) Close() error {
 
 // Health reports the state of the breaker and of coherence.
 func (r *Redis) Health() Health {
-	h := Health{Breaker: r.masters.state(), Coherent: r.channel.coherent(), Epoch: r.channel.epoch.Load()}
+	h := Health{Breaker: r.masters.state(), Coherent: r.channel.coherent(), Epoch: r.channel.epoch.Load(), Missing: r.channel.missing.all()}
 	for _, c := range r.channel.all() {
 		h.Pending += c.pending()
 	}
