@@ -76,7 +76,7 @@ func New[K comparable, V any](cfg Config[K, V]) (*Cache[K, V], error) {
 		c.remote = &remote{r: c.redis, ns: namespace{prefix: c.redis.cfg.Prefix + c.name + ":"}, format: &c.format}
 		c.format.limit, c.format.compression = c.redis.cfg.MaxValueBytes, cfg.Compression
 		c.format.signer = newSigner(c.redis.cfg.Secrets, c.remote.ns.prefix)
-		c.ledger = newLedger(c.redis.cfg.HoldLife)
+		c.ledger = c.redis.inherit(c.name)
 	}
 	var evicted func(EventKind, []K) // keys are collected only where somebody listens
 	if cfg.Observer != nil {
@@ -95,6 +95,7 @@ func New[K comparable, V any](cfg Config[K, V]) (*Cache[K, V], error) {
 		if err := c.redis.register(c.name, c); err != nil {
 			c.stop()
 			c.memory.close()
+			c.redis.bequeath(c.name, c.ledger)
 			return nil, fmt.Errorf("tiercache: cache %q: %w", c.name, err)
 		}
 	}
@@ -113,14 +114,20 @@ func (c *Cache[K, V]) Close() error {
 		return nil
 	}
 	inProcess.close(&c.counters)
-	if c.redis != nil {
-		c.redis.unregister(c.name)
-	}
 	c.stop()
 	began := time.Now()
 	c.tasks.close(closeWait)
 	c.memory.close()
 	c.watcher.close(closeWait - time.Since(began))
+	if c.redis == nil {
+		return nil
+	}
+	pends := c.redis.bequeath(c.name, c.ledger)
+	c.redis.unregister(c.name)
+	if pends {
+		c.log.Warn("tiercache: closed with invalidations of which Redis has yet to hear: the next cache of that name on this Redis value says them; "+
+			"until then others may serve what was invalidated, until its time is over", slog.Int("pending", c.pending()))
+	}
 	return nil
 }
 

@@ -43,7 +43,7 @@ type RedisConfig struct {
 type Health struct {
 	Breaker  BreakerState // of a Cluster's masters, the worst
 	Coherent bool         // invalidations of other nodes are heard
-	Pending  int          // keys that are yet to be invalidated there
+	Pending  int          // keys that are yet to be invalidated there, those that closed caches left included
 	Epoch    uint64       // grows whenever notices may have been missed
 	Missing  string       // commands that the server, or a proxy before it, refuses; without INFO failovers go unnoticed, without others a cache does not work
 }
@@ -60,7 +60,8 @@ type Redis struct {
 
 	mu     sync.Mutex
 	closed bool
-	names  map[string]bool // of the caches
+	names  map[string]bool    // of the caches
+	left   map[string]*ledger // what closed caches had yet to say, by their names
 }
 
 // NewRedis wraps one client (single node, Sentinel or Cluster) for any number of caches. It never closes the client. It succeeds while Redis is
@@ -138,6 +139,11 @@ func (r *Redis) Health() Health {
 	for _, c := range r.channel.all() {
 		h.Pending += c.pending()
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, l := range r.left {
+		h.Pending += l.pending()
+	}
 	return h
 }
 
@@ -179,6 +185,31 @@ func (r *Redis) register(name string, c noticed) error {
 	r.names[name] = true
 	r.channel.register(name, c)
 	return nil
+}
+
+// bequeath keeps what a cache that is closed has yet to say to Redis, for the next one of its name. It reports whether there is anything.
+func (r *Redis) bequeath(name string, l *ledger) bool {
+	if l.pending() == 0 {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.left == nil {
+		r.left = make(map[string]*ledger)
+	}
+	r.left[name] = l
+	return true
+}
+
+// inherit is what the last cache of the name has left, or a new ledger.
+func (r *Redis) inherit(name string) *ledger {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if l := r.left[name]; l != nil && !r.names[name] {
+		delete(r.left, name)
+		return l
+	}
+	return newLedger(r.cfg.HoldLife)
 }
 
 func (r *Redis) unregister(name string) {

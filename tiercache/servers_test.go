@@ -3,6 +3,8 @@ package tiercache_test
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -202,4 +204,46 @@ func (s *syncBuffer) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.b.String()
+}
+
+// What a closed cache could not say to Redis the next one of its name says, and does not read there meanwhile.
+func TestClose_whatPendsIsNotLost(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	var log syncBuffer
+	r, err := tiercache.NewRedis(server.Client(), tiercache.RedisConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closing(t, r) })
+	coherent(t, r)
+	src := newTruth("old")
+	cfg := tiercache.Config[string, string]{
+		Name: "c", TTL: time.Hour, Redis: r, Load: src.load, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+	}
+	first := newCache(t, cfg)
+	get(t, first, "k", "old")
+	server.Stop()
+	src.set("new")
+	if err := first.Delete(t.Context(), "k"); !errors.Is(err, tiercache.ErrDegraded) {
+		t.Errorf("Delete: %v", err)
+	}
+	closing(t, first)
+	if !strings.Contains(log.String(), "yet to hear") || r.Health().Pending != 1 {
+		t.Errorf("%+v, log: %s", r.Health(), log.String())
+	}
+	server.Cont()
+	redistest.Eventually(t, 10*time.Second, func() error {
+		if h := r.Health(); h.Breaker != tiercache.BreakerClosed || !h.Coherent {
+			return fmt.Errorf("%+v", h)
+		}
+		return nil
+	})
+	get(t, newCache(t, cfg), "k", "new")
+	redistest.Eventually(t, 10*time.Second, func() error {
+		if h := r.Health(); h.Pending != 0 {
+			return fmt.Errorf("%+v", h)
+		}
+		return nil
+	})
 }

@@ -37,5 +37,29 @@ func edgeGuards() []mutant {
 			guard: "observer: Close does not wait for an observer that calls it", file: "tiercache/observer.go",
 			old: "if telling == nil || observing() {", new: "if telling == nil {", test: "TestObserver_mayClose",
 		},
+		{
+			guard: "servers: a Cluster's node is no single server", file: "tiercache/heartbeat.go",
+			old: "return beatAnswer{}, errClusterNode", new: "_ = errClusterNode", test: "TestNewRedis_refusesAClustersNode",
+		},
+		{
+			guard: "servers: a wrapper hides no Cluster and no Ring", file: "tiercache/client.go",
+			old: "if severalServers(client) {", new: "if severalServers(client) && false {", test: "TestNewRedis_refusesWhatHidesSeveralServers",
+		},
+		{
+			guard: "servers: databases have channels of their own", file: "tiercache/channel.go",
+			old: "if db := database(ch.r.client); db != 0 {", new: "if db := database(ch.r.client); db < 0 {", test: "TestRedis_databasesHearNothingOfEachOther",
+		},
+		{
+			guard: "servers: what a script needs is looked for", file: "tiercache/missing.go",
+			old: "if err = ch.lacks(\"EVAL\", err); err == nil {", new: "if err == nil {", test: "TestNewRedis_namesWhatIsMissing",
+		},
+		{
+			guard: "servers: an outage that an operation ends is logged as ended", file: "tiercache/breaker.go",
+			old: "b.close()\n\t\treturn false, true\n\tcase unanswered", new: "b.close()\n\t\treturn false, false\n\tcase unanswered", test: "TestBreaker_logsThatRedisAnswersAgain",
+		},
+		{
+			guard: "Close leaves what pends to the next cache", file: "tiercache/cache.go",
+			old: "c.ledger = c.redis.inherit(c.name)", new: "c.ledger = newLedger(c.redis.cfg.HoldLife)", test: "TestClose_whatPendsIsNotLost",
+		},
 	}
 }

@@ -131,7 +131,7 @@ func redisGuards() []mutant {
 		},
 		{
 			guard: "a probe that never returns blocks no other", file: "tiercache/operation.go",
-			old: "defer func() {\n\t\tif m.breaker.report(", new: "func() {\n\t\tif m.breaker.report(",
+			old: "defer func() {\n\t\topened, closed := m.breaker.report(", new: "func() {\n\t\topened, closed := m.breaker.report(",
 			test: "TestBreaker_aProbe",
 		},
 	}
