@@ -86,9 +86,7 @@ func New[K comparable, V any](cfg Config[K, V]) (*Cache[K, V], error) {
 	if cfg.Cost != nil { // the capacity says nothing about how many entries there will be
 		frequencies = min(frequencies, 1<<20)
 	}
-	if c.memory, err = newMemory[K, V](cfg.Capacity, frequencies, started, &c.counters, evicted); err != nil {
-		return nil, fmt.Errorf("tiercache: cache %q: %w", c.name, err)
-	}
+	c.memory = newMemory[K, V](cfg.Capacity, frequencies, started, &c.counters, evicted)
 	c.stopped, c.stop = context.WithCancel(context.Background()) //nolint:forbidigo // the cache's own lifetime has no other parent
 	c.loadTimes.parent, c.loadTimes.bound, c.loadTimes.share = c.stopped, cfg.LoadTimeout, cfg.LoadTimeout/64
 	if c.redis != nil {
