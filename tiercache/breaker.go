@@ -57,24 +57,25 @@ func (b *breaker) allow() (ticket, bool) {
 }
 
 // report tells what became of an operation. While the breaker is not closed only its probe has a say: others began before it opened.
-func (b *breaker) report(t ticket, o outcome) (opened bool) {
+func (b *breaker) report(t ticket, o outcome) (opened, closed bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
 	case b.state == "":
-		return b.count(o)
+		return b.count(o), false
 	case b.state != BreakerHalfOpen || !b.probing || t != b.probe:
-		return false
+		return false, false
 	}
 	b.probing = false
 	switch o {
 	case answered:
 		b.close()
+		return false, true
 	case unanswered, declined:
 		b.state = BreakerOpen
 	case neutral: // the next one is the probe
 	}
-	return false
+	return false, false
 }
 
 // beat tells what became of a heartbeat. One that fares well says nothing about operations, which may be too large for a link that carries heartbeats.

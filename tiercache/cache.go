@@ -26,6 +26,7 @@ type Cache[K comparable, V any] struct {
 	renewals renewals
 	forecast forecast
 	counters counters
+	watcher  watcher
 
 	epoch     atomic.Uint64 // entries of an earlier one must be validated; from 1
 	floor     atomic.Uint64 // entries of this one and before were ended by Clear
@@ -66,6 +67,7 @@ func New[K comparable, V any](cfg Config[K, V]) (*Cache[K, V], error) {
 		log: cfg.Logger.With(slog.String("cache", cfg.Name)),
 	}
 	c.format.codec = fmt.Sprintf("%-8s", cfg.Codec.Name())
+	c.watcher.observer, c.watcher.cache, c.watcher.log = cfg.Observer, c.name, c.log
 	c.epoch.Store(1)
 	c.tokens.seed = maphash.MakeSeed()
 	started := clock{time.Now()}
@@ -74,7 +76,7 @@ func New[K comparable, V any](cfg Config[K, V]) (*Cache[K, V], error) {
 		c.remote = &remote{r: c.redis, ns: namespace{prefix: c.redis.cfg.Prefix + c.name + ":"}, format: &c.format}
 		c.format.limit, c.format.compression = c.redis.cfg.MaxValueBytes, cfg.Compression
 		c.format.signer = newSigner(c.redis.cfg.Secrets, c.remote.ns.prefix)
-		c.journal = newJournal(c.name, c.redis.cfg.HoldLife, &c.redis.channel.progress, c.redis.channel.next)
+		c.journal = c.redis.inherit(c.name)
 	}
 	var evicted func(EventKind, []K) // keys are collected only where somebody listens
 	if cfg.Observer != nil {
@@ -84,15 +86,14 @@ func New[K comparable, V any](cfg Config[K, V]) (*Cache[K, V], error) {
 	if cfg.Cost != nil { // the capacity says nothing about how many entries there will be
 		frequencies = min(frequencies, 1<<20)
 	}
-	if c.memory, err = newMemory[K, V](cfg.Capacity, frequencies, started, &c.counters, evicted); err != nil {
-		return nil, fmt.Errorf("tiercache: cache %q: %w", c.name, err)
-	}
+	c.memory = newMemory[K, V](cfg.Capacity, frequencies, started, &c.counters, evicted)
 	c.stopped, c.stop = context.WithCancel(context.Background()) //nolint:forbidigo // the cache's own lifetime has no other parent
 	c.loadTimes.parent, c.loadTimes.bound, c.loadTimes.share = c.stopped, cfg.LoadTimeout, cfg.LoadTimeout/64
 	if c.redis != nil {
 		if err := c.redis.register(c.name, c); err != nil {
 			c.stop()
 			c.memory.close()
+			c.redis.bequeath(c.name, c.journal)
 			return nil, fmt.Errorf("tiercache: cache %q: %w", c.name, err)
 		}
 	}
@@ -104,19 +105,27 @@ func New[K comparable, V any](cfg Config[K, V]) (*Cache[K, V], error) {
 // Name is the cache's namespace.
 func (c *Cache[K, V]) Name() string { return c.name }
 
-// Close ends running loads, waits for them as far as they heed their context, but at most 3 s, and releases the memory. What waits for a load gets
+// Close ends running loads, waits for them as far as they heed their context, and for the Observer, but at most 3 s, and releases the memory. What waits for a load gets
 // ErrClosed, as every later call does. It does not close the Redis. Closing twice is nothing.
 func (c *Cache[K, V]) Close() error {
 	if !c.closed.CompareAndSwap(false, true) {
 		return nil
 	}
 	inProcess.close(&c.counters)
-	if c.redis != nil {
-		c.redis.unregister(c.name)
-	}
 	c.stop()
+	began := time.Now()
 	c.tasks.close(closeWait)
 	c.memory.close()
+	c.watcher.close(closeWait - time.Since(began))
+	if c.redis == nil {
+		return nil
+	}
+	pends := c.redis.bequeath(c.name, c.journal)
+	c.redis.unregister(c.name)
+	if pends {
+		c.log.Warn("tiercache: closed with invalidations of which Redis has yet to hear: the next cache of that name on this Redis value says them; "+
+			"until then others may serve what was invalidated, until its time is over", slog.Int("pending", c.pending()))
+	}
 	return nil
 }
 
@@ -148,19 +157,8 @@ func (c *Cache[K, V]) observeLeft(kind EventKind, keys []K) {
 	c.observe(Event{Kind: kind, Keys: len(keys), Left: left})
 }
 
-// observe tells the observer, whose panics are its own.
-func (c *Cache[K, V]) observe(e Event) {
-	if c.cfg.Observer == nil {
-		return
-	}
-	defer func() {
-		if v := recover(); v != nil {
-			c.log.Error("observer panicked", slog.Any("panic", v))
-		}
-	}()
-	e.Cache = c.name
-	c.cfg.Observer.Observe(e)
-}
+// observe tells the observer.
+func (c *Cache[K, V]) observe(e Event) { c.watcher.tell(e) }
 
 // loadError is what callers see of a loader's error.
 func (c *Cache[K, V]) loadError(key K, err error) error {

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -52,6 +53,9 @@ type channel struct {
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 	first  chan error // the outcome of the first attempt to be coherent
+
+	evaluates atomic.Bool // the server has run a script
+	missing   missing
 }
 
 // noticed is a cache that notices are for.
@@ -102,6 +106,9 @@ func (ch *channel) start() error {
 				ch.close()
 				return err
 			}
+			if err == nil && (!ch.evaluates.Load() || !ch.coherent()) { // the other one is to come
+				continue
+			}
 			if !errors.Is(err, errNoAnswer) { // else it may only be busy
 				return nil
 			}
@@ -113,7 +120,7 @@ func (ch *channel) start() error {
 
 // forbidden says whether the server answered that we may not.
 func forbidden(err error) bool {
-	if errors.Is(err, errReplica) {
+	if errors.Is(err, errReplica) || errors.Is(err, errClusterNode) || errors.Is(err, errLacks) {
 		return true
 	}
 	for _, prefix := range []string{"NOAUTH", "WRONGPASS", "NOPERM"} {
@@ -124,14 +131,31 @@ func forbidden(err error) bool {
 	return false
 }
 
+// close ends the goroutines, and waits for them as long as for loads: a client may hang on a connection, whatever its context says.
 func (ch *channel) close() {
 	ch.cancel()
-	ch.done.Wait()
+	ended := make(chan struct{})
+	go func() {
+		ch.done.Wait()
+		close(ended)
+	}()
+	timer := time.NewTimer(closeWait)
+	defer timer.Stop()
+	select {
+	case <-ended:
+	case <-timer.C:
+	}
 }
 
-// shared is the channel of all nodes, and own this one's.
-func (ch *channel) shared() string { return ch.r.cfg.Prefix + "tiercache:notices" }
-func (ch *channel) own() string    { return ch.r.cfg.Prefix + "tiercache:beat:" + ch.node }
+// shared is the channel of all nodes, and own this one's. Channels know no numbers of databases, so the name tells; that of database 0 is as it always was.
+func (ch *channel) shared() string {
+	name := ch.r.cfg.Prefix + "tiercache:notices"
+	if db := database(ch.r.client); db != 0 {
+		name += "@" + strconv.Itoa(db)
+	}
+	return name
+}
+func (ch *channel) own() string { return ch.r.cfg.Prefix + "tiercache:beat:" + ch.node }
 
 // next numbers a notice of this node. Each number must reach Redis sometime, or the others see a gap.
 func (ch *channel) next(kind noticeKind, cache, rest string) notice {
@@ -190,7 +214,7 @@ func (ch *channel) listen() {
 		if ch.ctx.Err() != nil {
 			return
 		}
-		ch.settle(err)
+		ch.settle(ch.lacks("SUBSCRIBE", err))
 		if pause = min(2*pause, most); s.useful.Load() {
 			pause = first
 		}
@@ -228,6 +252,8 @@ func (s *session) watch() error {
 		select {
 		case err := <-s.ended:
 			return err
+		case <-s.ctx.Done(): // its connection may hang, or a hook of the client have panicked in the middle of something
+			return s.ctx.Err()
 		case <-tick.C:
 			if s.ch.ctx.Err() == nil && s.ch.clock.now()-s.alive.Load() > int64(silentFor) {
 				return errSilent

@@ -1,8 +1,11 @@
 package tiercache
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -31,8 +34,44 @@ func usable(client redis.UniversalClient) error {
 		if o := c.Options(); o.ClientSideCache != nil || o.ClientSideCacheConfig != nil {
 			return stale("ClientSideCache", itself)
 		}
+	default:
+		if severalServers(client) {
+			return fmt.Errorf("the client is a %T, around a *redis.ClusterClient or a *redis.Ring, whose options and servers are out of sight: pass the *redis.ClusterClient itself, with AddHook for what is to happen around its commands", client)
+		}
 	}
 	return nil
+}
+
+// severalServers says whether a client of a type that is not go-redis's is one of several servers: those refuse to watch no keys, where one of a single server calls back. Nothing is sent.
+func severalServers(client redis.UniversalClient) bool {
+	called := false
+	_, err := unpanicked(context.Background(), func(ctx context.Context) (struct{}, error) { //nolint:forbidigo // nobody waits
+		return struct{}{}, client.Watch(ctx, func(*redis.Tx) error {
+			called = true
+			return nil
+		})
+	})
+	return !called && err != nil && strings.Contains(err.Error(), "at least one key")
+}
+
+// errClusterNode says what a client for a single server doesn't know.
+var errClusterNode = errors.New("the server is a node of a Cluster, and this client takes it for a single server: keys of other nodes would be refused; use redis.NewClusterClient")
+
+// database is the number of the client's database; a Cluster has one alone.
+func database(client redis.UniversalClient) int {
+	if c, ok := client.(*redis.Client); ok {
+		return c.Options().DB
+	}
+	return 0
+}
+
+// unknownCommand says whether a server, or what stands before it, refused a command as such: it does not know it, or this user may not use it.
+func unknownCommand(err error) bool {
+	if !isReply(err) {
+		return false
+	}
+	text := strings.ToLower(err.Error())
+	return slices.ContainsFunc([]string{"noperm", "unknown command", "unsupported command", "command not supported", "invalid request"}, func(part string) bool { return strings.Contains(text, part) })
 }
 
 // errReplica says what a client of type *redis.Client doesn't show in its options: with UniversalOptions.ReadOnly or FailoverOptions.ReplicaOnly it talks to a replica.

@@ -184,10 +184,17 @@ func (ch *channel) beatMaster(master string, client redis.UniversalClient) beatA
 		_ = pipe.Process(ctx, once{published})
 		server, replication := pipe.Info(ctx, "server"), pipe.Info(ctx, "replication")
 		clock := pipe.Time(ctx)
+		if !ch.evaluates.Load() {
+			eval := pipe.Eval(ctx, "return 1", nil)
+			defer func() { ch.evaluated(eval.Err()) }()
+		}
 		_, _ = pipe.Exec(ctx) // each command has its own error
 		a := readAnswer(server.Val(), replication.Val())
 		if a.replica {
 			return beatAnswer{}, errReplica
+		}
+		if master == anyMaster && infoField(server.Val(), "redis_mode") == "cluster" {
+			return beatAnswer{}, errClusterNode
 		}
 		if showed, err := clock.Result(); err == nil {
 			sh.time.Store(&serverMoment{sent: sent, heard: ch.clock.now(), millis: showed.UnixMilli()})
@@ -195,7 +202,8 @@ func (ch *channel) beatMaster(master string, client redis.UniversalClient) beatA
 		if published.Err() == nil {
 			ch.beatAnswered(master, sent)
 		}
-		return a, published.Err()
+		_ = ch.lacks("INFO", server.Err())
+		return a, ch.lacks("PUBLISH", published.Err())
 	})
 	if ch.ctx.Err() != nil {
 		return beatAnswer{err: err}

@@ -29,7 +29,8 @@ import (
 type memory[K comparable, V any] struct {
 	seed     maphash.Seed
 	shards   []shard[K, V]
-	gens     []atomic.Uint64 // see generation
+	gens     atomic.Pointer[[]atomic.Uint64] // see generation; nil until the first is asked for
+	numGens  int
 	capacity atomic.Int64
 	clock    clock    // exact
 	time     hitClock // for hits
@@ -40,7 +41,7 @@ type memory[K comparable, V any] struct {
 	balanceMu sync.Mutex    // one at a time moves the border between window and policy
 	share     atomic.Uint64 // the window's share of the capacity that room was made by, as bits of a float64
 	room      atomic.Int64  // the window's in each shard
-	main      int64         // Ristretto's; balanceMu guards it
+	main      atomic.Int64  // Ristretto's; balanceMu guards its changes
 	batch     int           // how many slots the lobby holds before they are offered
 
 	lobbyMu   sync.Mutex
@@ -52,15 +53,18 @@ type memory[K comparable, V any] struct {
 	spare  []*slot[K, V]
 	before []uint64 // the hashes of the batch before, whose arrivals are yet to be counted
 
-	shut   sync.RWMutex                          // excludes policy.Close from everything that calls the policy
-	policy *ristretto.Cache[uint64, *slot[K, V]] // nil: there is no room for more than the window
+	shut        sync.RWMutex                          // excludes policy.Close from everything that calls the policy
+	policy      *ristretto.Cache[uint64, *slot[K, V]] // nil until something is offered to it, and where there is no room for more than the window
+	policed     bool                                  // there is room for more
+	frequencies int64                                 // that the policy counts
 
 	goneMu sync.Mutex
 	gone   []*slot[K, V] // given up by the policy, still in the index
 
-	wake chan struct{} // there is something in gone, or the border is to be moved
-	stop chan struct{}
-	done chan struct{}
+	tending sync.Once     // the tending goroutine, when there is something to tend
+	wake    chan struct{} // there is something in gone, or the border is to be moved
+	stop    chan struct{}
+	done    chan struct{}
 }
 
 type shard[K comparable, V any] struct {
@@ -106,7 +110,7 @@ const (
 	maxGenerations = 1 << 16
 )
 
-func newMemory[K comparable, V any](capacity, frequencies int64, clock clock, counters *counters, evicted func(EventKind, []K)) (*memory[K, V], error) {
+func newMemory[K comparable, V any](capacity, frequencies int64, clock clock, counters *counters, evicted func(EventKind, []K)) *memory[K, V] {
 	m := &memory[K, V]{
 		seed: maphash.MakeSeed(), clock: clock, counters: counters, evicted: evicted,
 		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
@@ -114,27 +118,30 @@ func newMemory[K comparable, V any](capacity, frequencies int64, clock clock, co
 	m.time.exact, m.time.stop = clock, make(chan struct{})
 	m.capacity.Store(capacity)
 	m.shards = make([]shard[K, V], powerOfTwo(capacity/2048, 1, maxShards))
-	m.gens = make([]atomic.Uint64, powerOfTwo(capacity, minGenerations, maxGenerations))
+	m.numGens = powerOfTwo(capacity, minGenerations, maxGenerations)
 	for i := range m.shards {
 		m.shards[i].table.Store(newTable[K, V](0))
 	}
 	m.batch = int(min(max(1, capacity/lobbyShare), mostBatch))
 	m.ghosts.init(min(capacity, frequencies/countersEach))
-	if main := capacity - max(1, int64(firstShare*float64(capacity))); main > 0 {
-		policy, err := ristretto.NewCache(&ristretto.Config[uint64, *slot[K, V]]{
-			NumCounters: frequencies, MaxCost: main, BufferItems: int64(m.batch), IgnoreInternalCost: true,
-			KeyToHash: func(hash uint64) (uint64, uint64) { return hash, 0 },
-			OnReject:  m.onReject,
-			OnExit:    m.onExit,
-		})
-		if err != nil {
-			return nil, err
-		}
-		m.policy = policy
-	}
+	m.policed, m.frequencies = capacity > max(1, int64(firstShare*float64(capacity))), frequencies
 	m.rebalance()
-	go m.tend()
-	return m, nil
+	return m
+}
+
+// makePolicy makes the policy when something is to be offered to it: until then a memory costs what is in it, whatever its capacity.
+func (m *memory[K, V]) makePolicy() {
+	m.shut.Lock()
+	defer m.shut.Unlock()
+	if m.policy != nil || !m.policed || m.closing() {
+		return
+	}
+	m.policy, _ = ristretto.NewCache(&ristretto.Config[uint64, *slot[K, V]]{ // all that could be wrong is a constant, or at least 1
+		NumCounters: m.frequencies, MaxCost: max(1, m.main.Load()), BufferItems: int64(m.batch), IgnoreInternalCost: true,
+		KeyToHash: func(hash uint64) (uint64, uint64) { return hash, 0 },
+		OnReject:  m.onReject,
+		OnExit:    m.onExit,
+	})
 }
 
 // frequencyCounters sizes Ristretto's 4-bit frequency counters: ten for each entry, as it asks for, and more for small caches. All four rows of its sketch
@@ -212,6 +219,7 @@ func (m *memory[K, V]) closing() bool {
 // close empties the memory and stops its goroutines and Ristretto's. Operations beside it and after it do nothing.
 func (m *memory[K, V]) close() {
 	close(m.stop)
+	m.tending.Do(func() { close(m.done) })
 	<-m.done
 	m.time.close()
 	for i := range m.shards {

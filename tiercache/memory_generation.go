@@ -8,16 +8,27 @@ import "sync/atomic"
 // the entry itself out of the index, under the same lock.
 func (m *memory[K, V]) generation(hash uint64) uint64 { return m.gen(hash).Load() }
 
-func (m *memory[K, V]) gen(hash uint64) *atomic.Uint64 { return &m.gens[m.genIndex(hash)] }
+func (m *memory[K, V]) gen(hash uint64) *atomic.Uint64 { return &m.allGens()[m.genIndex(hash)] }
+
+func (m *memory[K, V]) allGens() []atomic.Uint64 {
+	gens := m.gens.Load()
+	if gens == nil {
+		some := make([]atomic.Uint64, m.numGens)
+		m.gens.CompareAndSwap(nil, &some)
+		gens = m.gens.Load()
+	}
+	return *gens
+}
 
 // genIndex is where a key's generation stands. Keys of one generation are in one shard, as both take the same bits.
-func (m *memory[K, V]) genIndex(hash uint64) uint64 { return hash >> 32 & uint64(len(m.gens)-1) }
+func (m *memory[K, V]) genIndex(hash uint64) uint64 { return hash >> 32 & uint64(m.numGens-1) }
 
 // generations is a copy of all of them, for a reader that does not know its keys yet.
 func (m *memory[K, V]) generations() []uint64 {
-	gens := make([]uint64, len(m.gens))
-	for i := range m.gens {
-		gens[i] = m.gens[i].Load()
+	all := m.allGens()
+	gens := make([]uint64, len(all))
+	for i := range all {
+		gens[i] = all[i].Load()
 	}
 	return gens
 }

@@ -7,10 +7,7 @@ import (
 
 // Where all else is read all the time, a newcomer would be the one that nobody has read, and leave its window by its own arrival.
 func TestMemory_aNewcomerIsNotTheFirstToGo(t *testing.T) {
-	m, err := newMemory[int, int](200, 2000, clock{time.Now()}, new(counters), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := newMemory[int, int](200, 2000, clock{time.Now()}, new(counters), nil)
 	defer m.close()
 	later := m.clock.now() + int64(time.Hour)
 	for i := range 1000 {

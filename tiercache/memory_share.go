@@ -23,7 +23,8 @@ type ghosts struct {
 
 // departures are the hashes of those who have left one part of the memory and not come back, until another one takes their cell.
 type departures struct {
-	cells []atomic.Uint64
+	cells atomic.Pointer[[]atomic.Uint64] // nil: nobody has left
+	size  int
 	known atomic.Int64 // cells that are taken
 }
 
@@ -50,21 +51,32 @@ const (
 	borderStep = 1. / 128
 )
 
-// init makes room for a cache of so many entries.
+// init is for a cache of so many entries.
 func (g *ghosts) init(entries int64) {
 	for i := range g.left {
-		g.left[i].cells = make([]atomic.Uint64, powerOfTwo(entries/ghostShare, 2, 1<<24))
+		g.left[i].size = powerOfTwo(entries/ghostShare, 2, 1<<24)
 	}
 	g.wished.Store(math.Float64bits(firstShare))
 }
 
-func (d *departures) cell(hash uint64) *atomic.Uint64 { return &d.cells[hash&uint64(len(d.cells)-1)] }
+// cell is where a departure stands; nil where nobody has left.
+func (d *departures) cell(hash uint64) *atomic.Uint64 {
+	cells := d.cells.Load()
+	if cells == nil {
+		return nil
+	}
+	return &(*cells)[hash&uint64(len(*cells)-1)]
+}
 
 func (g *ghosts) share() float64 { return math.Float64frombits(g.wished.Load()) }
 
 // leave remembers who has left which part.
 func (g *ghosts) leave(hash uint64, from origin) {
 	d := &g.left[from]
+	if d.cells.Load() == nil {
+		cells := make([]atomic.Uint64, d.size)
+		d.cells.CompareAndSwap(nil, &cells)
+	}
 	if d.cell(hash).Swap(hash) == emptyCell {
 		d.known.Add(1)
 	}
@@ -75,7 +87,7 @@ func (g *ghosts) back(hash uint64, entries int) {
 	step := 0.
 	for from := range g.left {
 		d := &g.left[from]
-		if c := d.cell(hash); c.Load() != hash || !c.CompareAndSwap(hash, emptyCell) {
+		if c := d.cell(hash); c == nil || c.Load() != hash || !c.CompareAndSwap(hash, emptyCell) {
 			continue
 		}
 		known, others := float64(d.known.Add(-1)+1), float64(g.left[1-from].known.Load())
@@ -103,7 +115,7 @@ func (g *ghosts) back(hash uint64, entries int) {
 func (m *memory[K, V]) divide(share float64) (room, main int64) {
 	capacity, shards := m.capacity.Load(), int64(len(m.shards))
 	left := capacity - capacity/lobbyShare
-	if m.policy == nil {
+	if !m.policed {
 		return max(1, left/shards), 0
 	}
 	room = max(1, int64(share*float64(left))/shards)
@@ -126,10 +138,10 @@ func (m *memory[K, V]) rebalance() {
 		m.share.Store(math.Float64bits(m.ghosts.share()))
 	}
 	room, main := m.divide(math.Float64frombits(m.share.Load()))
-	if room == m.room.Load() && main == m.main {
+	if room == m.room.Load() && main == m.main.Load() {
 		return
 	}
-	m.main = main
+	m.main.Store(main)
 	m.room.Store(room)
 	m.shrink(main, &left)
 	for i := range m.shards {

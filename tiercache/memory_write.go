@@ -83,6 +83,7 @@ func (m *memory[K, V]) write(hash uint64, key K, it *item[V], cost int64, may fu
 		t.add(sl, it)
 		s.table.Store(t)
 	}
+	m.tending.Do(func() { go m.tend() })
 	s.entries++
 	s.cost += cost
 	s.window.push(sl)

@@ -10,6 +10,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -25,7 +26,7 @@ var (
 
 // do runs one operation, on whichever master, under the breaker, within RedisConfig.Timeout.
 func do[T any](ctx context.Context, r *Redis, fn func(context.Context) (T, error)) (T, error) {
-	return doOn(ctx, r, r.masters.of(anyMaster), r.cfg.Timeout, fn)
+	return doOn(ctx, r, r.masters.of(anyMaster), r.cfg.Timeout, nil, fn)
 }
 
 // doFor is do on the master that has the key.
@@ -35,7 +36,7 @@ func doFor[T any](ctx context.Context, r *Redis, key string, fn func(context.Con
 		var zero T
 		return zero, err
 	}
-	return doOn(ctx, r, parts[0].master, r.cfg.Timeout, fn)
+	return doOn(ctx, r, parts[0].master, r.cfg.Timeout, nil, fn)
 }
 
 // route sorts keys by shard. Before a Cluster's slots are known that takes an operation.
@@ -57,11 +58,14 @@ type keyed[T any] struct {
 	key    func(i int) string
 	bound  time.Duration
 	failed func(error) T
+	most   func() int // how many of a shard's keys may go at once; nil: all
 }
 
-// doEach runs fn once for each shard that some of the keys are on, at the same time, each under its own breaker, within bound. fn is given the positions of
-// its keys, and returns what became of each; its error is what that says of the whole shard.
-func doEach[T any](ctx context.Context, r *Redis, op keyed[T], fn func(context.Context, []int) ([]T, error)) []T {
+// keyedFunc is given the positions of its keys, and returns what became of each; its error is what that says of the whole shard. It notes how much it carried.
+type keyedFunc[T any] func(ctx context.Context, at []int, c *cargo) ([]T, error)
+
+// doEach runs fn once for each shard that some of the keys are on, or more often where they are too many, at the same time, each under its own breaker, within bound.
+func doEach[T any](ctx context.Context, r *Redis, op keyed[T], fn keyedFunc[T]) []T {
 	if op.n == 0 {
 		return nil
 	}
@@ -87,13 +91,36 @@ func doEach[T any](ctx context.Context, r *Redis, op keyed[T], fn func(context.C
 	return out
 }
 
-// doPart is doEach for the keys of one shard.
-func doPart[T any](ctx context.Context, r *Redis, op keyed[T], p part, fn func(context.Context, []int) ([]T, error)) []T {
-	got, err := doOn(ctx, r, p.master, op.bound, func(ctx context.Context) ([]T, error) { return fn(ctx, p.at) })
-	if len(got) != len(p.at) {
-		return op.fail(len(p.at), err)
+// doPart is doEach for the keys of one shard. After an operation of which nothing came it asks no more, unless that was for more
+// than turned out to be good: then the same keys are asked for in smaller parts.
+func doPart[T any](ctx context.Context, r *Redis, op keyed[T], p part, fn keyedFunc[T]) []T {
+	var out []T
+	for rest := p.at; ; {
+		at, c := rest[:op.fits(len(rest))], new(cargo)
+		got, err := doOn(ctx, r, p.master, op.bound, c, func(ctx context.Context) ([]T, error) { return fn(ctx, at, c) })
+		switch {
+		case len(got) == len(p.at):
+			return got
+		case len(got) == len(at):
+			out, rest = append(out, got...), rest[len(at):]
+		case c.Load() > 0 && op.fits(len(rest)) < len(at):
+			continue
+		}
+		if len(rest) == 0 {
+			return out
+		}
+		if len(got) != len(at) || isTransport(err) || isAway(err) {
+			return append(out, op.fail(len(rest), err)...)
+		}
 	}
-	return got
+}
+
+// fits is how many of n keys go at once.
+func (op *keyed[T]) fits(n int) int {
+	if op.most == nil {
+		return n
+	}
+	return min(n, op.most())
 }
 
 // fail is what becomes of n keys of which nothing came.
@@ -106,12 +133,12 @@ func (op *keyed[T]) fail(n int, err error) []T {
 }
 
 // doOn runs one operation on a shard, under its breaker, within bound.
-func doOn[T any](ctx context.Context, r *Redis, m *master, bound time.Duration, fn func(context.Context) (T, error)) (T, error) {
-	return guarded(ctx, r, m, bound, func() (T, error) { return attempt(ctx, r, m, bound, fn) })
+func doOn[T any](ctx context.Context, r *Redis, m *master, bound time.Duration, c *cargo, fn func(context.Context) (T, error)) (T, error) {
+	return guarded(ctx, r, m, bound, c, func() (T, error) { return attempt(ctx, r, m, bound, fn) })
 }
 
 // guarded asks the shard's breaker first, and tells it how try went, even where a hook of the client ends the goroutine: a probe that is never heard of again would keep the breaker half open.
-func guarded[T any](ctx context.Context, r *Redis, m *master, bound time.Duration, try func() (T, error)) (value T, err error) {
+func guarded[T any](ctx context.Context, r *Redis, m *master, bound time.Duration, c *cargo, try func() (T, error)) (value T, err error) {
 	if err := ctx.Err(); err != nil {
 		return value, err
 	}
@@ -125,18 +152,17 @@ func guarded[T any](ctx context.Context, r *Redis, m *master, bound time.Duratio
 	began := time.Now()
 	err = ErrGoexit // stands if try doesn't return
 	defer func() {
-		if m.breaker.report(ticket, judge(ctx, err, time.Since(began), bound)) {
-			r.noteBreaker(m, BreakerOpen, err)
-		}
+		opened, closed := m.breaker.report(ticket, c.judge(ctx, err, time.Since(began), bound))
+		r.noteBreaker(m, opened, closed, err)
 	}()
 	return try()
 }
 
-// noteBreaker logs that a breaker has opened or closed.
-func (r *Redis) noteBreaker(m *master, state BreakerState, err error) {
-	if state == BreakerOpen {
+// noteBreaker logs that a breaker has opened, for err, or closed.
+func (r *Redis) noteBreaker(m *master, opened, closed bool, err error) {
+	if opened {
 		r.cfg.Logger.Warn("tiercache: Redis does not answer in time: memory and source serve alone until it does", slog.String("master", m.addr), slog.Any("error", cmp.Or(err, errSlow)))
-	} else {
+	} else if closed {
 		r.cfg.Logger.Info("tiercache: Redis answers again", slog.String("master", m.addr))
 	}
 }
@@ -144,11 +170,7 @@ func (r *Redis) noteBreaker(m *master, state BreakerState, err error) {
 // noteBeat tells a breaker how a heartbeat went.
 func (r *Redis) noteBeat(m *master, how outcome, err error) {
 	opened, closed := m.breaker.beat(how)
-	if opened {
-		r.noteBreaker(m, BreakerOpen, err)
-	} else if closed {
-		r.noteBreaker(m, BreakerClosed, nil)
-	}
+	r.noteBreaker(m, opened, closed, err)
 }
 
 // attempt runs one operation within bound: right here where the client keeps to its context's deadline, as a hand-over to another goroutine and back costs about as much as a
@@ -239,6 +261,25 @@ func judge(ctx context.Context, err error, took, bound time.Duration) outcome {
 	}
 }
 
+// cargo is the bytes of values that an operation carried. What a large one takes says less about Redis than what a small one does. The nil cargo is none.
+type cargo struct{ atomic.Int64 }
+
+// leastSpeed is bytes a second at which a large operation is not to be called slow.
+const leastSpeed = 16 << 20
+
+// judge is judge less the time that the cargo is good for. One that was cut off while it came at a good speed says nothing.
+func (c *cargo) judge(ctx context.Context, err error, took, bound time.Duration) outcome {
+	if c == nil || c.Load() == 0 {
+		return judge(ctx, err, took, bound)
+	}
+	good := time.Duration(c.Load()) * time.Second / leastSpeed
+	how := judge(ctx, err, max(0, took-good), bound)
+	if how == unanswered && errors.Is(err, errNoAnswer) && good >= took/slowShare {
+		return neutral
+	}
+	return how
+}
+
 // isOwn says that an error is of the operation's own making: the time that it took says nothing about Redis.
 func isOwn(err error) bool {
 	return err != nil && !isReply(err) && !isTransport(err) && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled)
@@ -247,7 +288,7 @@ func isOwn(err error) bool {
 // isAway says whether the server answered that it can't serve anybody now: a replica that was a master, one that loads its data, a shard without a majority. To ask it again
 // and again would be a storm of retries.
 func isAway(err error) bool {
-	return errors.Is(err, errReplica) || err != nil && slices.ContainsFunc([]string{"READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "BUSY ", "NOAUTH", "WRONGPASS"},
+	return errors.Is(err, errReplica) || errors.Is(err, errClusterNode) || err != nil && slices.ContainsFunc([]string{"READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "BUSY ", "NOAUTH", "WRONGPASS"},
 		func(prefix string) bool { return redis.HasErrorPrefix(err, prefix) })
 }
 

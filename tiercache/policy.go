@@ -62,6 +62,9 @@ func (m *memory[K, V]) feed(left *departed[K]) (again bool) {
 	if len(batch) == 0 {
 		return false
 	}
+	if m.policy == nil { // only who offers makes it
+		m.makePolicy()
+	}
 	m.shut.RLock()
 	m.offer(batch)
 	m.shut.RUnlock()

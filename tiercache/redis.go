@@ -43,8 +43,9 @@ type RedisConfig struct {
 type Health struct {
 	Breaker  BreakerState // of a Cluster's masters, the worst
 	Coherent bool         // invalidations of other nodes are heard
-	Pending  int          // keys that are yet to be invalidated there
+	Pending  int          // keys that are yet to be invalidated there, those that closed caches left included
 	Epoch    uint64       // grows whenever notices may have been missed
+	Missing  string       // commands that the server, or a proxy before it, refuses; without INFO failovers go unnoticed, without others a cache does not work
 }
 
 // Redis is the remote tier that any number of caches share. It is safe for concurrent use.
@@ -59,7 +60,8 @@ type Redis struct {
 
 	mu     sync.Mutex
 	closed bool
-	names  map[string]bool // of the caches
+	names  map[string]bool    // of the caches
+	left   map[string]*journal // what closed caches had yet to say, by their names
 }
 
 // NewRedis wraps one client (single node, Sentinel or Cluster) for any number of caches. It never closes the client. It succeeds while Redis is
@@ -133,9 +135,14 @@ func (r *Redis) Close() error {
 
 // Health reports the state of the breaker and of coherence.
 func (r *Redis) Health() Health {
-	h := Health{Breaker: r.masters.state(), Coherent: r.channel.coherent(), Epoch: r.channel.epoch.Load()}
+	h := Health{Breaker: r.masters.state(), Coherent: r.channel.coherent(), Epoch: r.channel.epoch.Load(), Missing: r.channel.missing.all()}
 	for _, c := range r.channel.all() {
 		h.Pending += c.pending()
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, l := range r.left {
+		h.Pending += l.waiting()
 	}
 	return h
 }
@@ -144,7 +151,7 @@ func (r *Redis) Health() Health {
 // fn, with a client that ignores contexts, does not: fn must not write to what its caller reads after an error.
 func (r *Redis) Do(ctx context.Context, fn func(context.Context, redis.UniversalClient) error) error {
 	m := r.masters.of(anyMaster)
-	_, err := guarded(ctx, r, m, r.cfg.Timeout, func() (struct{}, error) {
+	_, err := guarded(ctx, r, m, r.cfg.Timeout, nil, func() (struct{}, error) {
 		return apart(ctx, m, r.cfg.Timeout, func(ctx context.Context) (struct{}, error) { return struct{}{}, fn(ctx, r.client) })
 	})
 	return err
@@ -178,6 +185,32 @@ func (r *Redis) register(name string, c noticed) error {
 	r.names[name] = true
 	r.channel.register(name, c)
 	return nil
+}
+
+// bequeath keeps what a cache that is closed has yet to tell Redis, for the next one of its name. It
+// reports whether there is anything.
+func (r *Redis) bequeath(name string, j *journal) bool {
+	if j.waiting() == 0 {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.left == nil {
+		r.left = make(map[string]*journal)
+	}
+	r.left[name] = j
+	return true
+}
+
+// inherit is what the last cache of the name has left, or a new journal.
+func (r *Redis) inherit(name string) *journal {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if j := r.left[name]; j != nil && !r.names[name] {
+		delete(r.left, name)
+		return j
+	}
+	return newJournal(name, r.cfg.HoldLife, &r.channel.progress, r.channel.next)
 }
 
 func (r *Redis) unregister(name string) {

@@ -2,8 +2,10 @@ package tiercache
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +17,7 @@ type remote struct {
 	r      *Redis
 	ns     namespace
 	format *format
+	sizes  sizes
 }
 
 // found is what stands under a key. Without a record, corrupt says why, where bytes were there that are none.
@@ -53,9 +56,9 @@ const (
 	batchBytes = 256 << 10
 )
 
-// read looks up many keys, in one round trip a shard. What is not known says so itself; the error is of a read that brought nothing.
+// read looks up many keys, in one round trip a shard, or several where the values are large. What is not known says so itself; the error is of a read that brought nothing.
 func (m *remote) read(ctx context.Context, texts []string) ([]found, error) {
-	all := doEach(ctx, m.r, keyed[found]{len(texts), m.valueOf(texts), m.r.cfg.Timeout, notFound}, func(ctx context.Context, at []int) ([]found, error) {
+	all := doEach(ctx, m.r, m.reading(texts), func(ctx context.Context, at []int, c *cargo) ([]found, error) {
 		looks := make([]look, len(at))
 		m.r.execReads(ctx, 2*len(at), func(cmds []redis.Cmder) []redis.Cmder {
 			for j, i := range at {
@@ -63,16 +66,23 @@ func (m *remote) read(ctx context.Context, texts []string) ([]found, error) {
 			}
 			return cmds
 		})
+		var came haul
+		for j := range looks {
+			came.add(&looks[j])
+		}
+		m.sizes.note(came, c)
 		return m.judge(looks)
 	})
 	return all, noneFound(all)
 }
 
-func (m *remote) valueOf(texts []string) func(int) string {
-	return func(i int) string { return m.ns.value(texts[i]) }
+// reading is an operation that brings the keys' values.
+func (m *remote) reading(texts []string) keyed[found] {
+	return keyed[found]{
+		n: len(texts), key: func(i int) string { return m.ns.value(texts[i]) }, bound: m.r.cfg.Timeout,
+		failed: func(err error) found { return found{err: err} }, most: m.sizes.most,
+	}
 }
-
-func notFound(err error) found { return found{err: err} }
 
 // noneFound is an error where nothing is known of any key.
 func noneFound(all []found) error {
@@ -210,7 +220,7 @@ func (b *bid) make(ctx context.Context, text, name string, how *bidding, cmds []
 
 func (m *remote) lease(ctx context.Context, texts []string, token string, how bidding) ([]found, error) {
 	how.token, how.life = token, m.r.cfg.LeaseLife.Milliseconds()
-	all := doEach(ctx, m.r, keyed[found]{len(texts), m.valueOf(texts), m.r.cfg.Timeout, notFound}, func(ctx context.Context, at []int) ([]found, error) {
+	all := doEach(ctx, m.r, m.reading(texts), func(ctx context.Context, at []int, c *cargo) ([]found, error) {
 		bids := make([]bid, len(at))
 		m.r.execReads(ctx, 4*len(at), func(cmds []redis.Cmder) []redis.Cmder {
 			for j, i := range at {
@@ -219,11 +229,14 @@ func (m *remote) lease(ctx context.Context, texts []string, token string, how bi
 			return cmds
 		})
 		all := make([]found, len(at))
+		var came haul
 		for j := range bids {
+			came.add(&bids[j].look)
 			if bids[j].judge(m, &all[j], token) {
 				m.r.client.Del(ctx, lease(m.ns.value(bids[j].text))) // no lease of ours, and it need not ever end
 			}
 		}
+		m.sizes.note(came, c)
 		return all, worstFound(all)
 	})
 	return all, noneFound(all)
@@ -298,10 +311,51 @@ var errLeaseLost = errors.New("the lease is lost")
 
 // commit stores what loads under the token brought, and gives the leases back. The error of each write stands at its index.
 func (m *remote) commit(ctx context.Context, token string, writes []write) ([]error, error) {
-	return m.run(ctx, calls{commitScript, len(writes), func(i int) string { return writes[i].text }, func(i int, args []any) []any {
-		w := &writes[i]
-		return append(args, token, w.record, w.lifeNow(), idText(w.id))
-	}, errLeaseLost})
+	store := func(writes []write) ([]error, error) {
+		return m.run(ctx, calls{commitScript, len(writes), func(i int) string { return writes[i].text }, func(i int, args []any) []any {
+			w := &writes[i]
+			return append(args, token, w.record, w.lifeNow(), idText(w.id))
+		}, errLeaseLost})
+	}
+	errs, err := store(writes)
+	var open []write
+	var at []int
+	for i := range errs {
+		if isOpenSlot(errs[i]) {
+			open, at = append(open, writes[i]), append(at, i)
+		}
+	}
+	if len(open) == 0 {
+		return errs, err
+	}
+	for k, one := range m.commitOpen(ctx, token, open, store) {
+		errs[at[k]] = one
+	}
+	return errs, allFailed(errs)
+}
+
+// errOpenSlot is the answer of a commit that can't be made at once.
+var errOpenSlot = errors.New("redis: the value and its lease are on two masters, as their slot is being moved")
+
+// commitOpen is commit in a slot that is being moved. To look at the lease and then to store would be two steps, and an invalidation between the two would
+// be undone. Most often the value is absent, and the lease where new keys go: with a hold in the value's place the two are on one master, which commits at
+// once. Else nothing is stored, and the lease is given back.
+func (m *remote) commitOpen(ctx context.Context, token string, writes []write, store func([]write) ([]error, error)) []error {
+	text := func(i int) string { return writes[i].text }
+	_, _ = m.run(ctx, calls{placeScript, len(writes), text, func(_ int, args []any) []any {
+		return append(args, holdRecord, m.r.cfg.LeaseLife.Milliseconds())
+	}, nil})
+	errs, _ := store(writes)
+	if !slices.ContainsFunc(errs, isOpenSlot) {
+		return errs
+	}
+	back, _ := m.run(ctx, calls{releaseScript, len(writes), text, func(_ int, args []any) []any { return append(args, token) }, errLeaseLost})
+	for i := range errs {
+		if isOpenSlot(errs[i]) {
+			errs[i] = cmp.Or(back[i], errOpenSlot)
+		}
+	}
+	return errs
 }
 
 // onLeases runs a script for each lease, all with the same arguments.
@@ -393,11 +447,12 @@ func (m *remote) fillAbsent(ctx context.Context, since *serverTime, writes []wri
 	}
 	key := func(i int) string { return names[i] }
 	failed := func(err error) error { return err }
-	errs := doEach(ctx, m.r, keyed[error]{len(writes), key, warmPatience * m.r.cfg.Timeout, failed}, func(ctx context.Context, at []int) ([]error, error) {
+	errs := doEach(ctx, m.r, keyed[error]{n: len(writes), key: key, bound: warmPatience * m.r.cfg.Timeout, failed: failed}, func(ctx context.Context, at []int, c *cargo) ([]error, error) {
 		cmds := make([]redis.Cmder, 0, len(at))
 		sets := make([]*redis.StatusCmd, len(at))
 		for j, i := range at {
 			sets[j] = redis.NewStatusCmd(ctx, "set", key(i), writes[i].record, "nx", "pxat", began[i]+writes[i].whole())
+			c.Add(int64(len(writes[i].record)))
 			if began[i] != 0 {
 				cmds = append(cmds, sets[j])
 			}

@@ -3,6 +3,7 @@ package tiercache
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -16,12 +17,19 @@ type calls struct {
 	refused error
 }
 
-// run makes calls in one round trip, and again, with the script's text, those to which the server said that it doesn't know it. Scripts are never retried by go-redis: the first
+// run makes calls in one round trip, where nothing is amiss. Scripts are never retried by go-redis: the first
 // reply may have been lost, not the call.
 func (m *remote) run(ctx context.Context, s calls) ([]error, error) {
 	return m.runKeys(ctx, s.script, s.n, func(i int, cmd []any) (keys int, _ []any) {
 		value := m.ns.value(s.text(i))
-		return 2, s.args(i, append(cmd, value, lease(value)))
+		switch s.on {
+		case onValue:
+			return 1, s.args(i, append(cmd, value))
+		case onLease:
+			return 1, s.args(i, append(cmd, lease(value)))
+		default:
+			return 2, s.args(i, append(cmd, value, lease(value)))
+		}
 	}, s.refused)
 }
 
@@ -48,36 +56,83 @@ func (m *remote) runKeys(ctx context.Context, s *script, n int, call func(i int,
 		key, _ := commands[i][commandFirstKey].(string)
 		return key
 	}
-	op := keyed[error]{n, key, m.r.cfg.Timeout, func(err error) error { return err }}
-	errs := doEach(ctx, m.r, op, func(ctx context.Context, at []int) ([]error, error) {
-		errs := make([]error, len(at))
-		todo := firstInts(len(at))
-		for _, known := range []bool{true, false} {
-			replies := make([]redis.Cmd, len(todo))
-			cmds := make([]redis.Cmder, len(todo))
-			for k, j := range todo {
-				cmd := commands[at[j]]
-				if !known {
-					cmd = append([]any{"eval", s.source}, cmd[commandKeys:]...)
-				}
-				replies[k] = *redis.NewCmd(ctx, cmd...)
-				cmds[k] = onceScript{&replies[k]}
-			}
-			_ = m.r.exec(ctx, cmds)
-			unknown := todo[:0:0]
-			for k, j := range todo {
-				if errs[j] = verdict(&replies[k], refused); errors.Is(errs[j], errNoScript) {
-					unknown = append(unknown, j)
+	op := keyed[error]{n: n, key: key, bound: m.r.cfg.Timeout, failed: func(err error) error { return err }}
+	errs := doEach(ctx, m.r, op, func(ctx context.Context, at []int, c *cargo) ([]error, error) {
+		mine := make([][]any, len(at))
+		for j, i := range at {
+			mine[j] = commands[i]
+			for _, arg := range commands[i][commandFirstKey:] {
+				if record, ok := arg.([]byte); ok {
+					c.Add(int64(len(record)))
 				}
 			}
-			if todo = unknown; len(todo) == 0 {
-				break
-			}
+		}
+		errs := m.r.evaluate(ctx, s, mine, refused)
+		if len(s.apart) > 0 && slices.ContainsFunc(errs, isOpenSlot) {
+			m.r.evaluateApart(ctx, s, mine, errs, refused)
 		}
 		return errs, worst(errs)
 	})
 	return errs, allFailed(errs)
 }
+
+// evaluate sends commands that call one script, and once more, with the script's text, those of which
+// the server doesn't know it.
+func (r *Redis) evaluate(ctx context.Context, s *script, commands [][]any, refused error) []error {
+	errs := make([]error, len(commands))
+	todo := firstInts(len(commands))
+	for _, known := range []bool{true, false} {
+		replies := make([]redis.Cmd, len(todo))
+		cmds := make([]redis.Cmder, len(todo))
+		for k, j := range todo {
+			cmd := commands[j]
+			if !known {
+				cmd = append([]any{"eval", s.source}, cmd[commandKeys:]...)
+			}
+			replies[k] = *redis.NewCmd(ctx, cmd...)
+			cmds[k] = onceScript{&replies[k]}
+		}
+		_ = r.exec(ctx, cmds)
+		unknown := todo[:0:0]
+		for k, j := range todo {
+			if errs[j] = verdict(&replies[k], refused); errors.Is(errs[j], errNoScript) {
+				unknown = append(unknown, j)
+			}
+		}
+		if todo = unknown; len(todo) == 0 {
+			break
+		}
+	}
+	return errs
+}
+
+// evaluateApart does step by step what the script was refused to do, as its slot is open. A step that fails is the
+// last one of its call.
+func (r *Redis) evaluateApart(ctx context.Context, s *script, commands [][]any, errs []error, refused error) {
+	for n, step := range s.apart {
+		var some [][]any
+		var at []int
+		for j, cmd := range commands {
+			keys, _ := cmd[commandKeys].(int)
+			if n == 0 && !isOpenSlot(errs[j]) || n > 0 && errs[j] != errStep { //nolint:errorlint // the very one
+				continue
+			}
+			one := append(make([]any, 0, commandRoom), "evalsha", step.sha, 1, cmd[commandFirstKey+step.key])
+			some, at = append(some, append(one, cmd[commandFirstKey+keys:]...)), append(at, j)
+		}
+		for k, err := range r.evaluate(ctx, step.script, some, refused) {
+			if errs[at[k]] = err; err == nil && n+1 < len(s.apart) {
+				errs[at[k]] = errStep
+			}
+		}
+	}
+}
+
+// errStep is between two steps.
+var errStep = errors.New("redis: a step is to follow")
+
+// isOpenSlot says whether the keys of one script were on two masters of a Cluster, or on none yet.
+func isOpenSlot(err error) bool { return err != nil && redis.HasErrorPrefix(err, "TRYAGAIN") }
 
 // worst is what the errors of one shard's keys say about the shard: the first that says that it is not there, or else any.
 func worst(errs []error) (err error) {

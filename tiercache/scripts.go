@@ -8,7 +8,50 @@ import (
 // script is a Lua script with the name by which Redis knows it once it has seen it.
 type script struct {
 	source string
-	sha    any // a string, boxed once for all commands
+	sha    any       // a string, boxed once for all commands
+	on     valueKeys // of the value and its lease, where it is about these
+	apart  []scriptStep
+}
+
+// valueKeys says which of a value's two keys a script is about.
+type valueKeys uint8
+
+const (
+	onBoth  valueKeys = iota // the value is KEYS[1], the lease KEYS[2]
+	onValue                  // KEYS[1]
+	onLease                  // KEYS[1]
+)
+
+// scriptStep is a part of a script that touches one key alone: KEYS[1] of the step, key of the script,
+// with the script's arguments. In a slot that is being moved, and for ever where that was
+// interrupted, a Cluster serves a script only where all of its keys are on one master, and says
+// TRYAGAIN else. The steps of apart, in their order, then do what the script does at once.
+type scriptStep struct {
+	*script
+	key int
+}
+
+// stepwise gives a script its steps.
+func stepwise(s *script, steps ...scriptStep) *script {
+	s.apart = steps
+	return s
+}
+
+func onKey(on valueKeys, source string) *script {
+	s := newScript(source)
+	s.on = on
+	return s
+}
+
+// ending is a script that changes the value by a body, which sets answer, ends every load under
+// way, and tells the others. Apart, the lease goes first: a load that held it can no longer commit
+// what the next step would not see. A load that begins in between reads the source after whatever
+// this is about was committed there.
+func ending(body string) *script {
+	const publish = "\nredis.call('PUBLISH', ARGV[1], ARGV[2])\nreturn answer"
+	s := newScript("local answer = 1" + body + "\nredis.call('DEL', KEYS[2])" + publish)
+	s.apart = []scriptStep{{dropScript, 1}, {newScript("local answer = 1" + body + publish), 0}}
+	return s
 }
 
 func newScript(source string) *script {
@@ -16,7 +59,7 @@ func newScript(source string) *script {
 	return &script{source: source, sha: hex.EncodeToString(sum[:])}
 }
 
-// The scripts that write. Each touches one slot: KEYS[1] is the value's key, KEYS[2] its lease, whose hash tag is the value's key. A script that stores does so
+// The scripts that write. Each touches one slot: the hash tag of a lease's key is the value's. A script that stores does so
 // before it deletes anything: after a script's first write, a full Redis refuses it nothing any more, and would grow over its maxmemory.
 //
 //nolint:gochecknoglobals // constants, but for their hashes
@@ -36,19 +79,19 @@ if ok.err then redis.call('DEL', KEYS[1]) return ok end
 return 1`)
 
 	// releaseScript gives a lease back without a value. ARGV: token.
-	releaseScript = newScript(`
-if redis.call('GET', KEYS[2]) == ARGV[1] then return redis.call('DEL', KEYS[2]) end
+	releaseScript = onKey(onLease, `
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0`)
 
 	// backOffScript puts a short mark in the place of a lease whose load failed. ARGV: token, mark, ms.
-	backOffScript = newScript(`
-if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
-if redis.pcall('SET', KEYS[2], ARGV[2], 'PX', ARGV[3]).err then redis.call('DEL', KEYS[2]) end
+	backOffScript = onKey(onLease, `
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+if redis.pcall('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]).err then redis.call('DEL', KEYS[1]) end
 return 1`)
 
 	// takeBackScript ends a value if it still is the one that a warm run wrote, and tells the others. Where nothing stands, the write may yet arrive, as nobody has seen
 	// its answer: a hold for this record alone is left, which other warm writes go over. ARGV: channel, notice, hold, its ms to live, the record's id.
-	takeBackScript = newScript(`
+	takeBackScript = onKey(onValue, `
 if redis.pcall('GETRANGE', KEYS[1], 16, 31) == ARGV[5] then
   if redis.pcall('SET', KEYS[1], ARGV[3], 'PX', ARGV[4]).err then redis.call('DEL', KEYS[1]) end
 else
@@ -58,41 +101,34 @@ redis.call('PUBLISH', ARGV[1], ARGV[2])
 return 1`)
 
 	// renewScript keeps a lease while its load runs. ARGV: token, ms.
-	renewScript = newScript(`
-if redis.call('GET', KEYS[2]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[2], ARGV[2]) end
+	renewScript = onKey(onLease, `
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 return 0`)
 
 	// storeScript is Set: it stores, ends every load under way, and tells the others. Where Redis is full it deletes instead, and answers 2. One that comes later than its caller
 	// waited for could overwrite what was stored since: it does nothing, and answers 3. ARGV: channel, notice, record, ms to live (0: delete), this server's time in ms after
 	// which it is late (0: never).
-	storeScript = newScript(`
+	storeScript = ending(`
 if ARGV[5] ~= '0' then
   local now = redis.call('TIME')
   if tonumber(now[1]) * 1000 + math.floor(tonumber(now[2]) / 1000) > tonumber(ARGV[5]) then return 3 end
 end
-local answer = 1
 if ARGV[4] == '0' then
   redis.call('DEL', KEYS[1])
 elseif redis.pcall('SET', KEYS[1], ARGV[3], 'PX', ARGV[4]).err then
   redis.call('DEL', KEYS[1])
   answer = 2
-end
-redis.call('DEL', KEYS[2])
-redis.call('PUBLISH', ARGV[1], ARGV[2])
-return answer`)
+end`)
 
 	// invalidateScript leaves a hold in the value's place, or nothing where Redis is full, ends every load under way, and tells the others. To a reader a hold
 	// is nothing; to a warm write that began before it, a refusal. ARGV: channel, notice, hold, its ms to live.
-	invalidateScript = newScript(`
-if redis.pcall('SET', KEYS[1], ARGV[3], 'PX', ARGV[4]).err then redis.call('DEL', KEYS[1]) end
-redis.call('DEL', KEYS[2])
-redis.call('PUBLISH', ARGV[1], ARGV[2])
-return 1`)
+	invalidateScript = ending(`
+if redis.pcall('SET', KEYS[1], ARGV[3], 'PX', ARGV[4]).err then redis.call('DEL', KEYS[1]) end`)
 
 	// expireScript marks the value as no longer fresh, keeps it for the stale window from now on and then for a hold's life, whose place it takes, ends every load
 	// under way, and tells the others. The record's age goes where it was when it was written, as PTTL tells it no more. What can't be marked is treated as
 	// by invalidateScript. ARGV: as there.
-	expireScript = newScript(`
+	expireScript = ending(`
 local marked = false
 local head = redis.pcall('GETRANGE', KEYS[1], 0, 78)
 if type(head) == 'string' and #head == 79 and string.sub(head, 1, 6) == 'WC01VE' then
@@ -109,16 +145,13 @@ elseif type(head) == 'string' and #head == 79 and string.sub(head, 1, 5) == 'WC0
     end
   end
 end
-if not marked and redis.pcall('SET', KEYS[1], ARGV[3], 'PX', ARGV[4]).err then redis.call('DEL', KEYS[1]) end
-redis.call('DEL', KEYS[2])
-redis.call('PUBLISH', ARGV[1], ARGV[2])
-return 1`)
+if not marked and redis.pcall('SET', KEYS[1], ARGV[3], 'PX', ARGV[4]).err then redis.call('DEL', KEYS[1]) end`)
 
 	// replaceScript is a warm write over what stands there: it stores only over what is older, and over the run's own. Both ages are durations by this
 	// server's count: the standing record's is its whole life less what PTTL leaves of it, the run's is counted from the TIME that it read before its source. A record that no reader would accept, of another
 	// codec or version, has no say; a hold, unless it is for another record, and what was ended by Expire, refuses; the very record, of a SET whose reply was lost, is as good as stored. ARGV: record, the
 	// moment in ms until which it lives, the TIME in ms before the source read, id of the run's own.
-	replaceScript = newScript(`
+	replaceScript = onKey(onValue, `
 local function kept(record) return string.sub(record, 1, 4) .. string.sub(record, 9, 16) .. string.sub(record, 33, 40) end
 local head = redis.pcall('GETRANGE', KEYS[1], 0, 78)
 if type(head) == 'string' and string.sub(head, 1, 5) == 'WC01H' and (#head == 5 or string.sub(head, 6) == string.sub(ARGV[1], 17, 32)) then return -1 end
@@ -135,20 +168,29 @@ local ok = redis.pcall('SET', KEYS[1], ARGV[1], 'PXAT', ARGV[2])
 if ok.err then return ok end
 return 1`)
 
-	// endScript deletes tokens of one cache and tells the others. KEYS: the tokens. ARGV: channel, notice.
-	endScript = newScript(`
+	// endScript deletes tokens of one cache and tells the others. KEYS: the tokens; the mark before a tag's. ARGV: channel, notice.
+	endScript = stepwise(newScript(`
 redis.call('DEL', unpack(KEYS))
 redis.call('PUBLISH', ARGV[1], ARGV[2])
-return 1`)
+return 1`), scriptStep{dropScript, 0}, scriptStep{droppedScript, 1})
 
 	// restartScript ends all entries of a cache, once for each restart of a server that may have loaded an old snapshot. KEYS: the mark of the restart, the cache's
 	// token. ARGV: channel, notice, the server's run_id.
-	restartScript = newScript(`
+	restartScript = stepwise(newScript(`
 if redis.call('GET', KEYS[1]) == ARGV[3] then return 1 end
 redis.pcall('SET', KEYS[1], ARGV[3], 'PX', 86400000)
 redis.call('DEL', KEYS[2])
 redis.call('PUBLISH', ARGV[1], ARGV[2])
+return 1`), scriptStep{droppedScript, 1})  // apart, each node does so
+
+	// placeScript lets something stand where nothing does. ARGV: it, its ms to live.
+	placeScript = onKey(onValue, `
+redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2])
 return 1`)
+
+	// dropScript is a step, and droppedScript a last one.
+	dropScript    = newScript("redis.call('DEL', KEYS[1])\nreturn 1")
+	droppedScript = newScript("redis.call('DEL', KEYS[1])\nredis.call('PUBLISH', ARGV[1], ARGV[2])\nreturn 1")
 )
 
 // holdRecord is what stands for a hold; the id of the one record that it is for may follow.

@@ -24,6 +24,8 @@ type Stats struct {
 	CorruptBy    map[string]uint64
 	RedisErrors  uint64 // failed operations on Redis
 
+	EventsDropped uint64 // events that the Observer was too slow for
+
 	NoticesSent     uint64       // of this process, over all caches of the Redis, as are the next five
 	NoticesReceived uint64       // from other nodes
 	NoticesLost     uint64       // known to be
@@ -42,8 +44,9 @@ type Stats struct {
 // Hits is the number of reads that a tier answered, stale ones and remembered absences included.
 func (s Stats) Hits() uint64 { return s.MemoryHits + s.RedisHits + s.StaleHits + s.NegativeHits }
 
-// Observer hears of what happens off the hit path. Observe is called synchronously from the goroutine in which it happened: it must be
-// safe for concurrent use and quick. A panic in it is recovered and logged.
+// Observer hears of what happens off the hit path: of one cache in order, one event at a time, soon after it happened, and in no goroutine that does anything else. It may be
+// slow, and may use the cache and close it: up to 1,024 events wait, then the oldest are dropped and counted (Stats.EventsDropped). An observer of several
+// caches must be safe for concurrent use. A panic in it is recovered and logged.
 type Observer interface {
 	Observe(Event)
 }
@@ -127,7 +130,7 @@ func (c *Cache[K, V]) Stats() Stats {
 		LoadErrors: c.counters.sum(loadErrors), Joined: c.counters.sum(joins), Evictions: c.counters.sum(evictions),
 		Expirations: c.counters.sum(expirations), Oversized: c.counters.sum(oversized), Refused: c.counters.sum(refused),
 		RedisErrors: c.counters.sum(redisErrors), TakenBack: c.counters.sum(takenBack), CorruptBy: make(map[string]uint64),
-		Warm: c.tallies.stats(),
+		Warm: c.tallies.stats(), EventsDropped: c.watcher.dropped.Load(),
 	}
 	for cause := range numCauses {
 		if n := c.counters.corrupt[cause].Load(); n > 0 {

@@ -128,6 +128,19 @@ func (s *Server) owns(slot int64) bool {
 	return false
 }
 
+// OpenSlot leaves the slot of key between its master and another one, as a reshard does that was
+// interrupted: a key that is there already stays, one that is not goes to the other master, and a
+// command on keys of both kinds is answered with TRYAGAIN.
+func (g *ClusterGroup) OpenSlot(key string, to *Server) (slot, target any) {
+	g.tb.Helper()
+	from := g.Owner(key)
+	slot = from.Do("CLUSTER", "KEYSLOT", key)
+	source, target := from.Do("CLUSTER", "MYID"), to.Do("CLUSTER", "MYID")
+	to.Do("CLUSTER", "SETSLOT", slot, "IMPORTING", source)
+	from.Do("CLUSTER", "SETSLOT", slot, "MIGRATING", target)
+	return slot, target
+}
+
 // MoveSlot moves the slot of key, with all its keys, to another master, as
 // redis-cli --cluster reshard does; clients see MOVED and ASK meanwhile.
 func (g *ClusterGroup) MoveSlot(key string, to *Server) {
@@ -136,10 +149,7 @@ func (g *ClusterGroup) MoveSlot(key string, to *Server) {
 	if from == to {
 		return
 	}
-	slot := from.Do("CLUSTER", "KEYSLOT", key)
-	source, target := from.Do("CLUSTER", "MYID"), to.Do("CLUSTER", "MYID")
-	to.Do("CLUSTER", "SETSLOT", slot, "IMPORTING", source)
-	from.Do("CLUSTER", "SETSLOT", slot, "MIGRATING", target)
+	slot, target := g.OpenSlot(key, to)
 	for {
 		keys, ok := from.Do("CLUSTER", "GETKEYSINSLOT", slot, 100).([]any)
 		if !ok || len(keys) == 0 {

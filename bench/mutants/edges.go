@@ -1,0 +1,65 @@
+package main
+
+// edgeGuards is what holds at the edges: open slots, large values, observers, odd servers, large entries.
+func edgeGuards() []mutant {
+	return []mutant{
+		{
+			guard: "open slot: an invalidation goes step by step", file: "tiercache/run.go",
+			old: "if len(s.apart) > 0 && slices.ContainsFunc(errs, isOpenSlot) {", new: "if len(s.apart) > 99 && slices.ContainsFunc(errs, isOpenSlot) {", test: "TestCluster_anOpenSlot",
+		},
+		{
+			guard: "open slot: the lease goes before the value", file: "tiercache/scripts.go",
+			old:  `{dropScript, 1}, {newScript("local answer = 1" + body + publish), 0}`,
+			new:  `{newScript("local answer = 1" + body + publish), 0}, {dropScript, 1}`,
+			test: "TestCluster_anOpenSlotUndoesNoInvalidation",
+		},
+		{
+			guard: "open slot: a hold makes room for a commit", file: "tiercache/scripts.go",
+			old: "redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2])\nreturn 1", new: "return 1", test: "TestCluster_anOpenSlot",
+		},
+		{
+			guard: "open slot: what can't be committed gives its lease back", file: "tiercache/remote.go",
+			old: "return append(args, token) }, errLeaseLost})", new: "return append(args, \"\") }, errLeaseLost})", test: "TestCluster_anOpenSlot",
+		},
+		{
+			guard: "large values: a batch is read in parts", file: "tiercache/remote.go",
+			old: "most: m.sizes.most,", new: "", test: "TestGetMany_largeValues",
+		},
+		{
+			guard: "large values: what was too much is read in smaller parts", file: "tiercache/operation.go",
+			old: "case c.Load() > 0 && op.fits(len(rest)) < len(at):", new: "case false:", test: "TestGetMany_largeValues",
+		},
+		{
+			guard: "large values: what they take is no slowness", file: "tiercache/operation.go",
+			old: "max(0, took-good)", new: "took", test: "TestCargo_aLargeOperationMayTakeLonger",
+		},
+		{
+			guard: "observer: Close does not wait for an observer that calls it", file: "tiercache/observer.go",
+			old: "if telling == nil || observing() {", new: "if telling == nil {", test: "TestObserver_mayClose",
+		},
+		{
+			guard: "servers: a Cluster's node is no single server", file: "tiercache/heartbeat.go",
+			old: "return beatAnswer{}, errClusterNode", new: "_ = errClusterNode", test: "TestNewRedis_refusesAClustersNode",
+		},
+		{
+			guard: "servers: a wrapper hides no Cluster and no Ring", file: "tiercache/client.go",
+			old: "if severalServers(client) {", new: "if severalServers(client) && false {", test: "TestNewRedis_refusesWhatHidesSeveralServers",
+		},
+		{
+			guard: "servers: databases have channels of their own", file: "tiercache/channel.go",
+			old: "if db := database(ch.r.client); db != 0 {", new: "if db := database(ch.r.client); db < 0 {", test: "TestRedis_databasesHearNothingOfEachOther",
+		},
+		{
+			guard: "servers: what a script needs is looked for", file: "tiercache/missing.go",
+			old: "if err = ch.lacks(\"EVAL\", err); err == nil {", new: "if err == nil {", test: "TestNewRedis_namesWhatIsMissing",
+		},
+		{
+			guard: "servers: an outage that an operation ends is logged as ended", file: "tiercache/breaker.go",
+			old: "b.close()\n\t\treturn false, true\n\tcase unanswered", new: "b.close()\n\t\treturn false, false\n\tcase unanswered", test: "TestBreaker_logsThatRedisAnswersAgain",
+		},
+		{
+			guard: "Close leaves what pends to the next cache", file: "tiercache/cache.go",
+			old: "c.ledger = c.redis.inherit(c.name)", new: "c.ledger = newLedger(c.redis.cfg.HoldLife)", test: "TestClose_whatPendsIsNotLost",
+		},
+	}
+}
