@@ -7,13 +7,24 @@ import (
 	"time"
 )
 
-// fresh says whether the item may be served as it is: its time is not over, nothing has ended it, and this process hears of what others end. Where it does
-// not, memory is trusted for DegradedTTL.
+// fresh says whether the item may be served as it is: its time is not over, nothing has ended it, and it is trusted.
 func (c *Cache[K, V]) fresh(it *item[V], now int64) bool {
-	if now >= it.fresh || it.epoch != c.epoch.Load() || !c.tokens.stand(it.tags) {
-		return false
+	return now < it.fresh && it.epoch == c.epoch.Load() && c.tokens.stand(it.tags) && c.trusts(it.filled, now)
+}
+
+// trusts is the one rule for what is remembered of Redis, entries and tokens alike: it is trusted as
+// long as notices are heard, and else for DegradedTTL from when it was read.
+func (c *Cache[K, V]) trusts(read, now int64) bool {
+	return c.redis == nil || now < c.redis.channel.trust.Load() || now-read < int64(c.cfg.DegradedTTL)
+}
+
+// currentTokens is tokens.get under the rule of trust. While notices are not heard a token is read anew
+// each time: an entry that it validates is trusted for DegradedTTL from then on, which must not add up.
+func (c *Cache[K, V]) currentTokens(ctx context.Context, epoch uint64, names []string, from tokenSource) (map[string]string, error) {
+	if !c.redis.channel.coherent() {
+		from = fromRedis
 	}
-	return c.redis == nil || now < c.redis.channel.trust.Load() || now < it.filled+int64(c.cfg.DegradedTTL)
+	return c.tokens.get(ctx, c.remote, epoch, names, from)
 }
 
 // servable says whether the item may be served stale. Of what was ended by Clear or a tag that is never so; of what only must be validated, it is.
@@ -202,7 +213,7 @@ func (c *Cache[K, V]) doubtful(ctx context.Context, all []found, s sight, from t
 	if !some {
 		return nil, nil
 	}
-	current, err := c.tokens.get(ctx, c.remote, s.epoch, names, from)
+	current, err := c.currentTokens(ctx, s.epoch, names, from)
 	if err != nil {
 		return nil, err
 	}

@@ -173,7 +173,7 @@ func (l *loading[K, V]) asks(f *flight[K, V]) bool {
 
 // readTokens notes the cache's tokens, before the source is asked.
 func (l *loading[K, V]) readTokens(ctx context.Context, fls []*flight[K, V]) (err error) {
-	l.tokens, err = l.c.tokens.get(ctx, l.c.remote, fls[0].seen.epoch, l.c.loadTokens(), known)
+	l.tokens, err = l.c.currentTokens(ctx, fls[0].seen.epoch, l.c.loadTokens(), known)
 	return err
 }
 

@@ -112,10 +112,10 @@ func (l *loading[K, V]) tagTokens(ctx context.Context, all []landing[K, V]) (tok
 		return l.tokens, true
 	}
 	c, epoch := l.c, l.c.epoch.Load()
-	tokens, err := c.tokens.get(ctx, c.remote, epoch, names, known)
+	tokens, err := c.currentTokens(ctx, epoch, names, known)
 	if err == nil {
 		var mark map[string]string
-		if mark, err = c.tokens.get(ctx, c.remote, epoch, []string{markToken}, fromRedis); err == nil {
+		if mark, err = c.currentTokens(ctx, epoch, []string{markToken}, fromRedis); err == nil {
 			tokens[clearToken] = l.tokens[clearToken]
 			return tokens, mark[markToken] == l.tokens[markToken]
 		}

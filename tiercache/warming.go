@@ -107,7 +107,7 @@ func (c *Cache[K, V]) newWarming(ctx context.Context, l *loaderState[K, V], opts
 		w.breaks = c.redis.channel.breaks.Load()
 		err := insist(ctx, func() (err error) {
 			if w.times, err = c.remote.times(ctx); err == nil {
-				w.tokens, err = c.tokens.get(ctx, c.remote, w.seen.epoch, c.loadTokens(), known)
+				w.tokens, err = c.currentTokens(ctx, w.seen.epoch, c.loadTokens(), known)
 			}
 			return err
 		})
@@ -294,7 +294,7 @@ func (w *warming[K, V]) tagTokens(tags []string) (map[string]string, error) {
 	for i, tag := range tags {
 		names[i] = tagToken(tag)
 	}
-	tokens, err := w.c.tokens.get(w.ctx, w.c.remote, w.c.epoch.Load(), names, known)
+	tokens, err := w.c.currentTokens(w.ctx, w.c.epoch.Load(), names, known)
 	if err != nil {
 		return nil, err
 	}

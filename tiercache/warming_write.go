@@ -108,7 +108,7 @@ func (w *warming[K, V]) ended(batch []warmEntry[K, V]) bool {
 	if w.tokens == nil {
 		return false
 	}
-	mark, err := c.tokens.get(w.ctx, c.remote, c.epoch.Load(), []string{markToken}, fromRedis)
+	mark, err := c.currentTokens(w.ctx, c.epoch.Load(), []string{markToken}, fromRedis)
 	return err != nil || mark[markToken] != w.tokens[markToken]
 }
 

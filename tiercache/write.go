@@ -186,7 +186,7 @@ func (c *Cache[K, V]) setTokens(ctx context.Context, tags []string, seen sight) 
 	for _, tag := range tags {
 		names = append(names, tagToken(tag))
 	}
-	tokens, err := c.tokens.get(ctx, c.remote, seen.epoch, names, known)
+	tokens, err := c.currentTokens(ctx, seen.epoch, names, known)
 	return joinTokens(tokens, tags), err
 }
 
