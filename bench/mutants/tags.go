@@ -31,7 +31,7 @@ func tagGuards() []mutant {
 		},
 		{
 			guard: "a hash of tags that is new refuses what began before it", file: "tiercache/tokens.go",
-			old: "run != now || m < n", new: `now == "" || m < n`, test: "TestTags_ownTagEndedUnheard",
+			old: "run != now || m < n", new: `run+now == "" || m < n`, test: "TestTags_ownTagEndedUnheard",
 		},
 		{
 			guard: "what a node has heard of tags stands whatever Redis counts", file: "tiercache/settle.go",
