@@ -1,7 +1,7 @@
 package tiercache
 
 import (
-	"fmt"
+	"strconv"
 	"testing"
 )
 
@@ -10,7 +10,7 @@ func TestEndings_whatIsForgottenIsNotTakenForWhatNeverWas(t *testing.T) {
 	var e endings
 	looked, missed := taggedBy([]string{"mine"}), taggedBy([]string{"mine"})
 	for i := range 10 {
-		e.end(fmt.Sprint(i))
+		e.end(strconv.Itoa(i))
 	}
 	e.forget(func() { e.stand(looked) })
 	e.end("another")

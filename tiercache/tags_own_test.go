@@ -13,7 +13,7 @@ import (
 )
 
 // spoilers do something to the tags in Redis after one was ended.
-var spoilers = map[string]func(server *redistest.Server){ //nolint:gochecknoglobals // a table
+var spoilers = map[string]func(server *redistest.Server){
 	"":        func(*redistest.Server) {},
 	"evicted": func(server *redistest.Server) { server.Do("DEL", "{things}:tags") },
 	"flushed": func(server *redistest.Server) { server.Do("FLUSHALL") },

@@ -105,10 +105,10 @@ func TestTags_othersCostAWarmRunNothing(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	a := node(t, server, tiercache.Config[string, string]{Tags: ownTag})
-	register(t, a, tiercache.Loader[string, string]{Load: func(_ context.Context, emit func(string, string) error) error {
+	register(t, a, tiercache.Loader[string, string]{Load: func(ctx context.Context, emit func(string, string) error) error {
 		for i := range 4000 {
 			if i%500 == 0 {
-				pause(t.Context(), 50*time.Millisecond)
+				pause(ctx, 50*time.Millisecond)
 			}
 			if err := emit(strconv.Itoa(i), "v"); err != nil {
 				return err
