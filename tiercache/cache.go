@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -29,6 +28,7 @@ type Cache[K comparable, V any] struct {
 	watcher  watcher
 
 	epoch     atomic.Uint64 // entries of an earlier one must be validated; from 1
+	keepAt    atomic.Int64  // when Redis is told next that tokens are in use
 	floor     atomic.Uint64 // entries of this one and before were ended by Clear
 	tokens    tokens
 	journal   *journal // nil: memory only
@@ -69,7 +69,6 @@ func New[K comparable, V any](cfg Config[K, V]) (*Cache[K, V], error) {
 	c.format.codec = fmt.Sprintf("%-8s", cfg.Codec.Name())
 	c.watcher.observer, c.watcher.cache, c.watcher.log = cfg.Observer, c.name, c.log
 	c.epoch.Store(1)
-	c.tokens.seed = maphash.MakeSeed()
 	started := clock{time.Now()}
 	if c.redis != nil {
 		started = c.redis.channel.clock

@@ -99,7 +99,7 @@ func TestNewRedis_warnsOnce(t *testing.T) {
 
 // leastACL is what docs/redis.md says that a cache needs; with a Prefix of "app:".
 const leastACL = "resetchannels &app:tiercache:* resetkeys ~app:* ~{app:* -@all " +
-	"+get +set +getex +pttl +del +getrange +setrange +pexpire +evalsha +eval +time +publish +subscribe +unsubscribe +ping +info"
+	"+get +set +getex +pttl +del +getrange +setrange +pexpire +evalsha +eval +time +hmget +hset +hsetnx +hlen +unlink +publish +subscribe +unsubscribe +ping +info"
 
 // user adds a user to a server, and gives a client of theirs.
 func user(t *testing.T, server *redistest.Server, name, rules string) *redis.Client {

@@ -2,19 +2,33 @@ package tiercache
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"strings"
 	"time"
 )
 
-// fresh says whether the item may be served as it is: its time is not over, nothing has ended it, and this process hears of what others end. Where it does
-// not, memory is trusted for DegradedTTL.
+// fresh says whether the item may be served as it is: its time is not over, nothing has ended it,
+// and it is trusted.
 func (c *Cache[K, V]) fresh(it *item[V], now int64) bool {
-	if now >= it.fresh || it.epoch != c.epoch.Load() || !c.tokens.stand(it.tags) {
-		return false
+	return now < it.fresh && it.epoch == c.epoch.Load() && c.tokens.stand(it.tags) && c.trusts(it.filled, now)
+}
+
+// trusts is the one rule for what is remembered of Redis, entries and tokens alike: it is trusted
+// as long as notices are heard, and else for DegradedTTL from when it was read.
+func (c *Cache[K, V]) trusts(read, now int64) bool {
+	return c.redis == nil || now < c.redis.channel.trust.Load() || now-read < int64(c.cfg.DegradedTTL)
+}
+
+// currentTokens is tokens.get under the rule of trust. While notices are not heard a token is read
+// anew each time: an entry that it validates is trusted for DegradedTTL from then on, which must
+// not add up.
+func (c *Cache[K, V]) currentTokens(ctx context.Context, epoch uint64, names []string, from tokenSource) (map[string]string, error) {
+	if !c.redis.channel.coherent() {
+		from = fromRedis
 	}
-	return c.redis == nil || now < c.redis.channel.trust.Load() || now < it.filled+int64(c.cfg.DegradedTTL)
+	return c.tokens.get(ctx, c.remote, epoch, names, from)
 }
 
 // servable says whether the item may be served stale. Of what was ended by Clear or a tag that is never so; of what only must be validated, it is.
@@ -36,7 +50,7 @@ func (c *Cache[K, V]) sight() sight {
 func (it *item[V]) stamp(s sight) *item[V] {
 	it.epoch = s.epoch
 	if it.tags != nil {
-		it.tags.count = s.count
+		it.tags.count.Store(s.count)
 	}
 	return it
 }
@@ -53,6 +67,23 @@ func (c *Cache[K, V]) endAll() {
 	}
 }
 
+// endTag ends the entries in this process that have the tag.
+func (c *Cache[K, V]) endTag(tag string) {
+	c.tokens.forgetTag(tag)
+	if !c.tokens.end(tag) {
+		return
+	}
+	c.background(func(context.Context) {
+		c.tokens.forget(func() {
+			for i := range c.memory.shards {
+				for _, it := range c.memory.shards[i].table.Load().all {
+					c.tokens.stand(it.tags)
+				}
+			}
+		})
+	})
+}
+
 // onNotice does what another node did.
 func (c *Cache[K, V]) onNotice(n notice) {
 	defer func() {
@@ -64,7 +95,7 @@ func (c *Cache[K, V]) onNotice(n notice) {
 	case noticeClear:
 		c.endAll()
 	case noticeTag:
-		c.tokens.endTag(n.rest)
+		c.endTag(n.rest)
 	case noticeKey, noticeExpire:
 		key, err := c.cfg.Keys.DecodeKey(n.rest)
 		if err != nil {
@@ -114,6 +145,7 @@ func (c *Cache[K, V]) onServer(t takeover) {
 // onBeat: Redis has just answered. What it has yet to hear is said now.
 func (c *Cache[K, V]) onBeat(now int64) {
 	c.confirm(c.redis.channel.settled.Load(), now)
+	c.keepTokens(now)
 	due := c.journal.due(now)
 	if len(due) == 0 || !c.replaying.CompareAndSwap(false, true) {
 		return
@@ -223,7 +255,7 @@ func (c *Cache[K, V]) doubtful(ctx context.Context, all []found, s sight, from t
 	if !some {
 		return nil, nil
 	}
-	current, err := c.tokens.get(ctx, c.remote, s.epoch, names, from)
+	current, err := c.currentTokens(ctx, s.epoch, names, from)
 	if err != nil {
 		return nil, err
 	}
@@ -276,6 +308,9 @@ func (c *Cache[K, V]) tagsOf(key K, value V, more []string) []string {
 	slices.Sort(tags)
 	return slices.Compact(tags)
 }
+
+// errEmptyTag refuses a tag that is the empty string: in Redis that is where the mark stands.
+var errEmptyTag = errors.New("the empty string is no tag")
 
 // loadTokens names the tokens that a load must have seen before it asks the source.
 func (c *Cache[K, V]) loadTokens() []string {

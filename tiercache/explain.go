@@ -224,20 +224,19 @@ func (c *Cache[K, V]) peekRedis(ctx context.Context, text string) (at peeked, er
 }
 
 func (c *Cache[K, V]) peekTokens(ctx context.Context, client redis.UniversalClient, f *found) (map[string]string, error) {
-	tokens := make(map[string]string)
 	if !f.ok {
-		return tokens, nil
+		return nil, nil
 	}
-	names := []string{clearToken}
-	for _, tag := range f.tags() {
-		names = append(names, tagToken(tag))
+	pipe := client.Pipeline()
+	own, hash := pipe.Get(ctx, c.remote.ns.token(clearToken)), (*redis.SliceCmd)(nil)
+	fields := append([]string{markField}, f.tags()...)
+	if len(fields) > 1 {
+		hash = pipe.HMGet(ctx, c.remote.ns.token(markToken), fields...)
 	}
-	for _, name := range names {
-		token, err := client.Get(ctx, c.remote.ns.token(name)).Result()
-		if err != nil && !errors.Is(err, redis.Nil) && !isReply(err) {
-			return nil, err
-		}
-		tokens[name] = token
+	_, _ = pipe.Exec(ctx) // each command has its own error
+	tokens, err := readTokens(own, hash, fields)
+	if errors.Is(err, redis.Nil) || isReply(err) { // where there are none, none is the record's
+		return nil, nil
 	}
-	return tokens, nil
+	return tokens, err
 }

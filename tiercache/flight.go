@@ -83,8 +83,10 @@ func (s *signal) wait() <-chan struct{} {
 	return s.c
 }
 
-// flights is the table of all flights of a cache, by key, generation, epoch and count of tag invalidations: a read that begins after an invalidation never joins a load from
-// before it. x/sync's singleflight would pass one caller's cancellation and a panic on to the others, and knows no generations.
+// flights is the table of all flights of a cache, by key, generation and epoch: a read that begins
+// after an invalidation never joins a load from before it, but for those of tags, which are known
+// only with the answer; see overtaken. x/sync's singleflight would pass one caller's cancellation
+// and a panic on to the others, and knows no generations.
 type flights[K comparable, V any] struct {
 	shards [flightShards]flightShard[K, V]
 }
@@ -127,7 +129,7 @@ func (t *flights[K, V]) find(f *flight[K, V]) *flight[K, V] {
 // find is the one of f and those linked to it that is the same look-up as o, or nil.
 func (f *flight[K, V]) find(o *flight[K, V]) *flight[K, V] {
 	for ; f != nil; f = f.next {
-		if f.key == o.key && f.gen == o.gen && f.seen == o.seen {
+		if f.key == o.key && f.gen == o.gen && f.seen.epoch == o.seen.epoch {
 			return f
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -34,10 +35,10 @@ type item[V any] struct {
 	rank uint32 // among what its warm-up brought, from 0: the lower, the more it is wanted
 }
 
-// tagged is the tags of an item. It never changes once the item is seen.
+// tagged is the tags of an item.
 type tagged struct {
-	names []string // canonical
-	count uint64   // of tag invalidations, before the item was looked for
+	names []string      // canonical
+	count atomic.Uint64 // of ends of tags: none of these was ended up to then since the item was looked for
 }
 
 func taggedBy(names []string) *tagged {
@@ -70,7 +71,13 @@ func (c *Cache[K, V]) newItem(key K, value V, read int64, ttl time.Duration) *it
 		ttl = c.cfg.TTL
 	}
 	ttl = c.jitter(min(ttl, maxLife))
-	it := &item[V]{value: value, id: rand.Uint64(), read: read, ttl: int64(ttl), tags: taggedBy(c.tagsOf(key, value, nil))}
+	tags := c.tagsOf(key, value, nil)
+	if slices.Contains(tags, "") {
+		c.log.Error("Tags returned an empty tag: the value is not stored", slog.Any("key", key), slog.Any("error", errEmptyTag))
+		c.counters.add(c.memory.hash(key), refused, 1)
+		ttl = -c.cfg.StaleFor // it has no life
+	}
+	it := &item[V]{value: value, id: rand.Uint64(), read: read, ttl: int64(ttl), tags: taggedBy(tags)}
 	now := c.memory.clock.now()
 	it.filled = now
 	it.fresh = min(read+int64(ttl), now+int64(c.cfg.MemoryTTL))

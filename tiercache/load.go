@@ -119,7 +119,8 @@ type loading[K comparable, V any] struct {
 	c     *Cache[K, V]
 	token string // of all its leases; made for the first
 
-	tokens map[string]string // of the cache, and its mark, as they were before the source was asked
+	tokens    map[string]string // of the cache, and its mark, as they were before the source was asked
+	takeovers uint64            // of the channel, then
 }
 
 // fly ends every flight: from Redis, from the source, or with an error.
@@ -173,7 +174,8 @@ func (l *loading[K, V]) asks(f *flight[K, V]) bool {
 
 // readTokens notes the cache's tokens, before the source is asked.
 func (l *loading[K, V]) readTokens(ctx context.Context, fls []*flight[K, V]) (err error) {
-	l.tokens, err = l.c.tokens.get(ctx, l.c.remote, fls[0].seen.epoch, l.c.loadTokens(), known)
+	l.takeovers = l.c.redis.channel.takeovers.Load()
+	l.tokens, err = l.c.currentTokens(ctx, fls[0].seen.epoch, l.c.loadTokens(), known)
 	return err
 }
 

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
+	"maps"
 )
 
 // GetMany returns the values of the keys that have one. It reads Redis in one round trip, joins loads under way, and calls LoadMany once for the
@@ -16,22 +16,25 @@ func (c *Cache[K, V]) GetMany(ctx context.Context, keys []K) (map[K]V, error) {
 	}
 	out := make(map[K]V, len(keys))
 	var failed failures
+	var again []K
 	for _, w := range c.boardMany(ctx, keys, out, &failed) {
-		switch e, err := c.collect(ctx, w.flight, w.old, w.soft); {
+		switch e, err := c.collect(ctx, w); {
 		case err == nil:
 			out[w.flight.key] = e.Value
+		case errors.Is(err, errOvertaken):
+			again = append(again, w.flight.key)
 		case !errors.Is(err, ErrNotFound):
 			failed.add(err)
 		}
 	}
+	if len(again) > 0 {
+		more, err := c.GetMany(ctx, again)
+		maps.Copy(out, more)
+		if err != nil {
+			failed.add(err)
+		}
+	}
 	return out, failed.join(c.name, len(keys))
-}
-
-// waited is a flight that GetMany waits for.
-type waited[K comparable, V any] struct {
-	flight *flight[K, V]
-	old    *item[V] // what memory holds
-	soft   time.Time
 }
 
 // roomAtOnce is for how many flights room is made at once.
@@ -80,12 +83,13 @@ func (c *Cache[K, V]) boardMany(ctx context.Context, keys []K, out map[K]V, fail
 		room = room[1:]
 		c.prepare(f, hash, key, it)
 		f.lead = together
+		since := f.seen.count
 		f, leads, err := c.board(ctx, f)
 		if err != nil {
 			failed.add(err)
 			continue
 		}
-		all = append(all, waited[K, V]{f, it, soft})
+		all = append(all, waited[K, V]{f, it, since, soft})
 		if leads {
 			mine.flights = append(mine.flights, f)
 		}

@@ -2,6 +2,7 @@ package tiercache
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -56,6 +57,7 @@ func (c *Cache[K, V]) Refresh(ctx context.Context, key K) (V, error) {
 	for {
 		f := c.newFlight(hash, key, c.memory.get(hash, key))
 		f.force = true
+		since := f.seen.count
 		f, err := c.depart(ctx, f)
 		if err != nil {
 			return zero, err
@@ -66,6 +68,8 @@ func (c *Cache[K, V]) Refresh(ctx context.Context, key K) (V, error) {
 		switch {
 		case f.err != nil:
 			return zero, f.err
+		case c.overtaken(f, since):
+			continue
 		case f.source != FromSource: // it joined a look-up to which Redis had the answer
 			continue
 		case f.answer.absent:
@@ -174,20 +178,27 @@ func (c *Cache[K, V]) refreshIfDue(ctx context.Context, hash uint64, key K, it *
 // refreshAgain is the least pause between two refreshes of one item.
 const refreshAgain = 100 * time.Millisecond
 
-// miss looks f's key up beyond memory, together with everybody else who misses it.
-func (c *Cache[K, V]) miss(ctx context.Context, f *flight[K, V]) (Entry[V], error) {
-	old, soft := f.old, c.softDeadline()
-	f, leads, err := c.board(ctx, f)
-	switch {
-	case err != nil:
-		return Entry[V]{}, err
-	case !leads:
-	case c.mayPilot(ctx, soft):
-		c.pilot(ctx, f, soft)
-	default:
-		c.launch(ctx, []*flight[K, V]{f})
+// miss looks own's key up beyond memory, together with everybody else who misses it.
+func (c *Cache[K, V]) miss(ctx context.Context, own *flight[K, V]) (Entry[V], error) {
+	for soft := c.softDeadline(); ; {
+		f, leads, err := c.board(ctx, own)
+		switch {
+		case err != nil:
+			return Entry[V]{}, err
+		case !leads:
+		case c.mayPilot(ctx, soft):
+			c.pilot(ctx, f, soft)
+		default:
+			c.launch(ctx, []*flight[K, V]{f})
+		}
+		e, err := c.collect(ctx, waited[K, V]{f, own.old, own.seen.count, soft})
+		if !errors.Is(err, errOvertaken) {
+			return e, err
+		}
+		next := c.newFlight(own.hash, own.key, c.memory.get(own.hash, own.key))
+		next.load = own.load
+		own = next
 	}
-	return c.collect(ctx, f, old, soft)
 }
 
 // newFlight prepares a flight for the key; board decides whether it is the one. old is what memory holds, or nil.

@@ -400,13 +400,14 @@ func (m *remote) invalidate(ctx context.Context, notices []notice) ([]error, err
 	shared, hold := m.r.channel.shared(), m.r.cfg.HoldLife.Milliseconds()
 	s := invalidateScript
 	switch first := &notices[0]; {
-	case first.kind == noticeClear, first.kind == noticeTag:
-		return m.runKeys(ctx, endScript, len(notices), func(i int, cmd []any) (keys int, _ []any) {
-			n := &notices[i]
-			if n.kind == noticeTag {
-				return 2, append(cmd, m.ns.token(markToken), m.ns.token(tagToken(n.rest)), shared, n.String())
-			}
-			return 1, append(cmd, m.ns.token(clearToken), shared, n.String())
+	case first.kind == noticeClear:
+		return m.runKeys(ctx, clearScript, len(notices), func(i int, cmd []any) (keys int, _ []any) {
+			return 1, append(cmd, m.ns.token(clearToken), shared, notices[i].String())
+		}, nil)
+	case first.kind == noticeTag:
+		return m.runKeys(ctx, endTagScript, len(notices), func(i int, cmd []any) (keys int, _ []any) {
+			fresh := newToken()
+			return 1, append(cmd, m.ns.token(markToken), shared, notices[i].String(), notices[i].rest, fresh[:16], fresh[16:24], mostTags, forever.Milliseconds())
 		}, nil)
 	case first.kind == noticeExpire:
 		s = expireScript

@@ -168,11 +168,35 @@ local ok = redis.pcall('SET', KEYS[1], ARGV[1], 'PXAT', ARGV[2])
 if ok.err then return ok end
 return 1`)
 
-	// endScript deletes tokens of one cache and tells the others. KEYS: the tokens; the mark before a tag's. ARGV: channel, notice.
-	endScript = stepwise(newScript(`
-redis.call('DEL', unpack(KEYS))
+	// clearScript deletes a cache's token and tells the others. KEYS: the token. ARGV: channel,
+	// notice.
+	clearScript = newScript(`
+redis.call('DEL', KEYS[1])
 redis.call('PUBLISH', ARGV[1], ARGV[2])
-return 1`), scriptStep{dropScript, 0}, scriptStep{droppedScript, 1})
+return 1`)
+
+	// endTagScript ends a tag and tells the others. Where Redis is full it ends all tags of the
+	// cache, and where there are too many of them. KEYS: the cache's hash of tags. ARGV: channel,
+	// notice, tag, R of a new hash, what is random in the tag's token, the most fields, ms to live. The
+	// count follows the clock, so that a failover that loses ends does not let it repeat in a Cluster,
+	// where a load's lease on another shard may outlive it.
+	endTagScript = newScript(`
+local mark = redis.pcall('HMGET', KEYS[1], '')[1]
+local run, n
+if type(mark) == 'string' then run, n = string.match(mark, '^(%x+)%.(%d+)$') end
+if not run or redis.call('HLEN', KEYS[1]) > tonumber(ARGV[6]) then
+  redis.call('UNLINK', KEYS[1])
+  run, n = ARGV[4], '0'
+end
+local t = redis.call('TIME')
+mark = run .. '.' .. string.format('%.0f', math.max(tonumber(n) + 1, tonumber(t[1]) * 1000000 + tonumber(t[2])))
+if type(redis.pcall('HSET', KEYS[1], '', mark, ARGV[3], mark .. '.' .. ARGV[5])) == 'number' then
+  redis.call('PEXPIRE', KEYS[1], ARGV[7])
+else
+  redis.call('UNLINK', KEYS[1])
+end
+redis.call('PUBLISH', ARGV[1], ARGV[2])
+return 1`)
 
 	// restartScript ends all entries of a cache, once for each restart of a server that may have loaded an old snapshot. KEYS: the mark of the restart, the cache's
 	// token. ARGV: channel, notice, the server's run_id.

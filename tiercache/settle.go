@@ -57,7 +57,7 @@ func (l *loading[K, V]) item(a *landing[K, V], read int64) (it *item[V]) {
 
 // store commits the items and gives back the leases of those that are none. An item whose tags were ended while it was loaded is not stored anywhere.
 func (l *loading[K, V]) store(ctx context.Context, all []landing[K, V]) {
-	tokens, stands := l.tagTokens(ctx, all)
+	tokens := l.tagTokens(ctx, all)
 	writes := make([]write, 0, len(all))
 	at := make([]*landing[K, V], 0, len(all)) // whose the writes are
 	var failed, broken []string               // leases to give back, and those of loads that failed
@@ -67,7 +67,7 @@ func (l *loading[K, V]) store(ctx context.Context, all []landing[K, V]) {
 			broken = append(broken, a.f.text)
 			continue
 		}
-		if a.item != nil && a.item.tags != nil && !stands {
+		if a.item != nil && a.item.tags != nil && !l.stands(a.item.tags, tokens) {
 			a.stored = errLeaseLost
 			failed = append(failed, a.f.text)
 			continue
@@ -97,10 +97,10 @@ func (l *loading[K, V]) write(a *landing[K, V], tokens map[string]string) (w wri
 	return l.c.encode(a.f.text, a.item, joinTokens(tokens, a.item.tagNames())), true
 }
 
-// tagTokens is the cache's token of before the load with the current ones of the items' tags, and whether no tag was ended since the load began: the mark, read
-// last, would be another one.
-func (l *loading[K, V]) tagTokens(ctx context.Context, all []landing[K, V]) (tokens map[string]string, stands bool) {
-	var names []string
+// tagTokens is the cache's token of before the load with the mark and the tokens of the items' tags
+// as they are now; nil where Redis does not say.
+func (l *loading[K, V]) tagTokens(ctx context.Context, all []landing[K, V]) map[string]string {
+	names := []string{markToken}
 	for i := range all {
 		if it := all[i].item; it != nil {
 			for _, tag := range it.tagNames() {
@@ -108,20 +108,23 @@ func (l *loading[K, V]) tagTokens(ctx context.Context, all []landing[K, V]) (tok
 			}
 		}
 	}
-	if len(names) == 0 {
-		return l.tokens, true
+	if len(names) == 1 {
+		return l.tokens
 	}
-	c, epoch := l.c, l.c.epoch.Load()
-	tokens, err := c.tokens.get(ctx, c.remote, epoch, names, known)
-	if err == nil {
-		var mark map[string]string
-		if mark, err = c.tokens.get(ctx, c.remote, epoch, []string{markToken}, fromRedis); err == nil {
-			tokens[clearToken] = l.tokens[clearToken]
-			return tokens, mark[markToken] == l.tokens[markToken]
-		}
+	tokens, err := l.c.currentTokens(ctx, l.c.epoch.Load(), names, fromRedis)
+	if err != nil {
+		l.c.redisFailed(err, len(names))
+		return nil
 	}
-	c.redisFailed(err, len(names))
-	return nil, false
+	tokens[clearToken] = l.tokens[clearToken]
+	return tokens
+}
+
+// stands says whether none of an item's tags was ended since the load began, by what Redis says
+// now, and by what this process has heard. Where another server answers by now, which may be
+// behind, its counts say nothing.
+func (l *loading[K, V]) stands(tags *tagged, now map[string]string) bool {
+	return unended(l.tokens, now, tags.names) && l.c.tokens.stand(tags) && l.c.redis.channel.takeovers.Load() == l.takeovers
 }
 
 // commit writes to Redis in bounded batches, and notes each write's error with its landing.

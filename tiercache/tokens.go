@@ -1,48 +1,55 @@
 package tiercache
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"hash/maphash"
 	"iter"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
 
-// Clear and tags work by random tokens in Redis, one for the cache and one for each tag. A record holds the tokens of when its source read began, and is valid
-// while all of them are the current ones. To end entries is to delete a token: that also works on a full Redis, and a token that is
-// gone for any reason is made anew, with which older entries end too.
+// Clear and tags work by tokens in Redis. A record holds those of when its source read began, and
+// is valid while all of them are the current ones.
 //
-// A tag that comes from the value is known only after the load, when its token may already be the new one. So each cache that uses tags has a mark besides, deleted
-// before any tag's token is: a load reads the mark before it begins, and its value is stored only if the mark still stands after the tags' tokens were read.
+// The cache's own token is random. Clear deletes it, which also works on a full Redis, and a token
+// that is gone for any reason is made anew, with which older entries end too.
 //
-// Memory knows no tokens. There each tag has a slot that remembers the count of invalidations at which the tag was last ended; an entry is
-// valid while none of its tags' slots is past the count of when its source read began. Tags share slots: then entries are validated, or loaded, for a
-// neighbour's sake.
+// The tags of a cache are one hash. Its empty field, the mark, holds "R.N": R is random and made
+// with the hash, N counts the tags that were ended since. The token of a tag that was ended is
+// "R.N.random" of then, and that of any other is "R.0". So a tag that nobody has ended needs no
+// room; and as all of it is one key, no part of it can be lost alone: a hash that is gone for any
+// reason is made anew with another R, with which all older entries that have tags end.
+//
+// A tag that comes from the value is known only after the load. So a load reads the mark before it
+// begins, and reads mark and tags in one step when it is over: its value is stored if R is the same
+// and none of its own tags was ended at an N beyond that of before.
 type tokens struct {
 	mu      sync.Mutex
 	version uint64            // moved by whatever ends a token: what was asked for before is not entered after
 	epoch   uint64            // in which known was read
-	known   map[string]string // by name: "" is the cache's, "#" the mark's, "#tag" a tag's
+	known   map[string]string // by name: "" is the cache's, "#tag" a tag's
 	alone   map[string]string // of known, the cache's; a new map with each new token
 
-	count atomic.Uint64            // of tag invalidations, own and others'
-	slots atomic.Pointer[tagSlots] // nil until the first tag
-	seed  maphash.Seed
+	endings
 }
-
-type tagSlots [1 << 14]atomic.Uint64
 
 const (
 	clearToken = ""
 	markToken  = "#"
+	markField  = "" // of the hash of tags
 	// restartToken marks the last restart of a server that was answered by ending all entries.
 	restartToken = "!"
 	// mostTokens bounds what is known; it is read again when it is wanted.
 	mostTokens = 100_000
+	// mostTags bounds how many tags that were ended a cache's hash in Redis holds. The next one
+	// begins a new hash.
+	mostTags = 1 << 20
 )
 
 // What most look-ups ask for. Full, so that to append is to copy.
@@ -58,29 +65,26 @@ func tagToken(tag string) string { return markToken + tag }
 // canonical is a tag as it stands in Redis keys, records and notices: escaped like a key.
 func canonical(tag string) string { return namespace{}.value(tag) }
 
-// token is the Redis key of a token: all of one cache's are in one slot.
+// token is the Redis key of a token, for tags and mark that of all: all keys of one cache are in
+// one slot.
 func (n namespace) token(name string) string {
 	base := "{" + strings.TrimSuffix(n.prefix, ":") + "}:"
 	switch name {
 	case clearToken:
 		return base + "clear"
-	case markToken:
-		return base + "mark"
 	case restartToken:
 		return base + "server"
 	default:
-		return base + "tag:" + strings.TrimPrefix(name, markToken)
+		return base + "tags"
 	}
 }
 
-// endTag ends a tag in this process.
-func (t *tokens) endTag(tag string) {
+// forgetTag forgets a tag's token.
+func (t *tokens) forgetTag(tag string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.version++
 	delete(t.known, tagToken(tag))
-	delete(t.known, markToken)
-	t.slot(tag).Store(t.count.Add(1)) // under the lock: slots only grow
 }
 
 // endAll forgets the cache's token.
@@ -89,28 +93,6 @@ func (t *tokens) endAll() {
 	defer t.mu.Unlock()
 	t.version++
 	delete(t.known, clearToken)
-}
-
-func (t *tokens) slot(tag string) *atomic.Uint64 {
-	slots := t.slots.Load()
-	if slots == nil {
-		t.slots.CompareAndSwap(nil, new(tagSlots))
-		slots = t.slots.Load()
-	}
-	return &slots[maphash.String(t.seed, tag)%uint64(len(slots))]
-}
-
-// stand says whether none of an item's tags was ended in this process since the item was looked for.
-func (t *tokens) stand(tags *tagged) bool {
-	if tags == nil || t.count.Load() == tags.count {
-		return true
-	}
-	for _, tag := range tags.names {
-		if t.slot(tag).Load() > tags.count {
-			return false
-		}
-	}
-	return true
 }
 
 // tokenSource says where tokens may come from.
@@ -156,6 +138,9 @@ func (t *tokens) get(ctx context.Context, m *remote, epoch uint64, names []strin
 	defer t.mu.Unlock()
 	for name, token := range fetched {
 		out[name] = token
+		if name == markToken { // it is about this very moment
+			continue
+		}
 		if t.version == version && t.epoch == epoch {
 			t.known[name] = token
 			if name == clearToken {
@@ -168,40 +153,132 @@ func (t *tokens) get(ctx context.Context, m *remote, epoch uint64, names []strin
 
 // tokens reads tokens, and makes those that are missing.
 func (m *remote) tokens(ctx context.Context, names []string) (map[string]string, error) {
-	return doFor(ctx, m.r, m.ns.token(clearToken), func(ctx context.Context) (map[string]string, error) {
-		out := make(map[string]string, len(names))
-		missing := names
+	own := slices.Contains(names, clearToken)
+	fields := []string{markField}
+	for _, name := range names {
+		if tag, ok := strings.CutPrefix(name, markToken); ok && tag != "" {
+			fields = append(fields, tag)
+		}
+	}
+	tagged := len(fields) > 1 || slices.Contains(names, markToken)
+	clearKey, tagsKey := m.ns.token(clearToken), m.ns.token(markToken)
+	return doFor(ctx, m.r, clearKey, func(ctx context.Context) (map[string]string, error) {
 		for try := range 2 {
 			pipe := m.r.client.Pipeline()
-			gets := make([]*redis.StringCmd, len(missing))
-			for i, name := range missing {
-				key := m.ns.token(name)
+			var token *redis.StringCmd
+			var hash *redis.SliceCmd
+			if own {
 				if try > 0 { // whoever comes first makes it
-					pipe.SetArgs(ctx, key, newToken()[:16], redis.SetArgs{Mode: "NX", TTL: forever})
+					pipe.SetArgs(ctx, clearKey, newToken()[:16], redis.SetArgs{Mode: "NX", TTL: forever})
 				}
-				gets[i] = pipe.GetEx(ctx, key, forever)
+				token = pipe.GetEx(ctx, clearKey, forever)
+			}
+			if tagged {
+				if try > 0 {
+					pipe.HSetNX(ctx, tagsKey, markField, newToken()[:16]+".0")
+					pipe.PExpire(ctx, tagsKey, forever)
+				}
+				hash = pipe.HMGet(ctx, tagsKey, fields...)
 			}
 			if _, err := pipe.Exec(ctx); err != nil && !isReply(err) {
 				return nil, err
 			}
-			var none []string
-			for i, get := range gets {
-				switch token, err := get.Result(); {
-				case err == nil:
-					out[missing[i]] = token
-				case errors.Is(err, redis.Nil):
-					none = append(none, missing[i])
-				default:
-					return nil, err
-				}
-			}
-			if missing = none; len(missing) == 0 {
-				return out, nil
+			out, err := readTokens(token, hash, fields)
+			if err == nil || !errors.Is(err, redis.Nil) {
+				return out, err
 			}
 		}
 		return nil, errors.New("redis: a token could not be made")
 	})
 }
+
+// readTokens is the tokens in the replies, each of which may be missing. redis.Nil is that there is
+// none yet.
+func readTokens(own *redis.StringCmd, hash *redis.SliceCmd, fields []string) (map[string]string, error) {
+	out := make(map[string]string, len(fields)+1)
+	if own != nil {
+		token, err := own.Result()
+		if err != nil {
+			return nil, err
+		}
+		out[clearToken] = token
+	}
+	if hash == nil {
+		return out, nil
+	}
+	values, err := hash.Result()
+	if err != nil || len(values) != len(fields) {
+		return nil, cmp.Or(err, errNoTokens)
+	}
+	mark, _ := values[0].(string)
+	run, _, ok := parseStamp(mark)
+	if !ok {
+		return nil, redis.Nil
+	}
+	out[markToken] = mark
+	for i, tag := range fields[1:] {
+		if token, ended := values[i+1].(string); ended {
+			out[tagToken(tag)] = token
+		} else {
+			out[tagToken(tag)] = run + ".0"
+		}
+	}
+	return out, nil
+}
+
+var errNoTokens = errors.New("redis: the reply to HMGET has another length than was asked for")
+
+// parseStamp takes the R and the N out of a mark or a tag's token.
+func parseStamp(token string) (run string, n uint64, ok bool) {
+	run, rest, _ := strings.Cut(token, ".")
+	count, _, _ := strings.Cut(rest, ".")
+	n, err := strconv.ParseUint(count, 10, 64)
+	return run, n, err == nil && run != ""
+}
+
+// unended says whether none of the tags was ended between two moments of which these are the
+// tokens, as far as the second one can tell.
+func unended(before, after map[string]string, tags []string) bool {
+	run, n, ok := parseStamp(before[markToken])
+	now, m, still := parseStamp(after[markToken])
+	if !ok || !still || run != now || m < n {
+		return false
+	}
+	for _, tag := range tags {
+		if _, ended, ok := parseStamp(after[tagToken(tag)]); !ok || ended > n { // of the same R, as mark and tags are one hash
+			return false
+		}
+	}
+	return true
+}
+
+// keepTokens tells Redis, with a heartbeat now and then, that the tokens are in use: a node reads
+// them once an epoch, and to a Redis that evicts what was not used for long they would be the first
+// to go. In a large fleet each node does it less often.
+func (c *Cache[K, V]) keepTokens(now int64) {
+	if now < c.keepAt.Load() {
+		return
+	}
+	pause := min(keepMost, max(keepLeast, keepLeast/2*time.Duration(c.redis.channel.nodes())))
+	c.keepAt.Store(now + int64(pause))
+	c.background(func(ctx context.Context) {
+		keys := []string{c.remote.ns.token(clearToken), c.remote.ns.token(markToken)}
+		_ = c.redis.DoFor(ctx, keys[0], func(ctx context.Context, client redis.UniversalClient) error { // the next one may be luckier
+			pipe := client.Pipeline()
+			for _, key := range keys {
+				pipe.PExpire(ctx, key, forever)
+			}
+			_, err := pipe.Exec(ctx)
+			return err
+		})
+	})
+}
+
+// Redis tells ages to a second, and a full one may write all that it holds anew in a few.
+const (
+	keepLeast = time.Second
+	keepMost  = 10 * time.Second
+)
 
 // joinTokens is the tokens as they stand in a record: a line a token, "token name", the cache's own first.
 func joinTokens(current map[string]string, tags []string) string {

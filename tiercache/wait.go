@@ -34,11 +34,33 @@ func (c *Cache[K, V]) softDeadline() time.Time {
 	return time.Now().Add(c.cfg.SoftTimeout)
 }
 
+// waited is a flight that a read waits for. It may have begun before the read.
+type waited[K comparable, V any] struct {
+	flight *flight[K, V]
+	old    *item[V] // what memory held when the read began
+	since  uint64   // the count of ended tags of then
+	soft   time.Time
+}
+
+// errOvertaken is the answer of collect where the read must look the key up again.
+var errOvertaken = errors.New("a tag was ended after the load began")
+
+// overtaken says whether a tag of the flight's answer may have been ended after the flight and
+// before the read began. A flight that begins once this one has ended is younger than the read,
+// which so looks twice at most.
+func (c *Cache[K, V]) overtaken(f *flight[K, V], since uint64) bool {
+	return since > f.seen.count && f.err == nil && f.answer.tags != nil && c.tokens.endedAfter(f.answer.tags.names, f.seen.count)
+}
+
 // collect waits for a flight and turns its outcome into what the caller gets.
-func (c *Cache[K, V]) collect(ctx context.Context, f *flight[K, V], old *item[V], soft time.Time) (Entry[V], error) {
-	err := c.await(ctx, f, old, soft)
+func (c *Cache[K, V]) collect(ctx context.Context, w waited[K, V]) (Entry[V], error) {
+	f, old := w.flight, w.old
+	err := c.await(ctx, f, old, w.soft)
 	now := c.memory.clock.now()
 	waited := err == nil
+	if waited && c.overtaken(f, w.since) {
+		return Entry[V]{}, errOvertaken
+	}
 	if waited && f.err == nil {
 		return c.outcome(ctx, f, now)
 	}

@@ -12,18 +12,19 @@ import (
 
 // warming is one run of one loader.
 type warming[K comparable, V any] struct {
-	c      *Cache[K, V]
-	loader *loaderState[K, V]
-	opts   WarmOptions
-	ctx    context.Context //nolint:containedctx // of the run, which emit has no other way to see
-	read   int64           // when the source read began: before the loader ran
-	gens   []uint64        // and the generations of then: what was invalidated since is refused
-	seen   sight
-	tokens map[string]string // as they were then; nil: Redis did not say
-	joined string            // as they stand in a record without tags
-	times  *serverTime       // likewise
-	breaks uint64            // of the channel
-	losses uint64            // of memory
+	c         *Cache[K, V]
+	loader    *loaderState[K, V]
+	opts      WarmOptions
+	ctx       context.Context //nolint:containedctx // of the run, which emit has no other way to see
+	read      int64           // when the source read began: before the loader ran
+	gens      []uint64        // and the generations of then: what was invalidated since is refused
+	seen      sight
+	tokens    map[string]string // as they were then; nil: Redis did not say
+	joined    string            // as they stand in a record without tags
+	times     *serverTime       // likewise
+	breaks    uint64            // of the channel
+	takeovers uint64            // likewise
+	losses    uint64            // of memory
 
 	mu     sync.Mutex // emit is safe for concurrent use
 	over   bool
@@ -104,10 +105,10 @@ func (c *Cache[K, V]) newWarming(ctx context.Context, l *loaderState[K, V], opts
 	if opts.DryRun {
 		w.tokens = noTokens(nil)
 	} else if c.remote != nil {
-		w.breaks = c.redis.channel.breaks.Load()
+		w.breaks, w.takeovers = c.redis.channel.breaks.Load(), c.redis.channel.takeovers.Load()
 		err := insist(ctx, func() (err error) {
 			if w.times, err = c.remote.times(ctx); err == nil {
-				w.tokens, err = c.tokens.get(ctx, c.remote, w.seen.epoch, c.loadTokens(), known)
+				w.tokens, err = c.currentTokens(ctx, w.seen.epoch, c.loadTokens(), known)
 			}
 			return err
 		})
@@ -294,7 +295,7 @@ func (w *warming[K, V]) tagTokens(tags []string) (map[string]string, error) {
 	for i, tag := range tags {
 		names[i] = tagToken(tag)
 	}
-	tokens, err := w.c.tokens.get(w.ctx, w.c.remote, w.c.epoch.Load(), names, known)
+	tokens, err := w.c.currentTokens(w.ctx, w.c.epoch.Load(), names, known)
 	if err != nil {
 		return nil, err
 	}

@@ -78,11 +78,12 @@ func (w *warming[K, V]) flush() error {
 
 // wanted is the batch without what was invalidated since the source read began, and what has waited too long.
 func (w *warming[K, V]) wanted(batch []warmEntry[K, V]) []warmEntry[K, V] {
-	ended, now := w.ended(batch), w.c.memory.clock.now()
+	now := w.c.memory.clock.now()
+	cleared, tokens := w.c.floor.Load() >= w.seen.epoch, w.tagsNow(batch)
 	wanted := batch[:0]
 	for _, e := range batch {
 		switch {
-		case ended || !w.c.memory.unmoved(e.hash, w.gens) || w.c.journal != nil && w.c.journal.bypass(e.write.text):
+		case cleared || w.ended(e.item.tags, tokens) || !w.c.memory.unmoved(e.hash, w.gens) || w.c.journal != nil && w.c.journal.bypass(e.write.text):
 			e.becomes(warmRefused)
 		case now >= e.item.dead: // it waited too long for its batch
 			e.becomes(warmFailed)
@@ -93,23 +94,36 @@ func (w *warming[K, V]) wanted(batch []warmEntry[K, V]) []warmEntry[K, V] {
 	return wanted
 }
 
-// ended says whether the cache was cleared, or, of entries with tags, a tag was ended anywhere since the source read began.
-func (w *warming[K, V]) ended(batch []warmEntry[K, V]) bool {
-	c := w.c
-	if c.floor.Load() >= w.seen.epoch {
-		return true
+// tagsNow is the mark and the tokens of a batch's tags; nil where there are none, or Redis does not
+// say.
+func (w *warming[K, V]) tagsNow(batch []warmEntry[K, V]) map[string]string {
+	names := []string{markToken}
+	for i := range batch {
+		for _, tag := range batch[i].item.tagNames() {
+			names = append(names, tagToken(tag))
+		}
 	}
-	if !slices.ContainsFunc(batch, func(e warmEntry[K, V]) bool { return e.item.tags != nil }) {
+	if len(names) == 1 || w.tokens == nil {
+		return nil
+	}
+	tokens, err := w.c.currentTokens(w.ctx, w.c.epoch.Load(), distinct(names), fromRedis)
+	if err != nil {
+		w.c.redisFailed(err, len(batch))
+		return nil
+	}
+	return tokens
+}
+
+// ended says whether one of the tags was ended anywhere since the source read began.
+func (w *warming[K, V]) ended(tags *tagged, now map[string]string) bool {
+	switch {
+	case tags == nil:
 		return false
-	}
-	if c.tokens.count.Load() != w.seen.count {
+	case !w.c.tokens.stand(tags):
 		return true
+	default:
+		return w.tokens != nil && (!unended(w.tokens, now, tags.names) || w.c.redis.channel.takeovers.Load() != w.takeovers)
 	}
-	if w.tokens == nil {
-		return false
-	}
-	mark, err := c.tokens.get(w.ctx, c.remote, c.epoch.Load(), []string{markToken}, fromRedis)
-	return err != nil || mark[markToken] != w.tokens[markToken]
 }
 
 // send begins to write a batch to Redis.

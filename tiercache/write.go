@@ -40,13 +40,17 @@ func (c *Cache[K, V]) Expire(ctx context.Context, keys ...K) error {
 }
 
 // InvalidateTags ends all entries that have one of the tags, everywhere; they are not even served stale. It costs one round trip, whatever the number of
-// entries. Errors are Delete's.
+// entries. What is remembered as not found has no tags, and stays. Errors are Delete's; the empty
+// tag is refused.
 func (c *Cache[K, V]) InvalidateTags(ctx context.Context, tags ...string) error {
 	names := make([]string, len(tags))
 	for i, tag := range tags {
+		if tag == "" {
+			return fmt.Errorf("tiercache: cache %q: InvalidateTags: tag %d of %d: %w", c.name, i+1, len(tags), errEmptyTag)
+		}
 		names[i] = canonical(tag)
 	}
-	return c.endTokens(ctx, noticeTag, distinct(names), c.tokens.endTag)
+	return c.endTokens(ctx, noticeTag, distinct(names), c.endTag)
 }
 
 // Clear ends all entries of the cache, everywhere; they are not even served stale. It costs one round trip, whatever the number of entries. Errors
@@ -131,6 +135,9 @@ func (c *Cache[K, V]) set(ctx context.Context, keys []K, values []V, opts []SetO
 			all.ttl = o.ttl
 		}
 	}
+	if slices.Contains(all.tags, "") {
+		return fmt.Errorf("tiercache: cache %q: set: option Tags: %w", c.name, errEmptyTag)
+	}
 	var failed failures
 	seen := c.sight()
 	var settings []setting[K, V]
@@ -143,6 +150,10 @@ func (c *Cache[K, V]) set(ctx context.Context, keys []K, values []V, opts []SetO
 		s.item = c.newItem(key, c.clone(values[i]), c.memory.clock.now(), all.ttl)
 		if len(all.tags) > 0 {
 			s.item.tags = taggedBy(c.tagsOf(key, values[i], all.tags))
+		}
+		if slices.Contains(s.item.tagNames(), "") {
+			failed.add(fmt.Errorf("tiercache: cache %q: set %q: Config.Tags: %w", c.name, fmt.Sprint(key), errEmptyTag))
+			s.item.tags = nil // it has no life: what stood there goes
 		}
 		s.item.stamp(seen)
 		s.cost = c.cost(key, s.item)
@@ -186,7 +197,7 @@ func (c *Cache[K, V]) setTokens(ctx context.Context, tags []string, seen sight) 
 	for _, tag := range tags {
 		names = append(names, tagToken(tag))
 	}
-	tokens, err := c.tokens.get(ctx, c.remote, seen.epoch, names, known)
+	tokens, err := c.currentTokens(ctx, seen.epoch, names, known)
 	return joinTokens(tokens, tags), err
 }
 

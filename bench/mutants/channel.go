@@ -51,7 +51,7 @@ func channelGuards() []mutant {
 		},
 		{
 			guard: "entries of an older epoch are validated", file: "tiercache/coherence.go",
-			old: "it.epoch != c.epoch.Load() ||", new: "",
+			old: "it.epoch == c.epoch.Load() && c.tokens", new: "c.tokens",
 			test: "TestReconnectValidates",
 		},
 		{
@@ -86,7 +86,7 @@ func channelGuards() []mutant {
 		},
 		{
 			guard: "without a channel memory is trusted for DegradedTTL", file: "tiercache/coherence.go",
-			old: " || now < it.filled+int64(c.cfg.DegradedTTL)", new: "",
+			old: " || now-read < int64(c.cfg.DegradedTTL)", new: "",
 			test: "TestDegradedTTL/longer",
 		},
 		{

@@ -102,8 +102,8 @@ func processGuards() []mutant {
 			test: "TestMemory_keepsWhatIsYounger",
 		},
 		{
-			guard: "the mark guards tags that are known late", file: "tiercache/settle.go",
-			old: "mark[markToken] == l.tokens[markToken]", new: `mark[markToken] != ""`,
+			guard: "tags that are known late are compared with what they were before the load", file: "tiercache/settle.go",
+			old: "return unended(l.tokens, now, tags.names) &&", new: "return now != nil &&",
 			test: "TestTags_",
 		},
 		{

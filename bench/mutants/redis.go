@@ -11,10 +11,6 @@ func redisGuards() []mutant {
 			test: "TestInvalidate_anotherNodesLoad",
 		},
 		{
-			guard: "tags that ended during a load end it", file: "tiercache/tokens.go",
-			old: "if t.slot(tag).Load() > tags.count {", new: "if t.slot(tag).Load() > tags.count+1<<40 {", test: "TestEndedByTagIsEndedAlsoWhenItsLoadWasUnderWay|TestOtherNodesHearOf",
-		},
-		{
 			guard: "a lease is asked for before the value", file: "tiercache/remote.go",
 			old:  "\tcmds = append(cmds, &b.set)\n\tif how.who {\n\t\tb.holder = redis.NewStringCmd(ctx, \"get\", b.args[1])\n\t\tcmds = append(cmds, b.holder)\n\t}\n\treturn b.ask(ctx, text, name, cmds)",
 			new:  "\tcmds = append(b.ask(ctx, text, name, cmds), &b.set)\n\tif how.who {\n\t\tb.holder = redis.NewStringCmd(ctx, \"get\", b.args[1])\n\t\tcmds = append(cmds, b.holder)\n\t}\n\treturn cmds",
@@ -98,11 +94,6 @@ func redisGuards() []mutant {
 			guard: "a record's durations bound PTTL", file: "tiercache/remote.go",
 			old: "min(pttl, rec.life())", new: "pttl",
 			test: "TestRecord_hasNoMore",
-		},
-		{
-			guard: "a tag's end moves the mark", file: "tiercache/remote.go",
-			old: "return 2, append(cmd, m.ns.token(markToken), m.ns.token(tagToken(n.rest)), shared, n.String())", new: "return 1, append(cmd, m.ns.token(tagToken(n.rest)), shared, n.String())",
-			test: "TestTags_",
 		},
 		{
 			guard: "a half-open breaker lets one through", file: "tiercache/breaker.go",
