@@ -103,6 +103,12 @@ func (ch *channel) start() error {
 				ch.close()
 				return err
 			}
+			if err == nil { // the ages of what is read depend on what others have seen of the server's clock
+				select {
+				case <-ch.r.clocks.met:
+				case <-timer.C:
+				}
+			}
 			if !errors.Is(err, errNoAnswer) { // else it may only be busy
 				return nil
 			}

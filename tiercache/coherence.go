@@ -167,13 +167,19 @@ func (c *Cache[K, V]) background(fn func(context.Context)) {
 }
 
 // validate takes out of what was found in Redis what is not to be believed: what this node has invalidated since its source was read, and what was
-// ended by Clear or by a tag. The moment of a source read is known from Redis to within the round trip and a millisecond or two: the latest that it can be counts, as
-// what was stored right after an invalidation would else be a miss to this node for as long as it remembers it.
+// ended by Clear or by a tag. Of what this node has stored itself it knows when the source was read, by the record's id. Of what others have stored that is known from Redis, to
+// within the round trip and a millisecond or two: the latest that it can be counts, as what was stored right after an invalidation would else be a miss to this node for as
+// long as it remembers it.
 func (c *Cache[K, V]) validate(ctx context.Context, texts []string, all []found, s sight) error {
 	const slack = int64(2 * time.Millisecond)
 	now := c.memory.clock.now()
 	for i := range all {
-		if f := &all[i]; f.ok && c.ledger.outdated(texts[i], f.tags(), now-int64(f.age())+slack) {
+		f := &all[i]
+		read := now - int64(f.age()) + slack
+		if f.own {
+			read = f.read
+		}
+		if f.ok && c.ledger.outdated(texts[i], f.tags(), read) {
 			f.disbelieve()
 		}
 	}

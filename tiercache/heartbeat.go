@@ -105,6 +105,9 @@ func (ch *channel) digest() {
 type beatAnswer struct {
 	master, runID string
 	up            time.Duration
+	shows         time.Time // its clock, at some time between these two on ours
+	sent          int64
+	received      int64
 	err           error
 }
 
@@ -116,6 +119,7 @@ func (ch *channel) beatMasters() {
 			return
 		}
 	}
+	ch.unsuspended()
 	masters := ch.r.masters.known()
 	ch.expect(masters)
 	results := make(chan beatAnswer, len(masters))
@@ -134,6 +138,7 @@ func (ch *channel) beatMasters() {
 	if len(answers) == 0 || ch.ctx.Err() != nil {
 		return
 	}
+	ch.watchClocks(answers)
 	now := ch.clock.now()
 	changed := ch.changed(answers, time.Duration(now-ch.answered))
 	if len(answers) == len(masters) {
@@ -156,16 +161,21 @@ func (ch *channel) beatMaster(master string, client redis.UniversalClient) beatA
 	sh, bound := ch.r.masters.of(master), ch.r.cfg.Timeout
 	began := time.Now()
 	a, err := attempt(ch.ctx, ch.r, sh, bound, func(ctx context.Context) (beatAnswer, error) {
-		text := notice{kind: noticeBeat, node: ch.node, number: uint64(ch.clock.now()), rest: master}.String()
+		sentAt := ch.clock.now()
+		text := notice{kind: noticeBeat, node: ch.node, number: uint64(sentAt), rest: master}.String()
 		pipe := client.Pipeline()
 		sent := redis.NewIntCmd(ctx, "publish", ch.own(), text)
 		_ = pipe.Process(ctx, once{sent})
 		server, replication := pipe.Info(ctx, "server"), pipe.Info(ctx, "replication")
+		shows := pipe.Time(ctx)
 		_, _ = pipe.Exec(ctx) // each command has its own error
 		if infoField(replication.Val(), "role") == "slave" {
 			return beatAnswer{}, errReplica
 		}
-		return beatAnswer{master: master, runID: infoField(server.Val(), "run_id"), up: uptime(server.Val())}, sent.Err()
+		return beatAnswer{
+			master: master, runID: infoField(server.Val(), "run_id"), up: uptime(server.Val()),
+			shows: shows.Val(), sent: sentAt, received: ch.clock.now(),
+		}, sent.Err()
 	})
 	if ch.ctx.Err() != nil {
 		return beatAnswer{err: err}

@@ -165,8 +165,7 @@ func (h *hydration[K, V]) store(e *hydrated[K], it *item[V]) {
 	}
 	again := have != nil && have.id == it.id
 	if again { // it was validated: what is known of it stays
-		it.read, it.warmed = have.read, have.warmed
-		it.useful.Store(have.useful.Load())
+		it.knownAs(have, c.cfg.StaleFor)
 	} else {
 		if it.warmed = h.tally; it.warmed == nil && have != nil {
 			it.warmed = have.warmed

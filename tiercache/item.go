@@ -146,6 +146,17 @@ func (c *Cache[K, V]) interpret(got *found, now int64, seen sight) (*item[V], *c
 	return it, nil
 }
 
+// knownAs keeps what is known of an item that was validated: it is no younger than this process knew, and no fresher.
+func (it *item[V]) knownAs(old *item[V], staleFor time.Duration) {
+	if it.read = min(it.read, old.read); old.read-it.read < int64(clockTolerance) {
+		it.read = old.read // Redis's answer is rounded
+	}
+	over := it.read + it.ttl
+	it.fresh, it.dead = min(it.fresh, over), min(it.dead, over+int64(staleFor))
+	it.warmed = old.warmed
+	it.useful.Store(old.useful.Load())
+}
+
 func (c *Cache[K, V]) decode(rec *record) (value V, bad *corruptError) {
 	payload, err := c.format.payload(rec)
 	if err != nil {
@@ -176,7 +187,7 @@ func (c *Cache[K, V]) encodeInto(dst []byte, text string, it *item[V], tokens st
 	if it.absent {
 		rec.kind, rec.stale = kindAbsent, 0
 	}
-	w := write{text: text, id: it.id, age: rec.age, life: rec.life(), encoded: time.Now()}
+	w := write{text: text, id: it.id, read: it.read, age: rec.age, life: rec.life(), encoded: time.Now()}
 	if w.life < time.Millisecond {
 		w.life = 0
 		return w

@@ -117,6 +117,7 @@ func (c *Cache[K, V]) newWarming(ctx context.Context, l *loaderState[K, V], opts
 		}
 	}
 	w.joined = joinTokens(w.tokens, nil)
+	w.read = c.memory.clock.now() // after the masters' clocks were asked: by them, what it brings is no younger
 	return w
 }
 
