@@ -28,7 +28,7 @@ type Config[K comparable, V any] struct {
 	// TTL is how long a value is fresh, counted from the moment its source read began. Zero: values don't expire (they leave
 	// by eviction or invalidation; in Redis they are kept for 30 days).
 	TTL time.Duration
-	// MemoryTTL is an upper bound on freshness in this process; default TTL.
+	// MemoryTTL is an upper bound on freshness in this process; default none but the value's own TTL.
 	MemoryTTL time.Duration
 	// DegradedTTL is the same while invalidations of other nodes cannot be heard; default 1 s, negative = bypass memory.
 	DegradedTTL time.Duration
@@ -45,7 +45,7 @@ type Config[K comparable, V any] struct {
 	// LoadTimeout is the hard bound on one load; default 30 s. A loader that outstays it is cut off, and what it returns later goes nowhere.
 	LoadTimeout time.Duration
 
-	// Expiry is an optional TTL from the value itself. Zero or less means TTL.
+	// Expiry is an optional TTL from the value itself. Zero means TTL. Below zero the value is over already: it is returned, but not stored, and what stood there is ended.
 	Expiry func(key K, value V) time.Duration
 	// Tags are optional tags from the value itself, for InvalidateTags.
 	Tags func(key K, value V) []string
@@ -100,7 +100,7 @@ func (cfg Config[K, V]) withDefaults() (Config[K, V], error) {
 		cfg.TTL = forever
 	}
 	if cfg.MemoryTTL == 0 {
-		cfg.MemoryTTL = cfg.TTL
+		cfg.MemoryTTL = maxLife
 	}
 	if cfg.LoadTimeout == 0 {
 		cfg.LoadTimeout = defaultLoadTimeout
@@ -137,6 +137,7 @@ func (cfg Config[K, V]) check() error {
 		value time.Duration
 	}{
 		{"TTL", cfg.TTL},
+		{"DegradedTTL", max(0, cfg.DegradedTTL)}, // negative is bypass
 		{"MemoryTTL", cfg.MemoryTTL},
 		{"StaleFor", cfg.StaleFor},
 		{"NegativeTTL", cfg.NegativeTTL},

@@ -228,7 +228,7 @@ func (w *warming[K, V]) emit(key K, value V) (err error) {
 		if w.opts.DryRun && w.opts.Judged != nil {
 			w.opts.Judged(Judgement{Key: e.write.text, Cost: e.cost, Err: err})
 		}
-		w.c.log.Warn("warmup entry is not stored", slog.String("loader", w.loader.Name), slog.Any("error", err))
+		w.c.log.Warn("warmup entry is not stored", slog.String("loader", w.loader.Name), slog.Any("key", key), slog.Any("error", err))
 		return nil
 	}
 	if state.outcome = warmPending; state.queued > 0 {
