@@ -21,6 +21,18 @@ func (c *Cache[K, V]) servable(it *item[V], now int64) bool {
 	return it != nil && !it.absent && c.cfg.StaleFor > 0 && now < it.dead && it.epoch > c.floor.Load() && c.tokens.stand(it.tags)
 }
 
+// bury ends what this process has of a key, stale copies too, where Redis says by a hold that it was invalidated later than that was read: the notice may not have been heard.
+func (c *Cache[K, V]) bury(f *flight[K, V], at int64) {
+	if at == 0 || at <= f.buried.Load() {
+		return
+	}
+	f.buried.Store(at)
+	if stale := f.stale.Load(); stale != nil && f.isBuried(stale) {
+		f.stale.Store(nil)
+	}
+	c.memory.drop(f.hash, f.key, &item[V]{read: at - 1}, f.gen)
+}
+
 // sight is the state of the cache before a look at Redis or at the source. What is found behind it is valid as of then.
 type sight struct {
 	epoch uint64
@@ -65,9 +77,10 @@ func (c *Cache[K, V]) onNotice(n notice) {
 	case noticeTag:
 		c.tokens.endTag(n.rest)
 	case noticeKey, noticeExpire:
-		key, err := c.cfg.Keys.DecodeKey(n.rest)
+		key, err := c.decodeKey(n.rest)
 		if err != nil {
-			return // no key of ours
+			c.unreadableNotice(err)
+			return
 		}
 		hash := c.memory.hash(key)
 		had, gen := c.memory.remove(hash, key)

@@ -72,8 +72,9 @@ type Config[K comparable, V any] struct {
 	Codec Codec[V]
 	// Compression of values whose encoding has 2 KiB or more, where it makes them smaller; default S2.
 	Compression Compression
-	// Keys is the text form of keys; default: strings, integers, encoding.TextMarshaler with TextUnmarshaler on *K. New fails for
-	// any other K without one.
+	// Keys is the text form of keys; default: strings, integers, encoding.TextMarshaler with TextUnmarshaler on *K, unless the only one of several fields of a struct has
+	// them. With Redis, New fails for any other K without one; without, only what needs a text fails (Explain, HotTexts). A call with a key whose text does not
+	// lead back to it (a time.Time that is neither UTC nor local, say) fails.
 	Keys KeyCodec[K]
 
 	// Logger hears of what happens in the background; default slog.Default().
@@ -118,7 +119,10 @@ func (cfg Config[K, V]) withDefaults() (Config[K, V], error) {
 		cfg.Logger = slog.Default()
 	}
 	if cfg.Keys == nil {
-		cfg.Keys, _ = defaultKeys[K]() // check has seen that there is one
+		var err error
+		if cfg.Keys, err = defaultKeys[K](); err != nil { // check has seen that none is needed
+			cfg.Keys = noKeys[K]{err}
+		}
 	}
 	if cfg.Codec == nil {
 		cfg.Codec = defaultCodec[V]()
@@ -160,7 +164,7 @@ func (cfg Config[K, V]) check() error {
 	if cfg.Capacity < 0 {
 		bad("Capacity %d is negative", cfg.Capacity)
 	}
-	if cfg.Keys == nil {
+	if cfg.Keys == nil && cfg.Redis != nil {
 		if _, err := defaultKeys[K](); err != nil {
 			errs = append(errs, err)
 		}

@@ -229,6 +229,7 @@ func (l *loading[K, V]) answer(f *flight[K, V], got *found, now int64) bool {
 		l.c.noteCorrupt(bad)
 	}
 	if it == nil {
+		l.c.bury(f, got.buried)
 		return false
 	}
 	if f.old != nil && f.old.id == it.id { // it was validated: what is known of it stays

@@ -29,6 +29,7 @@ type found struct {
 	backOff string // in the lease's place: the load of the node that it begins with failed a moment ago
 	own     bool   // this node has stored it, and knows when its source was read
 	read    int64
+	buried  int64 // no record but a hold: what was read before then was invalidated
 }
 
 // age is how long ago the source was read. A record that was ended by Expire was given a new lifetime then, and holds its age of then.
@@ -145,6 +146,9 @@ func (m *remote) found(f *found, l *look) {
 
 func (m *remote) parse(f *found, data []byte, text string, pttl time.Duration) {
 	if bytes.HasPrefix(data, []byte(holdRecord)) {
+		if len(data) == len(holdRecord) { // else it is about one record
+			f.buried = m.r.channel.clock.now() - int64(max(0, m.r.cfg.HoldLife-pttl))
+		}
 		return
 	}
 	rec, err := m.format.parse(data, text)

@@ -49,6 +49,8 @@ type clockStep struct{ from, at, back int64 }
 const (
 	// clockTolerance is by how much a clock may be off before that is a step.
 	clockTolerance = 50 * time.Millisecond
+	// clockJump is the least step that is told to others: less may be drift, of this node alone.
+	clockJump = 2 * clockTolerance
 	// lifeTolerance is by how much PTTL may exceed a record's own life: both are rounded.
 	lifeTolerance = 5 * time.Millisecond
 	// mostSteps bounds the steps that are remembered of one clock; beyond, the oldest two are one.
@@ -171,7 +173,7 @@ func (ch *channel) unsuspended() {
 	}
 }
 
-// watchClocks takes in what the masters' clocks showed. What was read while a step had yet to be
+// watchClocks takes in what the masters' clocks showed. What was read while a jump had yet to be
 // noticed may count as too young, so that an epoch begins.
 func (ch *channel) watchClocks(answers []beatAnswer) {
 	clocks, stepped := ch.r.clocks, false
@@ -179,7 +181,7 @@ func (ch *channel) watchClocks(answers []beatAnswer) {
 		if a.shows.IsZero() { // it may not be asked
 			continue
 		}
-		if back := clocks.note(a.master, a.sent, a.received, a.shows); back > 0 {
+		if back := clocks.note(a.master, a.sent, a.received, a.shows); back > clockJump {
 			stepped = true
 			ch.r.cfg.Logger.Warn("tiercache: the server's clock has gone back: what was stored before is read as that much older",
 				slog.String("master", a.master), slog.Duration("by", back))
@@ -278,6 +280,9 @@ func (s *serverClocks) merge(text string, now int64) string {
 		}
 		shared := sharedSteps{Now: (now + c.low) / int64(time.Millisecond)}
 		for _, step := range steps {
+			if step.back <= int64(clockJump) {
+				continue
+			}
 			ms := func(ns int64) int64 { return ns / int64(time.Millisecond) }
 			shared.Steps = append(shared.Steps, [3]int64{ms(now - step.from), ms(now - step.at), ms(step.back) + 1})
 			known++

@@ -130,7 +130,7 @@ func panicky[T any](result T) func(string, string) T {
 
 type panickyKeys struct{}
 
-func (panickyKeys) EncodeKey(key string) (string, error) { return panicky(key)(key, ""), nil }
+func (panickyKeys) EncodeKey(key string) (string, error)  { return panicky(key)(key, ""), nil }
 func (panickyKeys) DecodeKey(text string) (string, error) { return text, nil }
 
 // A callback that panics for one key of many: the others are stored, and the error names the key.
