@@ -171,7 +171,7 @@ func (m *remote) date(f *found, rec record, text string, pttl time.Duration) {
 	}
 	left := whole - m.aged(m.ns.value(text), whole-pttl, whole)
 	if f.read, f.own = m.own.read(rec.id); f.own && !rec.expired {
-		left = whole - time.Duration(m.r.channel.clock.now()-f.read)
+		left = min(pttl, whole-time.Duration(m.r.channel.clock.now()-f.read))
 	}
 	if !rec.expired && left > rec.life()+lifeTolerance {
 		f.corrupt = &corruptError{cause: causeLifetime, detail: "it has more time left than it was given: the server's clock has gone back"}

@@ -85,3 +85,21 @@ func TestServerClocks_drift(t *testing.T) {
 		t.Errorf("a record that seems 100 s old counts as %v old", got)
 	}
 }
+
+// The masters that are there at the start may differ. One that joins later, as a promoted replica does, may hold what the others' clocks have dated.
+func TestServerClocks_joins(t *testing.T) {
+	clocks, shows := newServerClocks(), time.Unix(1_800_000_000, 0)
+	if back := clocks.note("a", 0, 1, shows); back != 0 {
+		t.Errorf("the first: %v", back)
+	}
+	if back := clocks.note("b", 0, 1, shows.Add(-time.Minute)); back != 0 {
+		t.Errorf("another at the start: %v", back)
+	}
+	clocks.knows = true
+	if back := clocks.note("c", 0, 1, shows.Add(-time.Hour)); back < time.Hour {
+		t.Errorf("one that joins, an hour behind: %v", back)
+	}
+	if back := clocks.note("d", 0, 1, shows); back != 0 {
+		t.Errorf("one that joins, in step: %v", back)
+	}
+}
