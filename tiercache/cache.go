@@ -13,13 +13,14 @@ import (
 
 // Cache answers from this process's memory, from Redis where it has one, and else from the source. It is safe for concurrent use.
 type Cache[K comparable, V any] struct {
-	name   string
-	cfg    Config[K, V]
-	format format
-	memory *memory[K, V]
-	redis  *Redis  // nil: memory only
-	remote *remote // nil: memory only
-	log    *slog.Logger
+	name     string
+	cfg      Config[K, V]
+	format   format
+	lossless bool // every text form is known to lead back to its key
+	memory   *memory[K, V]
+	redis    *Redis  // nil: memory only
+	remote   *remote // nil: memory only
+	log      *slog.Logger
 
 	flights  flights[K, V]
 	renewals renewals
@@ -33,6 +34,7 @@ type Cache[K comparable, V any] struct {
 	tokens    tokens
 	journal   *journal // nil: memory only
 	replaying atomic.Bool
+	oddNotice atomic.Int64 // when a notice about an unreadable key was last logged
 
 	unconfirmedMu sync.Mutex
 	unconfirmed   []unconfirmed
@@ -68,6 +70,7 @@ func New[K comparable, V any](cfg Config[K, V]) (*Cache[K, V], error) {
 	}
 	c.format.codec = fmt.Sprintf("%-8s", cfg.Codec.Name())
 	c.watcher.observer, c.watcher.cache, c.watcher.log = cfg.Observer, c.name, c.log
+	c.lossless = isLossless(cfg.Keys)
 	c.epoch.Store(1)
 	started := clock{time.Now()}
 	if c.redis != nil {
@@ -165,20 +168,6 @@ func (c *Cache[K, V]) loadError(key K, err error) error {
 		return ErrClosed
 	}
 	return fmt.Errorf("tiercache: cache %q: load %q: %w", c.name, fmt.Sprint(key), err)
-}
-
-// text is the key's text form.
-func (c *Cache[K, V]) text(key K) (string, error) {
-	text, err := c.encodeKey(key)
-	if err != nil {
-		return "", fmt.Errorf("tiercache: cache %q: key %v has no text form: %w", c.name, key, err)
-	}
-	return text, nil
-}
-
-func (c *Cache[K, V]) encodeKey(key K) (text string, err error) {
-	defer c.recovered(&err)
-	return c.cfg.Keys.EncodeKey(key)
 }
 
 // newToken is a random name for one lead's leases.

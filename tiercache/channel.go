@@ -109,6 +109,12 @@ func (ch *channel) start() error {
 			if err == nil && (!ch.evaluates.Load() || !ch.coherent()) { // the other one is to come
 				continue
 			}
+			if err == nil { // the ages of what is read depend on what others have seen of the server's clock
+				select {
+				case <-ch.r.clocks.met:
+				case <-timer.C:
+				}
+			}
 			if !errors.Is(err, errNoAnswer) { // else it may only be busy
 				return nil
 			}

@@ -36,6 +36,18 @@ func (c *Cache[K, V]) servable(it *item[V], now int64) bool {
 	return it != nil && !it.absent && c.cfg.StaleFor > 0 && now < it.dead && it.epoch > c.floor.Load() && c.tokens.stand(it.tags)
 }
 
+// bury ends what this process has of a key, stale copies too, where Redis says by a hold that it was invalidated later than that was read: the notice may not have been heard.
+func (c *Cache[K, V]) bury(f *flight[K, V], at int64) {
+	if at == 0 || at <= f.buried.Load() {
+		return
+	}
+	f.buried.Store(at)
+	if stale := f.stale.Load(); stale != nil && f.isBuried(stale) {
+		f.stale.Store(nil)
+	}
+	c.memory.drop(f.hash, f.key, &item[V]{read: at - 1}, f.gen)
+}
+
 // sight is the state of the cache before a look at Redis or at the source. What is found behind it is valid as of then.
 type sight struct {
 	epoch uint64
@@ -97,9 +109,10 @@ func (c *Cache[K, V]) onNotice(n notice) {
 	case noticeTag:
 		c.endTag(n.rest)
 	case noticeKey, noticeExpire:
-		key, err := c.cfg.Keys.DecodeKey(n.rest)
+		key, err := c.decodeKey(n.rest)
 		if err != nil {
-			return // no key of ours
+			c.unreadableNotice(err)
+			return
 		}
 		hash := c.memory.hash(key)
 		had, gen := c.memory.remove(hash, key)
@@ -214,15 +227,22 @@ func (c *Cache[K, V]) background(fn func(context.Context)) {
 }
 
 // validate takes out of what was found in Redis what is not to be believed: what this node has invalidated since its source was read, and what was
-// ended by Clear or by a tag. The moment of a source read is known from Redis to within the round trip, which began at asked.
+// ended by Clear or by a tag. Of what this node has stored itself it knows when the source was read, by
+// the record's id. Of what others have stored Redis tells that to within the round trip, which began at
+// asked, and rounding. The earliest that it can be counts: a failover may bring back what was read
+// right before an invalidation.
 func (c *Cache[K, V]) validate(ctx context.Context, texts []string, all []found, s sight, asked int64) error {
-	const slack = int64(2 * time.Millisecond)
+	const rounding = int64(3 * time.Millisecond)
 	for i := range all {
 		f := &all[i]
 		if !f.ok {
 			continue
 		}
-		switch c.journal.check(texts[i], f.tags(), asked-int64(f.age())+slack) {
+		read := asked - int64(f.age()) - rounding
+		if f.own {
+			read = f.read
+		}
+		switch c.journal.check(texts[i], f.tags(), read) {
 		case outdated:
 			f.disbelieve()
 		case expired:

@@ -28,7 +28,7 @@ type Config[K comparable, V any] struct {
 	// TTL is how long a value is fresh, counted from the moment its source read began. Zero: values don't expire (they leave
 	// by eviction or invalidation; in Redis they are kept for 30 days).
 	TTL time.Duration
-	// MemoryTTL is an upper bound on freshness in this process; default TTL.
+	// MemoryTTL is an upper bound on freshness in this process; default none but the value's own TTL.
 	MemoryTTL time.Duration
 	// DegradedTTL is the same while invalidations of other nodes cannot be heard; default 1 s, negative = bypass memory.
 	DegradedTTL time.Duration
@@ -45,7 +45,7 @@ type Config[K comparable, V any] struct {
 	// LoadTimeout is the hard bound on one load; default 30 s. A loader that outstays it is cut off, and what it returns later goes nowhere.
 	LoadTimeout time.Duration
 
-	// Expiry is an optional TTL from the value itself. Zero or less means TTL.
+	// Expiry is an optional TTL from the value itself. Zero means TTL. Below zero the value is over already: it is returned, but not stored, and what stood there is ended.
 	Expiry func(key K, value V) time.Duration
 	// Tags are optional tags from the value itself, for InvalidateTags.
 	Tags func(key K, value V) []string
@@ -72,8 +72,9 @@ type Config[K comparable, V any] struct {
 	Codec Codec[V]
 	// Compression of values whose encoding has 2 KiB or more, where it makes them smaller; default S2.
 	Compression Compression
-	// Keys is the text form of keys; default: strings, integers, encoding.TextMarshaler with TextUnmarshaler on *K. New fails for
-	// any other K without one.
+	// Keys is the text form of keys; default: strings, integers, encoding.TextMarshaler with TextUnmarshaler on *K, unless the only one of several fields of a struct has
+	// them. With Redis, New fails for any other K without one; without, only what needs a text fails (Explain, HotTexts). A call with a key whose text does not
+	// lead back to it (a time.Time that is neither UTC nor local, say) fails.
 	Keys KeyCodec[K]
 
 	// Logger hears of what happens in the background; default slog.Default().
@@ -100,7 +101,7 @@ func (cfg Config[K, V]) withDefaults() (Config[K, V], error) {
 		cfg.TTL = forever
 	}
 	if cfg.MemoryTTL == 0 {
-		cfg.MemoryTTL = cfg.TTL
+		cfg.MemoryTTL = maxLife
 	}
 	if cfg.LoadTimeout == 0 {
 		cfg.LoadTimeout = defaultLoadTimeout
@@ -118,7 +119,10 @@ func (cfg Config[K, V]) withDefaults() (Config[K, V], error) {
 		cfg.Logger = slog.Default()
 	}
 	if cfg.Keys == nil {
-		cfg.Keys, _ = defaultKeys[K]() // check has seen that there is one
+		var err error
+		if cfg.Keys, err = defaultKeys[K](); err != nil { // check has seen that none is needed
+			cfg.Keys = noKeys[K]{err}
+		}
 	}
 	if cfg.Codec == nil {
 		cfg.Codec = defaultCodec[V]()
@@ -137,6 +141,7 @@ func (cfg Config[K, V]) check() error {
 		value time.Duration
 	}{
 		{"TTL", cfg.TTL},
+		{"DegradedTTL", max(0, cfg.DegradedTTL)}, // negative is bypass
 		{"MemoryTTL", cfg.MemoryTTL},
 		{"StaleFor", cfg.StaleFor},
 		{"NegativeTTL", cfg.NegativeTTL},
@@ -159,7 +164,7 @@ func (cfg Config[K, V]) check() error {
 	if cfg.Capacity < 0 {
 		bad("Capacity %d is negative", cfg.Capacity)
 	}
-	if cfg.Keys == nil {
+	if cfg.Keys == nil && cfg.Redis != nil {
 		if _, err := defaultKeys[K](); err != nil {
 			errs = append(errs, err)
 		}

@@ -32,7 +32,11 @@ func TestNew_namesEveryBadField(t *testing.T) {
 			t.Errorf("%s is not named: %v", field, err)
 		}
 	}
-	_, err = tiercache.New(tiercache.Config[struct{ A int }, int]{Name: "c", TTL: -1})
+	_, err = tiercache.New(tiercache.Config[string, int]{Name: "c", DegradedTTL: math.MaxInt64}) // added to a moment it would be long ago
+	if err == nil || !strings.Contains(err.Error(), "DegradedTTL") {
+		t.Errorf("the longest DegradedTTL: %v", err)
+	}
+	_, err = tiercache.New(tiercache.Config[struct{ A int }, int]{Name: "c", TTL: -1, Redis: new(tiercache.Redis)})
 	for _, field := range []string{"Keys", "TTL"} {
 		if err == nil || !strings.Contains(err.Error(), field) {
 			t.Errorf("struct keys without a codec: %s is not named: %v", field, err)

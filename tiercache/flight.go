@@ -25,6 +25,7 @@ type flight[K comparable, V any] struct {
 	lead       *lead                                // who loads it; set before anybody else sees the flight
 	own        lead                                 // lead, where it is loaded alone
 	stale      atomic.Pointer[item[V]]              // the best that may be served if the load fails or is slow
+	buried     atomic.Int64                         // what was read before then was invalidated, says Redis; 0 is nothing
 	unreadable bool                                 // what Redis holds is no record, and that has been counted
 	looked     signal                               // Redis was asked: stale is as good as it gets
 	done       signal                               // answer or err stand
@@ -32,6 +33,12 @@ type flight[K comparable, V any] struct {
 	answer     *item[V]
 	source     Source
 	err        error
+}
+
+// isBuried reports whether Redis says that the item was invalidated.
+func (f *flight[K, V]) isBuried(it *item[V]) bool {
+	at := f.buried.Load()
+	return at != 0 && it.read < at
 }
 
 // finish sets the flight's outcome; the first one counts. It reports whether this was it.

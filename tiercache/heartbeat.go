@@ -129,6 +129,7 @@ func (ch *channel) beatMasters() {
 			return
 		}
 	}
+	ch.unsuspended()
 	masters := ch.r.masters.known()
 	ch.expect(masters)
 	round := ch.round.Add(1)
@@ -152,6 +153,7 @@ func (ch *channel) beatMasters() {
 
 // answer takes in what masters answered in a round.
 func (ch *channel) answer(round uint64, answers []beatAnswer, all bool) {
+	ch.watchClocks(answers)
 	now := ch.clock.now()
 	changed := ch.lineage.hear(round, answers, all, now)
 	ch.replicated.Store(ch.lineage.replicated())
@@ -196,12 +198,10 @@ func (ch *channel) beatMaster(master string, client redis.UniversalClient) beatA
 		if master == anyMaster && infoField(server.Val(), "redis_mode") == "cluster" {
 			return beatAnswer{}, errClusterNode
 		}
-		if showed, err := clock.Result(); err == nil {
-			sh.time.Store(&serverMoment{sent: sent, heard: ch.clock.now(), millis: showed.UnixMilli()})
-		}
 		if published.Err() == nil {
 			ch.beatAnswered(master, sent)
 		}
+		a.shows, a.sent, a.received = clock.Val(), sent, ch.clock.now()
 		_ = ch.lacks("INFO", server.Err())
 		return a, ch.lacks("PUBLISH", published.Err())
 	})

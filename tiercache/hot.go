@@ -46,6 +46,9 @@ func (c *Cache[K, V]) Hot(ctx context.Context, n int) ([]HotKey[K], error) {
 
 // HotTexts is Hot with the keys in their text form, for programs that don't know K. A key without a text form is left out.
 func (c *Cache[K, V]) HotTexts(ctx context.Context, n int) ([]HotKey[string], error) {
+	if none, ok := c.cfg.Keys.(noKeys[K]); ok {
+		return nil, fmt.Errorf("tiercache: cache %q: %w", c.name, none.why)
+	}
 	hot, err := c.Hot(ctx, n)
 	if hot == nil {
 		return nil, err
@@ -62,10 +65,7 @@ func (c *Cache[K, V]) HotTexts(ctx context.Context, n int) ([]HotKey[string], er
 // ErrNotLearning is the answer of Hot where Config.LearnHot is 0.
 var ErrNotLearning = errors.New("no hot keys are learned: Config.LearnHot is 0")
 
-var (
-	errNoRoundTrip = errors.New("its text form does not lead back to it")
-	errLongKey     = fmt.Errorf("its text form has more than %d bytes", hotTextBytes)
-)
+var errLongKey = fmt.Errorf("its text form has more than %d bytes", hotTextBytes)
 
 // hot learns which keys of a cache are hot. Its goroutine, tendHot, does what is not a read.
 type hot[K comparable] struct {
@@ -157,19 +157,10 @@ func (c *Cache[K, V]) tendHot() {
 
 // hotText is the text form of a key, if that leads back to the key: what is learned is found again by it.
 func (c *Cache[K, V]) hotText(key K) (text string, err error) {
-	defer c.recovered(&err)
-	if text, err = c.cfg.Keys.EncodeKey(key); err != nil {
-		return "", err
+	if text, err = c.encodeKey(key); err == nil && len(text) > hotTextBytes {
+		err = errLongKey
 	}
-	switch back, err := c.cfg.Keys.DecodeKey(text); {
-	case err != nil:
-		return "", err
-	case back != key:
-		return "", errNoRoundTrip
-	case len(text) > hotTextBytes:
-		return "", errLongKey
-	}
-	return text, nil
+	return text, err
 }
 
 // tellable is those of the keys that have a text form, with it.

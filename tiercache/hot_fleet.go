@@ -138,11 +138,6 @@ func (c *Cache[K, V]) fleetHot(ctx context.Context, n int) ([]HotKey[K], error) 
 	return all, nil
 }
 
-func (c *Cache[K, V]) decodeKey(text string) (key K, err error) {
-	defer c.recovered(&err)
-	return c.cfg.Keys.DecodeKey(text)
-}
-
 // hotList returns the first members of the set, each followed by its score, and the server's time in ms.
 func (m *remote) hotList(ctx context.Context, n int) (members []string, now float64, err error) {
 	type list struct {

@@ -99,7 +99,7 @@ func (h *hydration[K, V]) all(ctx context.Context, names []string) error {
 
 // add puts a key into the batch if it is to be looked for in Redis.
 func (h *hydration[K, V]) add(name string, rank uint32) {
-	key, err := h.decode(name)
+	key, err := h.c.decodeKey(name)
 	if err != nil {
 		h.res.Failed++
 		return
@@ -116,12 +116,6 @@ func (h *hydration[K, V]) add(name string, rank uint32) {
 	default:
 		h.batch = append(h.batch, hydrated[K]{name: name, key: key, hash: hash, rank: rank})
 	}
-}
-
-// decode runs a callback of the user, which may panic.
-func (h *hydration[K, V]) decode(name string) (key K, err error) {
-	defer h.c.recovered(&err)
-	return h.c.cfg.Keys.DecodeKey(name)
 }
 
 // flush reads the batch's keys and stores what is worth it.
@@ -165,8 +159,7 @@ func (h *hydration[K, V]) store(e *hydrated[K], it *item[V]) {
 	}
 	again := have != nil && have.id == it.id
 	if again { // it was validated: what is known of it stays
-		it.read, it.warmed = have.read, have.warmed
-		it.useful.Store(have.useful.Load())
+		it.knownAs(have, c.cfg.StaleFor)
 	} else {
 		if it.warmed = h.tally; it.warmed == nil && have != nil {
 			it.warmed = have.warmed

@@ -62,27 +62,28 @@ func (it *item[V]) backOff(until int64) { it.due.Store(-until) }
 // backedOff is until when nobody tries to replace the item; 0: somebody may.
 func (it *item[V]) backedOff() int64 { return max(0, -it.due.Load()) }
 
-// newItem is a version of a value whose source read began at read. It takes the value over. A ttl of zero is the cache's, or Expiry's.
+// newItem is a version of a value whose source read began at read. It takes the value over. A ttl of zero is Expiry's, or the cache's; with one below
+// zero it is dead: nothing stores it.
 func (c *Cache[K, V]) newItem(key K, value V, read int64, ttl time.Duration) *item[V] {
-	if ttl <= 0 && c.cfg.Expiry != nil {
+	if ttl == 0 && c.cfg.Expiry != nil {
 		ttl = c.cfg.Expiry(key, value)
 	}
-	if ttl <= 0 {
+	if ttl == 0 {
 		ttl = c.cfg.TTL
 	}
-	ttl = c.jitter(min(ttl, maxLife))
 	tags := c.tagsOf(key, value, nil)
 	if slices.Contains(tags, "") {
 		c.log.Error("Tags returned an empty tag: the value is not stored", slog.Any("key", key), slog.Any("error", errEmptyTag))
 		c.counters.add(c.memory.hash(key), refused, 1)
-		ttl = -c.cfg.StaleFor // it has no life
+		ttl = -1 // it has no life
 	}
+	ttl = max(c.jitter(min(ttl, maxLife)), -1)
 	it := &item[V]{value: value, id: rand.Uint64(), read: read, ttl: int64(ttl), tags: taggedBy(tags)}
 	now := c.memory.clock.now()
 	it.filled = now
 	it.fresh = min(read+int64(ttl), now+int64(c.cfg.MemoryTTL))
 	it.dead = it.fresh
-	if c.cfg.StaleFor > 0 {
+	if c.cfg.StaleFor > 0 && ttl >= 0 {
 		it.dead = read + int64(ttl) + int64(c.cfg.StaleFor)
 	}
 	if c.cfg.RefreshAt > 0 {
@@ -153,6 +154,17 @@ func (c *Cache[K, V]) interpret(got *found, now int64, seen sight) (*item[V], *c
 	return it, nil
 }
 
+// knownAs keeps what is known of an item that was validated: it is no younger than this process knew, and no fresher.
+func (it *item[V]) knownAs(old *item[V], staleFor time.Duration) {
+	if it.read = min(it.read, old.read); old.read-it.read < int64(clockTolerance) {
+		it.read = old.read // Redis's answer is rounded
+	}
+	over := it.read + it.ttl
+	it.fresh, it.dead = min(it.fresh, over), min(it.dead, over+int64(staleFor))
+	it.warmed = old.warmed
+	it.useful.Store(old.useful.Load())
+}
+
 func (c *Cache[K, V]) decode(rec *record) (value V, bad *corruptError) {
 	payload, err := c.format.payload(rec)
 	if err != nil {
@@ -183,8 +195,8 @@ func (c *Cache[K, V]) encodeInto(dst []byte, text string, it *item[V], tokens st
 	if it.absent {
 		rec.kind, rec.stale = kindAbsent, 0
 	}
-	w := write{text: text, id: it.id, age: rec.age, life: rec.life(), encoded: time.Now()}
-	if w.life < time.Millisecond {
+	w := write{text: text, id: it.id, read: it.read, age: rec.age, life: rec.life(), encoded: time.Now()}
+	if w.life < time.Millisecond || it.ttl < 0 {
 		w.life = 0
 		return w
 	}

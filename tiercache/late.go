@@ -1,9 +1,6 @@
 package tiercache
 
-import (
-	"context"
-	"time"
-)
+import "time"
 
 // A Set that was given up may lie in the socket of a frozen server, or on a slow link, and be executed
 // when it can only do harm: over what was stored since. So each Set says until when its caller waits,
@@ -21,19 +18,19 @@ const (
 // lateAfter is the moment in ms, by the clock of the server that has the key, after which a Set that is
 // sent now is late; 0 where that clock is not known.
 func (r *Redis) lateAfter(key string, now int64) int64 {
-	seen := r.masters.ofKey(context.Background(), key).time.Load() //nolint:forbidigo // it asks nobody
-	if seen == nil {
+	shows, known := r.clocks.of(r.masters.ofKey(r.channel.ctx, key).addr)
+	if !known {
 		return 0
 	}
-	return seen.millis + (time.Duration(now-seen.sent) + r.cfg.Timeout).Milliseconds() + 2 // rounded up
+	return (shows.high+now+int64(r.cfg.Timeout))/int64(time.Millisecond) + 1 // rounded up
 }
 
 // voidAt is the moment from which on a Set that was sent before now, and not answered, takes no effect.
 func (r *Redis) voidAt(key string) int64 {
 	now := r.channel.clock.now()
-	seen := r.masters.ofKey(context.Background(), key).time.Load() //nolint:forbidigo // it asks nobody
-	if seen == nil {
+	shows, known := r.clocks.of(r.masters.ofKey(r.channel.ctx, key).addr)
+	if !known {
 		return now + int64(unknownLate)
 	}
-	return now + int64(r.cfg.Timeout) + seen.heard - seen.sent + int64(lateSlack)
+	return now + int64(r.cfg.Timeout) + shows.high - shows.low + int64(lateSlack)
 }

@@ -231,11 +231,12 @@ func (l *loading[K, V]) answer(f *flight[K, V], got *found, now int64) bool {
 		l.c.noteCorrupt(bad)
 	}
 	if it == nil {
+		l.c.bury(f, got.buried)
 		return false
 	}
 	if f.old != nil && f.old.id == it.id { // it was validated: what is known of it stays
-		it.read, it.warmed, it.rank = f.old.read, f.old.warmed, f.old.rank
-		it.useful.Store(f.old.useful.Load())
+		it.knownAs(f.old, l.c.cfg.StaleFor)
+		it.rank = f.old.rank
 	}
 	if l.suffices(f, it, now) {
 		l.c.fill(f, it)

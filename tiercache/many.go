@@ -24,7 +24,7 @@ func (c *Cache[K, V]) GetMany(ctx context.Context, keys []K) (map[K]V, error) {
 		case errors.Is(err, errOvertaken):
 			again = append(again, w.flight.key)
 		case !errors.Is(err, ErrNotFound):
-			failed.add(err)
+			failed.add(c.naming(w.flight.key, err))
 		}
 	}
 	if len(again) > 0 {
@@ -63,7 +63,7 @@ func (c *Cache[K, V]) boardMany(ctx context.Context, keys []K, out map[K]V, fail
 				if err == nil {
 					out[key] = e.Value
 				} else if !errors.Is(err, ErrNotFound) {
-					failed.add(err)
+					failed.add(c.naming(key, err))
 				}
 				continue
 			}
@@ -95,6 +95,14 @@ func (c *Cache[K, V]) boardMany(ctx context.Context, keys []K, out map[K]V, fail
 		}
 	}
 	return all
+}
+
+// naming is the error of one of many keys, with the key where Clone has panicked: all others name theirs.
+func (c *Cache[K, V]) naming(key K, err error) error {
+	if _, bare := err.(*PanicError); !bare { //nolint:errorlint // what wraps one names the key
+		return err
+	}
+	return fmt.Errorf("tiercache: cache %q: get %q: %w", c.name, fmt.Sprint(key), err)
 }
 
 // failures collects the errors of single keys, the first few of them whole.

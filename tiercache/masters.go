@@ -5,7 +5,6 @@ import (
 	"context"
 	"slices"
 	"sync"
-	"sync/atomic"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -27,8 +26,7 @@ type masters struct {
 type master struct {
 	addr    string // anyMaster where it is the only one
 	breaker breaker
-	time    atomic.Pointer[serverMoment] // what its clock showed last
-	slots   chan struct{}                // bounds the operations under way, those that were given up included
+	slots   chan struct{} // bounds the operations under way, those that were given up included
 }
 
 // maxOperations is how many operations may be under way at once on one master. What a frozen server holds on to counts too, so that it cannot collect goroutines.

@@ -55,12 +55,13 @@ type Redis struct {
 	cfg      RedisConfig
 	masters  *masters
 	channel  *channel
+	clocks   *serverClocks
 
 	deadlines deadlines // of operations
 
 	mu     sync.Mutex
 	closed bool
-	names  map[string]bool    // of the caches
+	names  map[string]bool     // of the caches
 	left   map[string]*journal // what closed caches had yet to say, by their names
 }
 
@@ -114,7 +115,7 @@ func NewRedis(client redis.UniversalClient, cfg RedisConfig) (*Redis, error) {
 		cfg.Logger.Warn("tiercache: the options of the Redis client make an outage cost more than it need", slog.Any("options", costs))
 	}
 	r := &Redis{client: client, punctual: punctual(client), cfg: cfg, masters: newMasters(client), names: make(map[string]bool), deadlines: deadlines{parent: context.Background(), bound: cfg.Timeout, share: cfg.Timeout / 16}} //nolint:forbidigo // operations end by themselves
-	r.channel = newChannel(r)
+	r.channel, r.clocks = newChannel(r), newServerClocks()
 	if err := r.channel.start(); err != nil {
 		return nil, fmt.Errorf("tiercache: NewRedis: %w", err)
 	}

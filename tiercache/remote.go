@@ -18,6 +18,7 @@ type remote struct {
 	ns     namespace
 	format *format
 	sizes  sizes
+	own    ownReads
 }
 
 // found is what stands under a key. Without a record, corrupt says why, where bytes were there that are none.
@@ -29,6 +30,9 @@ type found struct {
 	err     error  // why it is not known: its shard did not say; beside a record, why there is no lease
 	held    bool   // the lease that was asked for is ours
 	backOff string // in the lease's place: the load of the node that it begins with failed a moment ago
+	own     bool   // this node has stored it, and knows when its source was read
+	read    int64
+	buried  int64 // no record but a hold: what was read before then was invalidated
 }
 
 // age is how long ago the source was read. A record that was ended by Expire was given a new lifetime then, and holds its age of then.
@@ -152,6 +156,9 @@ func (m *remote) found(f *found, l *look) {
 
 func (m *remote) parse(f *found, data []byte, text string, pttl time.Duration) {
 	if bytes.HasPrefix(data, []byte(holdRecord)) {
+		if len(data) == len(holdRecord) { // else it is about one record
+			f.buried = m.r.channel.clock.now() - int64(max(0, m.r.cfg.HoldLife-pttl))
+		}
 		return
 	}
 	rec, err := m.format.parse(data, text)
@@ -162,11 +169,25 @@ func (m *remote) parse(f *found, data []byte, text string, pttl time.Duration) {
 	case pttl < 0: // go-redis passes -1 and -2 on as they are
 		f.corrupt = &corruptError{cause: causeLifetime, detail: "it never expires"}
 	default:
-		if rec.expired { // it lives on as a hold
-			pttl = max(0, pttl-m.r.cfg.HoldLife)
-		}
-		f.ok, f.record, f.left = true, rec, min(pttl, rec.life())
+		m.date(f, rec, text, pttl)
 	}
+}
+
+// date says how much is left of a record's life. What seems to have more than it was given is no answer: the server's clock has gone back, nobody knows when.
+func (m *remote) date(f *found, rec record, text string, pttl time.Duration) {
+	whole := rec.fresh + rec.stale
+	if rec.expired { // it lives on as a hold
+		whole, pttl = min(rec.life(), rec.stale), max(0, pttl-m.r.cfg.HoldLife)
+	}
+	left := whole - m.aged(m.ns.value(text), whole-pttl, whole)
+	if f.read, f.own = m.own.read(rec.id); f.own && !rec.expired {
+		left = min(pttl, whole-time.Duration(m.r.channel.clock.now()-f.read))
+	}
+	if !rec.expired && left > rec.life()+lifeTolerance {
+		f.corrupt = &corruptError{cause: causeLifetime, detail: "it has more time left than it was given: the server's clock has gone back"}
+		return
+	}
+	f.ok, f.record, f.left = true, rec, min(left, rec.life())
 }
 
 func isWrongType(err error) bool { return err != nil && strings.HasPrefix(err.Error(), "WRONGTYPE") }
@@ -272,6 +293,7 @@ type write struct {
 	over   uint64 // the id of what it may replace whatever its age; 0 is none
 	err    error  // why there is no record
 
+	read    int64         // when its source was
 	encoded time.Time     // then
 	life    time.Duration // it had this long to live; 0: delete what stands there
 	age     time.Duration // and its source had been read this long ago
@@ -314,6 +336,7 @@ func (m *remote) commit(ctx context.Context, token string, writes []write) ([]er
 	store := func(writes []write) ([]error, error) {
 		return m.run(ctx, calls{commitScript, len(writes), func(i int) string { return writes[i].text }, func(i int, args []any) []any {
 			w := &writes[i]
+			m.own.note(w, m.r)
 			return append(args, token, w.record, w.lifeNow(), idText(w.id))
 		}, errLeaseLost})
 	}
@@ -390,8 +413,9 @@ func (m *remote) renew(ctx context.Context, leases []claimed) error {
 func (m *remote) store(ctx context.Context, writes []write, notices []notice) ([]error, error) {
 	shared, now := m.r.channel.shared(), m.r.channel.clock.now()
 	return m.run(ctx, calls{storeScript, len(writes), func(i int) string { return writes[i].text }, func(i int, args []any) []any {
-		w := &writes[i] // it is as old as it was when it was encoded: Redis decides the order of two Sets, by when it takes them
-		return append(args, shared, notices[i].String(), w.record, max(0, w.life.Milliseconds()), m.r.lateAfter(m.ns.value(w.text), now))
+		w := &writes[i]
+		m.own.note(w, m.r)
+		return append(args, shared, notices[i].String(), w.record, w.lifeNow(), m.r.lateAfter(m.ns.value(w.text), now))
 	}, nil})
 }
 

@@ -15,6 +15,9 @@ type beatAnswer struct {
 	client redis.UniversalClient
 	err    error
 
+	shows          time.Time // its clock, at some time between these two on ours
+	sent, received int64
+
 	runID   string
 	up      time.Duration
 	replica bool // it is none
@@ -24,12 +27,6 @@ type beatAnswer struct {
 	branch int64  // up to that offset
 	offset int64  // of what it has executed
 	acked  int64  // what all of its connected replicas have, too
-}
-
-// serverMoment is what a server's clock showed between two moments of this process's.
-type serverMoment struct {
-	sent, heard int64
-	millis      int64 // what it showed
 }
 
 // readAnswer reads the sections server and replication of INFO.

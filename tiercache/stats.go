@@ -34,6 +34,8 @@ type Stats struct {
 	Breaker         BreakerState // gauge; empty without Redis
 	Pending         int          // gauge: invalidations of this cache that Redis has yet to hear of, or to hear again
 
+	NoticesUnreadable uint64 // from other nodes, of this cache, whose key could not be read: each begins an epoch
+
 	Entries  int   // gauge: entries in memory
 	Cost     int64 // gauge: what they cost, in units of Capacity
 	Capacity int64
@@ -95,6 +97,7 @@ const (
 	refused
 	redisErrors
 	takenBack
+	unreadableNotices
 	numCounters
 )
 
@@ -129,7 +132,7 @@ func (c *Cache[K, V]) Stats() Stats {
 		NegativeHits: c.counters.sum(negativeHits), Misses: c.counters.sum(misses), Loads: c.counters.sum(loads),
 		LoadErrors: c.counters.sum(loadErrors), Joined: c.counters.sum(joins), Evictions: c.counters.sum(evictions),
 		Expirations: c.counters.sum(expirations), Oversized: c.counters.sum(oversized), Refused: c.counters.sum(refused),
-		RedisErrors: c.counters.sum(redisErrors), TakenBack: c.counters.sum(takenBack), CorruptBy: make(map[string]uint64),
+		RedisErrors: c.counters.sum(redisErrors), TakenBack: c.counters.sum(takenBack), NoticesUnreadable: c.counters.sum(unreadableNotices), CorruptBy: make(map[string]uint64),
 		Warm: c.tallies.stats(), EventsDropped: c.watcher.dropped.Load(),
 	}
 	for cause := range numCauses {

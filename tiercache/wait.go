@@ -164,7 +164,7 @@ func (c *Cache[K, V]) await(ctx context.Context, f *flight[K, V], old *item[V], 
 // fallback is the youngest value that may be served stale now: what the caller saw in memory, or what the flight found.
 func (c *Cache[K, V]) fallback(f *flight[K, V], old *item[V], now int64) *item[V] {
 	best := f.stale.Load()
-	if old != nil && !old.absent && (best == nil || old.read > best.read) {
+	if old != nil && !old.absent && !f.isBuried(old) && (best == nil || old.read > best.read) {
 		best = old
 	}
 	if !c.servable(best, now) {

@@ -118,6 +118,7 @@ func (c *Cache[K, V]) newWarming(ctx context.Context, l *loaderState[K, V], opts
 		}
 	}
 	w.joined = joinTokens(w.tokens, nil)
+	w.read = c.memory.clock.now() // after the masters' clocks were asked: by them, what it brings is no younger
 	return w
 }
 
@@ -228,7 +229,7 @@ func (w *warming[K, V]) emit(key K, value V) (err error) {
 		if w.opts.DryRun && w.opts.Judged != nil {
 			w.opts.Judged(Judgement{Key: e.write.text, Cost: e.cost, Err: err})
 		}
-		w.c.log.Warn("warmup entry is not stored", slog.String("loader", w.loader.Name), slog.Any("error", err))
+		w.c.log.Warn("warmup entry is not stored", slog.String("loader", w.loader.Name), slog.Any("key", key), slog.Any("error", err))
 		return nil
 	}
 	if state.outcome = warmPending; state.queued > 0 {

@@ -180,10 +180,6 @@ func processGuards() []mutant {
 			old: "const tries, again = 3,", new: "const tries, again = 1,", test: "TestWarm_aLateAnswerBeforeTheRunCostsNothing",
 		},
 		{
-			guard: "a Set lives from when Redis takes it", file: "tiercache/remote.go",
-			old: "w.record, max(0, w.life.Milliseconds()))", new: "w.record, w.lifeNow())", test: "TestSet_livesFromWhenRedisTakesIt",
-		},
-		{
 			guard: "a hook that ends the goroutine holds no warm run", file: "tiercache/warming_write.go",
 			old: "\t\t\tdefer close(s.done)\n\t\t\ts.errs, s.err = w.toRedis(writes)\n", new: "\t\t\ts.errs, s.err = w.toRedis(writes)\n\t\t\tclose(s.done)\n",
 			test: "TestWarm_aHookThatEndsTheGoroutineHoldsNoRun",

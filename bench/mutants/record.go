@@ -43,12 +43,12 @@ func recordGuards() []mutant {
 			test: "TestHostile_other",
 		},
 		{
-			guard: "keys are escaped injectively", file: "tiercache/keys.go",
+			guard: "keys are escaped injectively", file: "tiercache/namespace.go",
 			old: `|| b == '\\' }`, new: "}",
 			test: "TestKeys_hundred",
 		},
 		{
-			guard: "braces in keys are escaped", file: "tiercache/keys.go",
+			guard: "braces in keys are escaped", file: "tiercache/namespace.go",
 			old: "b == '{' || b == '}' ||", new: "",
 			test: "TestKeys_hundred",
 		},

@@ -87,12 +87,12 @@ func redisGuards() []mutant {
 		},
 		{
 			guard: "what Redis has left bounds memory", file: "tiercache/remote.go",
-			old: "min(pttl, rec.life())", new: "rec.life()",
+			old: "min(left, rec.life())", new: "rec.life()",
 			test: "TestMemoryNeverOutlivesRedis",
 		},
 		{
 			guard: "a record's durations bound PTTL", file: "tiercache/remote.go",
-			old: "min(pttl, rec.life())", new: "pttl",
+			old: "left > rec.life()+lifeTolerance {", new: "false {",
 			test: "TestRecord_hasNoMore",
 		},
 		{

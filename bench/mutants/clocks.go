@@ -1,0 +1,109 @@
+package main
+
+// clockGuards is the clocks of servers, ages in long calls, failed writes, and keys.
+//
+//nolint:funlen // a list
+func clockGuards() []mutant {
+	return []mutant{
+		{
+			guard: "a server's clock that goes back is noticed", file: "tiercache/serverclock.go",
+			old: "case was.low-high > int64(clockTolerance):", new: "case false:", test: "TestClock_aStepBack",
+		},
+		{
+			guard: "the clock of a master that joins is compared with the others'", file: "tiercache/serverclock.go",
+			old: "\t\twas = s.latest()\n", new: "", test: "TestServerClocks_joins",
+		},
+		{
+			guard: "ages are corrected by the steps that are known", file: "tiercache/remote.go",
+			old: "left := whole - m.aged(m.ns.value(text), whole-pttl, whole)", new: "left := pttl", test: "TestClock_aStepBack",
+		},
+		{
+			guard: "what was gone before a step is not waited for", file: "tiercache/serverclock.go",
+			old: "if before && lived {", new: "if before && (lived || true) {", test: "TestServerClocks_age",
+		},
+		{
+			guard: "what was stored since a step is no older", file: "tiercache/serverclock.go",
+			old: "if before && lived {", new: "if lived && (before || true) {", test: "TestServerClocks_age",
+		},
+		{
+			guard: "one step that two nodes saw is one", file: "tiercache/serverclock.go",
+			old: "\t\treturn false\n\t}\n\tsteps :=", new: "\t}\n\tsteps :=", test: "TestServerClocks_age",
+		},
+		{
+			guard: "drift adds up", file: "tiercache/serverclock.go",
+			old: "\t\tnow.low, now.high = was.low, was.high\n", new: "", test: "TestServerClocks_drift",
+		},
+		{
+			guard: "a node that starts later hears of steps", file: "tiercache/serverclock.go",
+			old: "err = r.client.Set(ctx, key, mine, forever).Err()", new: "err = nil", test: "TestClock_aStepBack|TestClock_stepsAreKept",
+		},
+		{
+			guard: "steps that Redis has lost are told again", file: "tiercache/serverclock.go",
+			old: "(!s.any() || now-s.asked < int64(clockEvery))", new: "true", test: "TestClock_stepsAreKept",
+		},
+		{
+			guard: "more life than was given is a miss", file: "tiercache/remote.go",
+			old: "left > rec.life()+lifeTolerance {", new: "false {", test: "TestClock_moreLifeThanGiven",
+		},
+		{
+			guard: "an own record is known by its id", file: "tiercache/coherence.go",
+			old: "if f.own {", new: "if false {", test: "TestClock_aNodeFindsWhatItHasSet",
+		},
+		{
+			guard: "a suspended machine validates its memory", file: "tiercache/heartbeat.go",
+			old: "\tch.unsuspended()\n", new: "", test: "TestSuspend_",
+		},
+		{
+			guard: "a Set is as old as its call", file: "tiercache/set.go",
+			old: "c.clone(value), s.read, s.ttl)", new: "c.clone(value), c.memory.clock.now(), s.ttl)", test: "TestSetMany_agesWhileItRuns",
+		},
+		{
+			guard: "a SetMany encodes as it sends", file: "tiercache/set.go",
+			old: "if len(s.writes) >= batchKeys || s.bytes >= batchBytes {", new: "if false {", test: "TestSetMany_agesWhileItRuns",
+		},
+		{
+			guard: "a Set that fails ends what stood there", file: "tiercache/set.go",
+			old: "\t\t\ts.ended = append(s.ended, key)\n\t\t\ts.failed", new: "\t\t\ts.failed", test: "TestSet_thatFails",
+		},
+		{
+			guard: "a callback's panic fails its key alone", file: "tiercache/set.go",
+			old: "\tdefer c.recovered(&err)\n\tone :=", new: "\tone :=", test: "TestSetMany_aCallbackThatPanics",
+		},
+		{
+			guard: "a TTL below zero is over", file: "tiercache/item.go",
+			old: "if w.life < time.Millisecond || it.ttl < 0 {", new: "if w.life < time.Millisecond {", test: "TestTTL_belowZero",
+		},
+		{
+			guard: "what is over is not servable", file: "tiercache/item.go",
+			old: "if c.cfg.StaleFor > 0 && ttl >= 0 {", new: "if c.cfg.StaleFor > 0 {", test: "TestTTL_belowZero",
+		},
+		{
+			guard: "MemoryTTL cuts no TTL unless it is set", file: "tiercache/config.go",
+			old: "cfg.MemoryTTL = maxLife", new: "cfg.MemoryTTL = cfg.TTL", test: "TestTTL_above",
+		},
+		{
+			guard: "a key's text leads back to it", file: "tiercache/keys.go",
+			old: "if err == nil && back != key {", new: "if false {", test: "TestKeys_thatDoNotComeBack",
+		},
+		{
+			guard: "a promoted text form is refused", file: "tiercache/keys.go",
+			old: "if has(f.Type, name) && isPromoted(t, name) {", new: "if has(f.Type, name) && false {", test: "TestKeys_promoted",
+		},
+		{
+			guard: "a type's own text form is not refused", file: "tiercache/keys.go",
+			old: "if has(f.Type, name) && isPromoted(t, name) {", new: "if has(f.Type, name) {", test: "TestKeys_promoted",
+		},
+		{
+			guard: "an unreadable notice begins an epoch", file: "tiercache/keys.go",
+			old: "\tc.onEpoch()\n", new: "", test: "TestKeys_unreadableNotice",
+		},
+		{
+			guard: "a notice that reads as another key is unreadable", file: "tiercache/keys.go",
+			old: "if err == nil && back != text {", new: "if false {", test: "TestKeys_unreadableNotice",
+		},
+		{
+			guard: "a hold ends stale copies", file: "tiercache/load.go",
+			old: "\t\tl.c.bury(f, got.buried)\n", new: "", test: "TestHold_thatIsSeen",
+		},
+	}
+}

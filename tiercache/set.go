@@ -1,0 +1,180 @@
+package tiercache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// storing is one call of Set or SetMany. It encodes as it sends, a batch at a time: what waited for
+// the batches before has aged meanwhile, and is given only what is left of its life.
+type storing[K comparable, V any] struct {
+	c    *Cache[K, V]
+	seen sight
+	read int64 // the values are as old as the call
+	ttl  time.Duration
+	tags []string
+
+	settings []setting[K, V] // of the batch
+	writes   []write
+	bytes    int
+	ended    []K // what stands there is to end, as nothing takes its place
+	failed   failures
+}
+
+func (c *Cache[K, V]) set(ctx context.Context, keys []K, values []V, opts []SetOption) error {
+	if c.closed.Load() {
+		return ErrClosed
+	}
+	s := storing[K, V]{c: c, seen: c.sight(), read: c.memory.clock.now()}
+	for _, o := range opts {
+		s.tags = append(s.tags, o.tags...)
+		if o.ttl != 0 {
+			s.ttl = o.ttl
+		}
+	}
+	if slices.Contains(s.tags, "") {
+		return fmt.Errorf("tiercache: cache %q: set: option Tags: %w", c.name, errEmptyTag)
+	}
+	for i, key := range keys {
+		if err := s.take(ctx, key, values[i]); err != nil {
+			s.ended = append(s.ended, key)
+			s.failed.add(fmt.Errorf("tiercache: cache %q: set %q: %w", c.name, fmt.Sprint(key), err))
+		}
+		if len(s.writes) >= batchKeys || s.bytes >= batchBytes {
+			s.flush(ctx)
+		}
+	}
+	s.flush(ctx)
+	if len(s.ended) > 0 {
+		if err := c.invalidate(ctx, noticeKey, s.ended, func(*item[V]) *item[V] { return nil }); err != nil {
+			s.failed.add(err)
+		}
+	}
+	return s.failed.join(c.name, len(keys))
+}
+
+// take makes one key's item and, with Redis, its record. The callbacks of the user that it runs may panic. After an error nothing is stored, and what stood there is
+// out of date.
+func (s *storing[K, V]) take(ctx context.Context, key K, value V) (err error) {
+	c := s.c
+	defer c.recovered(&err)
+	one := setting[K, V]{key: key, hash: c.memory.hash(key)}
+	one.item = c.newItem(key, c.clone(value), s.read, s.ttl)
+	if len(s.tags) > 0 {
+		one.item.tags = taggedBy(c.tagsOf(key, value, s.tags))
+	}
+	if slices.Contains(one.item.tagNames(), "") {
+		return fmt.Errorf("Config.Tags: %w", errEmptyTag)
+	}
+	if one.item.stamp(s.seen); one.item.ttl < 0 {
+		s.ended = append(s.ended, key)
+		return nil
+	}
+	one.cost = c.cost(key, one.item)
+	if c.remote == nil {
+		c.put(one)
+		return nil
+	}
+	text, err := c.text(key)
+	if err != nil { // nobody else can have it
+		c.memory.remove(one.hash, key)
+		s.failed.add(err)
+		return nil
+	}
+	if c.journal.mustWait(text, c.memory.clock.now()) {
+		s.here(one, text, errPending) // what Redis is about to hear may have been sent before this
+		return nil
+	}
+	tokens, err := c.setTokens(ctx, one.item.tagNames(), s.seen)
+	if err != nil {
+		c.redisFailed(err, 1)
+		s.here(one, text, err)
+		return nil
+	}
+	w := c.encode(text, one.item, tokens)
+	if w.err != nil && !errors.Is(w.err, errTooLarge) {
+		return w.err
+	}
+	s.settings, s.writes = append(s.settings, one), append(s.writes, w)
+	s.bytes += len(w.record)
+	return nil
+}
+
+// here stores in memory alone; Redis hears later that what it has is out of date.
+func (s *storing[K, V]) here(one setting[K, V], text string, why error) {
+	s.c.put(one)
+	s.c.pend(text)
+	s.failed.add(s.c.degraded("set", one.key, why))
+}
+
+// flush sends the batch.
+func (s *storing[K, V]) flush(ctx context.Context) {
+	s.c.setBoth(ctx, s.settings, s.writes, &s.failed)
+	clear(s.settings)
+	clear(s.writes)
+	s.settings, s.writes, s.bytes = s.settings[:0], s.writes[:0], 0
+}
+
+// setTokens is the current tokens of the cache and of the tags, as they stand in a record.
+func (c *Cache[K, V]) setTokens(ctx context.Context, tags []string, seen sight) (string, error) {
+	names := []string{clearToken}
+	for _, tag := range tags {
+		names = append(names, tagToken(tag))
+	}
+	tokens, err := c.currentTokens(ctx, seen.epoch, names, known)
+	return joinTokens(tokens, tags), err
+}
+
+// pend leaves the invalidation of a key to be said when Redis answers.
+func (c *Cache[K, V]) pend(text string) {
+	c.journal.pend(noticeKey, text, c.memory.clock.now())
+}
+
+var errPending = errors.New("Redis has yet to hear of an earlier invalidation")
+
+// put is Set in memory alone.
+func (c *Cache[K, V]) put(s setting[K, V]) {
+	if s.cost > c.memory.capacity.Load() {
+		c.counters.add(s.hash, oversized, 1)
+		c.memory.remove(s.hash, s.key)
+		return
+	}
+	c.memory.put(s.hash, s.key, s.item, s.cost)
+}
+
+// setBoth stores in Redis, which decides the order of two Sets, and then in memory, unless another writer came in between.
+func (c *Cache[K, V]) setBoth(ctx context.Context, settings []setting[K, V], writes []write, failed *failures) {
+	for lo := 0; lo < len(writes); {
+		hi := lo + batchLen(writes[lo:])
+		c.begin(settings[lo:hi], func(*setting[K, V], *item[V]) {})
+		notices := make([]notice, hi-lo)
+		for i := range notices {
+			notices[i] = c.journal.begin(noticeKey, writes[lo+i].text, c.memory.clock.now())
+		}
+		errs, err := c.remote.store(ctx, writes[lo:hi], notices)
+		if err != nil {
+			c.redisFailed(err, hi-lo)
+		}
+		for i := lo; i < hi; i++ {
+			one := err
+			if one == nil {
+				one = errs[i-lo]
+				c.noteWrite(one)
+			}
+			c.stored(notices[i-lo], one)
+			s := &settings[i]
+			if s.cost > c.memory.capacity.Load() {
+				c.counters.add(s.hash, oversized, 1)
+				s.item = nil
+			}
+			c.memory.settle(s.hash, s.key, s.item, s.cost, s.gen)
+			if one != nil {
+				failed.add(c.degraded("set", s.key, one))
+			}
+		}
+		lo = hi
+	}
+}
