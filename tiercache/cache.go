@@ -7,6 +7,7 @@ import (
 	"hash/maphash"
 	"log/slog"
 	"math/rand/v2"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,6 +26,7 @@ type Cache[K comparable, V any] struct {
 	flights  flights[K, V]
 	renewals renewals
 	forecast forecast
+	backOffs backOffs
 	counters counters
 
 	epoch     atomic.Uint64 // entries of an earlier one must be validated; from 1
@@ -35,6 +37,9 @@ type Cache[K comparable, V any] struct {
 
 	unconfirmedMu sync.Mutex
 	unconfirmed   []unconfirmed
+
+	sourced bool // Config has a loader
+	oddKeys bool // K has interfaces in it, and what those hold may have no hash
 
 	closed  atomic.Bool
 	stopped context.Context //nolint:containedctx // ends with the cache: what it does in the background is bounded by it
@@ -65,6 +70,8 @@ func New[K comparable, V any](cfg Config[K, V]) (*Cache[K, V], error) {
 		name: cfg.Name, cfg: cfg, redis: cfg.Redis,
 		log: cfg.Logger.With(slog.String("cache", cfg.Name)),
 	}
+	c.sourced = cfg.Load != nil || cfg.LoadMany != nil || cfg.Reload != nil
+	c.oddKeys = hasInterface(reflect.TypeFor[K]())
 	c.format.codec = fmt.Sprintf("%-8s", cfg.Codec.Name())
 	c.epoch.Store(1)
 	c.tokens.seed = maphash.MakeSeed()
@@ -181,7 +188,8 @@ func (c *Cache[K, V]) text(key K) (string, error) {
 
 func (c *Cache[K, V]) encodeKey(key K) (text string, err error) {
 	defer c.recovered(&err)
-	return c.cfg.Keys.EncodeKey(key)
+	text, err = c.cfg.Keys.EncodeKey(key)
+	return text, fromUser(err)
 }
 
 // newToken is a random name for one lead's leases.

@@ -114,9 +114,7 @@ func (cfg Config[K, V]) withDefaults() (Config[K, V], error) {
 	if cfg.HotHalfLife == 0 {
 		cfg.HotHalfLife = defaultHotHalf
 	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.Default()
-	}
+	cfg.Logger = userLogger(cfg.Logger)
 	if cfg.Keys == nil {
 		cfg.Keys, _ = defaultKeys[K]() // check has seen that there is one
 	}

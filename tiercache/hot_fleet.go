@@ -140,7 +140,8 @@ func (c *Cache[K, V]) fleetHot(ctx context.Context, n int) ([]HotKey[K], error) 
 
 func (c *Cache[K, V]) decodeKey(text string) (key K, err error) {
 	defer c.recovered(&err)
-	return c.cfg.Keys.DecodeKey(text)
+	key, err = c.cfg.Keys.DecodeKey(text)
+	return key, fromUser(err)
 }
 
 // hotList returns the first members of the set, each followed by its score, and the server's time in ms.

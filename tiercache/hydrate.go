@@ -121,7 +121,8 @@ func (h *hydration[K, V]) add(name string, rank uint32) {
 // decode runs a callback of the user, which may panic.
 func (h *hydration[K, V]) decode(name string) (key K, err error) {
 	defer h.c.recovered(&err)
-	return h.c.cfg.Keys.DecodeKey(name)
+	key, err = h.c.cfg.Keys.DecodeKey(name)
+	return key, fromUser(err)
 }
 
 // flush reads the batch's keys and stores what is worth it.

@@ -115,6 +115,23 @@ func (textKeys[K]) DecodeKey(text string) (K, error) {
 	return key, err
 }
 
+// hasInterface says whether values of a comparable type have interfaces in them.
+func hasInterface(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Interface:
+		return true
+	case reflect.Array:
+		return hasInterface(t.Elem())
+	case reflect.Struct:
+		for i := range t.NumField() {
+			if hasInterface(t.Field(i).Type) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // maxKeyBytes is the longest escaped key that stands in Redis as it is; a longer one is hashed. The record holds the whole key either way.
 const maxKeyBytes = 512
 
