@@ -95,7 +95,9 @@ type flights[K comparable, V any] struct {
 type flightShard[K comparable, V any] struct {
 	mu sync.Mutex
 	m  map[uint64]*flight[K, V] // by the keys' hashes; those that share one are linked
-	_  [64]byte
+
+	asked int64 // when the last refresh asked the source
+	_     [64]byte
 }
 
 const flightShards = 32
@@ -179,12 +181,15 @@ func (t *flights[K, V]) some(hash uint64) bool {
 	return s.m[hash] != nil
 }
 
-// ask notes that the source is about to be asked for a refresh: who calls later must not join it.
-func (t *flights[K, V]) ask(f *flight[K, V]) {
+// ask notes that the source is about to be asked for a refresh: who calls later must not join it. It returns the moment of that read, which is later than
+// that of each load of the key that began before it, also where the clock has not moved: the younger value stays.
+func (t *flights[K, V]) ask(f *flight[K, V], now int64) int64 {
 	s := t.shard(f.hash)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.asked = max(now, s.asked) + 1
 	f.asked, f.after = true, nil
+	return s.asked
 }
 
 // overtaken says whether a source read that began at that moment will do for all the calls of a refresh. Then no other may join it.

@@ -77,10 +77,10 @@ type question[K comparable, V any] struct {
 
 // ask begins to ask the source for one key; wait and land follow.
 func (q *question[K, V]) ask(ctx context.Context, l *loading[K, V], f *flight[K, V], held tenure) {
-	if f.force {
-		l.c.flights.ask(f)
-	}
 	q.fls[0], q.held, q.said[0].f, q.read = f, held, f, l.c.memory.clock.now()
+	if f.force {
+		q.read = l.c.flights.ask(f, q.read)
+	}
 	q.begin(ctx, l, q.fls[:], q)
 }
 
