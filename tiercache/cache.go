@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,6 +26,7 @@ type Cache[K comparable, V any] struct {
 	flights  flights[K, V]
 	renewals renewals
 	forecast forecast
+	backOffs backOffs
 	counters counters
 	watcher  watcher
 
@@ -38,6 +40,9 @@ type Cache[K comparable, V any] struct {
 
 	unconfirmedMu sync.Mutex
 	unconfirmed   []unconfirmed
+
+	sourced bool // Config has a loader
+	oddKeys bool // K has interfaces in it, and what those hold may have no hash
 
 	closed  atomic.Bool
 	stopped context.Context //nolint:containedctx // ends with the cache: what it does in the background is bounded by it
@@ -68,6 +73,8 @@ func New[K comparable, V any](cfg Config[K, V]) (*Cache[K, V], error) {
 		name: cfg.Name, cfg: cfg, redis: cfg.Redis,
 		log: cfg.Logger.With(slog.String("cache", cfg.Name)),
 	}
+	c.sourced = cfg.Load != nil || cfg.LoadMany != nil || cfg.Reload != nil
+	c.oddKeys = hasInterface(reflect.TypeFor[K]())
 	c.format.codec = fmt.Sprintf("%-8s", cfg.Codec.Name())
 	c.watcher.observer, c.watcher.cache, c.watcher.log = cfg.Observer, c.name, c.log
 	c.lossless = isLossless(cfg.Keys)

@@ -115,9 +115,7 @@ func (cfg Config[K, V]) withDefaults() (Config[K, V], error) {
 	if cfg.HotHalfLife == 0 {
 		cfg.HotHalfLife = defaultHotHalf
 	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.Default()
-	}
+	cfg.Logger = userLogger(cfg.Logger)
 	if cfg.Keys == nil {
 		var err error
 		if cfg.Keys, err = defaultKeys[K](); err != nil { // check has seen that none is needed

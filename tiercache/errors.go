@@ -38,8 +38,9 @@ func newPanicError(v any) *PanicError { return &PanicError{Value: v, Stack: debu
 // Error names the value; the stack is left to whoever logs it.
 func (e *PanicError) Error() string { return fmt.Sprintf("tiercache: loader panicked: %v", e.Value) }
 
-// Unwrap returns the value where it is an error itself, so that errors.Is sees through panic(err).
+// Unwrap returns the value where it is an error itself, so that errors.Is sees through panic(err). It is not a loader's answer: ErrNotFound
+// and ErrClosed are not seen in it.
 func (e *PanicError) Unwrap() error {
 	err, _ := e.Value.(error)
-	return err
+	return alien(err)
 }

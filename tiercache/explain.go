@@ -24,7 +24,10 @@ func (c *Cache[K, V]) Explain(ctx context.Context, key K) (Explanation, error) {
 	if err != nil {
 		return Explanation{}, err
 	}
-	hash := c.memory.hash(key)
+	hash, err := c.hashOf(key)
+	if err != nil {
+		return Explanation{}, err
+	}
 	seen := c.sight()
 	it := c.memory.get(hash, key)
 	e := Explanation{Cache: c.name, Key: text, Source: c.sourceState(c.newFlight(hash, key, nil))}
@@ -98,7 +101,7 @@ type RedisState struct {
 	Servable bool          `json:"servable"`        // else it may be served stale
 	Lease    string        `json:"lease,omitempty"` // held (a load is under way somewhere), back-off (one has just failed, here or elsewhere)
 	LeaseFor time.Duration `json:"lease_for"`
-	ownMark  bool
+	bound    bool
 }
 
 // SourceState is how the source would be asked for a key.
@@ -148,9 +151,9 @@ func (c *Cache[K, V]) redisState(ctx context.Context, text string, seen sight) *
 		return s
 	}
 	s.LeaseFor = max(0, at.leaseLeft)
-	switch mark, failed := strings.CutPrefix(at.lease, backOffMark); {
-	case failed:
-		s.Lease, s.ownMark = "back-off", mark == c.redis.channel.node
+	switch {
+	case strings.HasPrefix(at.lease, backOffMark):
+		s.Lease, s.bound = "back-off", c.backOffs.binding(text, now) != nil
 	case at.lease != "":
 		s.Lease = "held"
 	}

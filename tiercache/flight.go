@@ -19,7 +19,10 @@ type flight[K comparable, V any] struct {
 	seen  sight         // of the cache when it began
 
 	old        *item[V]                             // what memory held, fresh or not; nil if nothing
-	force      bool                                 // Refresh: load, whatever Redis has
+	force      bool                                 // Refresh: load, whatever Redis has that was read before
+	since      int64                                // of force: the latest call that it is for; its shard of the table guards it
+	asked      bool                                 // of force: the source is being asked, and no later call may join; guarded likewise
+	after      *flight[K, V]                        // of force: another one that is to end first; guarded likewise
 	newer      bool                                 // refresh behind a hit: of what Redis has, only something younger than old will do
 	load       func(ctx context.Context) (V, error) // GetOrLoad's; nil is the cache's own
 	lead       *lead                                // who loads it; set before anybody else sees the flight
@@ -101,7 +104,9 @@ type flights[K comparable, V any] struct {
 type flightShard[K comparable, V any] struct {
 	mu sync.Mutex
 	m  map[uint64]*flight[K, V] // by the keys' hashes; those that share one are linked
-	_  [64]byte
+
+	asked int64 // when the last refresh asked the source
+	_     [64]byte
 }
 
 const flightShards = 32
@@ -115,7 +120,11 @@ func (t *flights[K, V]) join(f *flight[K, V]) (joined *flight[K, V], leads bool)
 	defer s.mu.Unlock()
 	first := s.m[f.hash]
 	if have := first.find(f); have != nil {
+		have.since = max(have.since, f.since)
 		return have, false
+	}
+	if f.force {
+		f.after = f.crowd(first)
 	}
 	if s.m == nil {
 		s.m = make(map[uint64]*flight[K, V])
@@ -136,11 +145,72 @@ func (t *flights[K, V]) find(f *flight[K, V]) *flight[K, V] {
 // find is the one of f and those linked to it that is the same look-up as o, or nil.
 func (f *flight[K, V]) find(o *flight[K, V]) *flight[K, V] {
 	for ; f != nil; f = f.next {
-		if f.key == o.key && f.gen == o.gen && f.seen.epoch == o.seen.epoch {
+		if f.key == o.key && f.gen == o.gen && f.seen.epoch == o.seen.epoch && f.serves(o) {
 			return f
 		}
 	}
 	return nil
+}
+
+// serves says whether o may join f, which is the same look-up: a refresh, one that is yet to ask the source; another read, one that has
+// somebody to ask if itself has, and that is not to wait for others first.
+func (f *flight[K, V]) serves(o *flight[K, V]) bool {
+	if o.force {
+		return f.force && !f.asked
+	}
+	return f.after == nil && (f.asks() || !o.asks())
+}
+
+// asks says whether the flight has a source to ask.
+func (f *flight[K, V]) asks() bool { return f.load != nil || f.cache.sourced }
+
+// mostRefreshes is how many refreshes of a key ask the source at once. One asks while another does, which may hang, and whose value may be out of
+// date; more would be a storm.
+const mostRefreshes = 2
+
+// crowd is the oldest of the refreshes of f's key that ask the source, where those are as many as may be; else nil.
+func (f *flight[K, V]) crowd(first *flight[K, V]) (oldest *flight[K, V]) {
+	n := 0
+	for o := first; o != nil; o = o.next {
+		if o.key == f.key && o.asked && !o.ended.Load() {
+			n, oldest = n+1, o
+		}
+	}
+	if n < mostRefreshes {
+		return nil
+	}
+	return oldest
+}
+
+// some says whether there is any flight of the hash.
+func (t *flights[K, V]) some(hash uint64) bool {
+	s := t.shard(hash)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.m[hash] != nil
+}
+
+// ask notes that the source is about to be asked for a refresh: who calls later must not join it. It returns the moment of that read, which is later than
+// that of each load of the key that began before it, also where the clock has not moved: the younger value stays.
+func (t *flights[K, V]) ask(f *flight[K, V], now int64) int64 {
+	s := t.shard(f.hash)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked = max(now, s.asked) + 1
+	f.asked, f.after = true, nil
+	return s.asked
+}
+
+// overtaken says whether a source read that began at that moment will do for all the calls of a refresh. Then no other may join it.
+func (t *flights[K, V]) overtaken(f *flight[K, V], read int64) bool {
+	s := t.shard(f.hash)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f.asked || read <= f.since {
+		return false
+	}
+	f.asked, f.after = true, nil
+	return true
 }
 
 // leave takes an ended flight out of the table, if it is there.

@@ -13,13 +13,14 @@ func TestFlights_shareAHash(t *testing.T) {
 		t.Run(fmt.Sprint(order), func(t *testing.T) {
 			t.Parallel()
 			var table flights[string, int]
-			all := []*flight[string, int]{{key: "a", hash: 7}, {key: "b", hash: 7}, {key: "a", hash: 7, gen: 1}}
+			c := new(Cache[string, int])
+			all := []*flight[string, int]{{cache: c, key: "a", hash: 7}, {cache: c, key: "b", hash: 7}, {cache: c, key: "a", hash: 7, gen: 1}}
 			for i, f := range all {
 				if joined, leads := table.join(f); joined != f || !leads {
 					t.Fatalf("flight %d joined another one", i)
 				}
 			}
-			same := &flight[string, int]{key: "b", hash: 7}
+			same := &flight[string, int]{cache: c, key: "b", hash: 7}
 			if joined, leads := table.join(same); joined != all[1] || leads {
 				t.Error("a second look-up of b does not join the first")
 			}

@@ -178,7 +178,8 @@ func (c *Cache[K, V]) decode(rec *record) (value V, bad *corruptError) {
 
 func (c *Cache[K, V]) decodePayload(payload []byte) (value V, err error) {
 	defer c.recovered(&err)
-	return c.cfg.Codec.Decode(payload)
+	value, err = c.cfg.Codec.Decode(payload)
+	return value, fromUser(err)
 }
 
 // encode is the item as a record on its way to Redis. What cannot be stored there is a write of no life, which deletes what stands there: it is out of date.
@@ -200,13 +201,16 @@ func (c *Cache[K, V]) encodeInto(dst []byte, text string, it *item[V], tokens st
 		w.life = 0
 		return w
 	}
-	data, err := c.format.make(dst, &rec, func(dst []byte) ([]byte, error) { return c.cfg.Codec.Encode(dst, it.value) })
+	data, err := c.format.make(dst, &rec, func(dst []byte) ([]byte, error) {
+		data, err := c.cfg.Codec.Encode(dst, it.value)
+		return data, fromUser(err)
+	})
 	switch {
 	case errors.Is(err, errTooLarge):
 		w.life, w.err = 0, err
 		c.counters.add(it.id, oversized, 1)
 	case err != nil:
-		w.life, w.err = 0, fmt.Errorf("codec %s: %w", c.cfg.Codec.Name(), err)
+		w.life, w.err = 0, fmt.Errorf("codec %s: %w", strings.TrimSpace(c.format.codec), err)
 	default:
 		w.record = data
 	}

@@ -119,6 +119,23 @@ func (textKeys[K]) DecodeKey(text string) (K, error) {
 	return key, err
 }
 
+// hasInterface says whether values of a comparable type have interfaces in them.
+func hasInterface(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Interface:
+		return true
+	case reflect.Array:
+		return hasInterface(t.Elem())
+	case reflect.Struct:
+		for i := range t.NumField() {
+			if hasInterface(t.Field(i).Type) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // noKeys is the codec of keys without a text form, in a cache without Redis: whatever needs their text says so.
 type noKeys[K comparable] struct{ why error }
 
@@ -189,10 +206,10 @@ func (c *Cache[K, V]) text(key K) (string, error) {
 func (c *Cache[K, V]) encodeKey(key K) (text string, err error) {
 	defer c.recovered(&err)
 	if text, err = c.cfg.Keys.EncodeKey(key); err != nil || c.lossless {
-		return text, err
+		return text, fromUser(err)
 	}
 	back, err := c.cfg.Keys.DecodeKey(text)
-	if err == nil && back != key {
+	if err = fromUser(err); err == nil && back != key {
 		err = fmt.Errorf("%w: %.200q is that of %v", errNoRoundTrip, text, back)
 	}
 	return text, err
@@ -202,10 +219,10 @@ func (c *Cache[K, V]) encodeKey(key K) (text string, err error) {
 func (c *Cache[K, V]) decodeKey(text string) (key K, err error) {
 	defer c.recovered(&err)
 	if key, err = c.cfg.Keys.DecodeKey(text); err != nil {
-		return key, err
+		return key, fromUser(err)
 	}
 	back, err := c.cfg.Keys.EncodeKey(key)
-	if err == nil && back != text {
+	if err = fromUser(err); err == nil && back != text {
 		err = fmt.Errorf("%w: it is read as the key with the text %.200q", errNoRoundTrip, back)
 	}
 	return key, err

@@ -2,10 +2,8 @@ package tiercache
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"math/rand/v2"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -26,7 +24,30 @@ func (c *Cache[K, V]) launch(ctx context.Context, fls []*flight[K, V]) {
 		return
 	}
 	l := &loading[K, V]{c: c}
-	l.carry(l.detached(ctx, fls), fls, func(ctx context.Context) { l.fly(ctx, fls) })
+	l.carry(l.detached(ctx, fls), fls, func(ctx context.Context) {
+		if l.queue(ctx, fls[0]) {
+			l.fly(ctx, fls)
+		}
+	})
+}
+
+// queue waits until the refresh that a flight is to wait for has ended.
+func (l *loading[K, V]) queue(ctx context.Context, f *flight[K, V]) bool {
+	first := f.after
+	if first == nil {
+		return true
+	}
+	if err := f.lead.await(first.lead); err != nil {
+		l.c.end(f, nil, 0, l.c.loadError(f.key, err))
+		return false
+	}
+	defer f.lead.awaited(first.lead)
+	select {
+	case <-first.done.wait():
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // takeOff leaves out what has landed already. It says whether anything is left that may be flown; then the tasks are to be left.
@@ -119,6 +140,9 @@ type loading[K comparable, V any] struct {
 	c     *Cache[K, V]
 	token string // of all its leases; made for the first
 
+	makeSlots sync.Once
+	slots     chan struct{} // of calls of Load at the same time
+
 	tokens    map[string]string // of the cache, and its mark, as they were before the source was asked
 	takeovers uint64            // of the channel, then
 }
@@ -151,25 +175,38 @@ func (l *loading[K, V]) lookUpAll(ctx context.Context, fls []*flight[K, V]) (tod
 	case err != nil:
 		l.c.redisFailed(err, len(asked))
 		direct = append(direct, underway(asked)...)
-	case len(rest) > 0 && !l.asks(rest[0]):
-		direct = slices.Concat(direct, away, rest)
 	default:
 		return remainder[K, V]{rest, append(direct, away...)}
 	}
 	return remainder[K, V]{direct: direct}
 }
 
-// loadRest ends the flights to which Redis had no answer.
+// loadRest ends the flights to which Redis had no answer, the two kinds beside each other.
 func (l *loading[K, V]) loadRest(ctx context.Context, todo remainder[K, V]) {
-	l.loadAll(ctx, todo.direct, unleased)
+	if len(todo.rest) == 0 {
+		l.loadAll(ctx, todo.direct, unleased)
+		return
+	}
+	over := make(chan struct{}, 1)
+	l.beside(ctx, todo.direct, unleased, over)
 	l.lease(ctx, todo.rest)
+	<-over
 }
 
-// asks says whether there is a source to ask. Where there is none, what Redis doesn't have is not found; to take a lease, and to commit that, would cost two round trips, and could
-// delete what a Set has stored that this node has yet to hear of.
+// asks says whether there is a source to ask. Where there is none nothing is known: what Redis doesn't have is not found, but that is no answer of a source, which would be
+// stored, and remembered. To take a lease would cost two round trips, and to commit an absence could delete what a Set has stored that this node has yet to hear of.
 func (l *loading[K, V]) asks(f *flight[K, V]) bool {
 	cfg := &l.c.cfg
-	return f.load != nil || cfg.Load != nil || cfg.LoadMany != nil || cfg.Reload != nil
+	return f.load != nil || cfg.Load != nil || cfg.LoadMany != nil || cfg.Reload != nil && l.previous(f) != nil
+}
+
+// unasked ends a flight that has no source.
+func (l *loading[K, V]) unasked(f *flight[K, V]) bool {
+	if l.asks(f) {
+		return false
+	}
+	l.c.end(f, nil, 0, ErrNotFound)
+	return true
 }
 
 // readTokens notes the cache's tokens, before the source is asked.
@@ -215,7 +252,7 @@ func (l *loading[K, V]) fromRedis(ctx context.Context, fls []*flight[K, V]) (res
 			case all[i].err != nil:
 				l.c.redisFailed(all[i].err, 1)
 				away = append(away, f)
-			case !l.answer(f, &all[i], now):
+			case !l.answer(f, &all[i], now) && !l.unasked(f) && !l.bound(f):
 				rest = append(rest, f)
 			}
 		}
@@ -250,143 +287,19 @@ func (l *loading[K, V]) answer(f *flight[K, V], got *found, now int64) bool {
 }
 
 // suffices says whether the flight may end with what Redis holds. The moment of a source read is known from Redis to a millisecond or two, so the very
-// record that a refresh is to replace is told by its id.
+// record that a refresh is to replace is told by its id. For Refresh another's load will do that began after the call, and that this node has seen arrive: what
+// was there at its first look says when it was read by the server's clock alone, which may have been set back.
 func (l *loading[K, V]) suffices(f *flight[K, V], it *item[V], now int64) bool {
+	const slack = int64(2 * time.Millisecond)
 	switch {
-	case now >= it.fresh || f.force:
+	case now >= it.fresh:
 		return false
+	case f.force:
+		first := f.stale.Load()
+		return f.looked.isGiven() && (first == nil || first.id != it.id) && l.c.flights.overtaken(f, it.read-slack)
 	case f.newer:
 		return it.id != f.old.id && it.read > f.old.read
 	default:
 		return true
-	}
-}
-
-// lease loads the keys whose leases it gets, and waits for the nodes that hold the others'. What it leads is loaded and committed before it waits:
-// two nodes with keys in common then never wait for each other.
-func (l *loading[K, V]) lease(ctx context.Context, fls []*flight[K, V]) {
-	deadline := time.Now().Add(l.c.cfg.LoadTimeout)
-	for pause := pollFirst; len(fls) > 0; pause = min(2*pause, pollMost) {
-		var lost []*flight[K, V]
-		for batch := range slices.Chunk(fls, batchKeys) {
-			acquire := l.c.remote.acquire
-			if batch[0].force { // then it is alone
-				acquire = l.c.remote.seize
-			}
-			lost = append(lost, l.leaseBatch(ctx, batch, acquire)...)
-		}
-		if fls = lost; len(fls) == 0 {
-			return
-		}
-		if time.Now().After(deadline) {
-			for _, f := range fls {
-				err := fmt.Errorf("another node has been loading it for %v: %w", l.c.cfg.LoadTimeout, context.DeadlineExceeded)
-				l.c.end(f, nil, 0, l.c.loadError(f.key, err))
-			}
-			return
-		}
-		select {
-		case <-ctx.Done():
-			return // finishAll ends what is left
-		case <-time.After(pause/2 + rand.N(pause/2)):
-		}
-	}
-}
-
-type acquire func(ctx context.Context, texts []string, token string) ([]found, error)
-
-// leaseBatch loads those of the keys whose leases it gets, and returns those that others hold.
-func (l *loading[K, V]) leaseBatch(ctx context.Context, fls []*flight[K, V], acquire acquire) (lost []*flight[K, V]) {
-	got, err := l.acquire(ctx, fls, acquire)
-	if err != nil {
-		l.c.redisFailed(err, len(fls))
-		l.loadAll(ctx, fls, unleased)
-		return nil
-	}
-	l.release(ctx, got.spare)
-	l.loadAll(ctx, got.mine, leased)
-	l.loadAll(ctx, got.away, unleased)
-	if len(got.again) > 0 {
-		got.lost = append(got.lost, l.leaseBatch(ctx, got.again, l.c.remote.seize)...)
-	}
-	return got.lost
-}
-
-// leases is what became of flights that asked for their keys' leases, of those that have not ended.
-type leases[K comparable, V any] struct {
-	mine  []*flight[K, V] // to be loaded and committed
-	lost  []*flight[K, V] // held by others
-	again []*flight[K, V] // a load of ours failed a moment ago, and there is nothing else to serve
-	away  []*flight[K, V] // their shard did not say
-	spare []string        // leases of keys that somebody committed meanwhile
-}
-
-// lead asks for the leases of flights to which Redis had no answer, and does what follows.
-func (l *loading[K, V]) lead(ctx context.Context, fls []*flight[K, V]) {
-	if err := l.readTokens(ctx, fls); err != nil {
-		l.c.redisFailed(err, len(fls))
-		l.loadAll(ctx, fls, unleased)
-		return
-	}
-	l.lease(ctx, fls)
-}
-
-// acquire asks for leases, and ends the flights to which Redis has the answer.
-func (l *loading[K, V]) acquire(ctx context.Context, fls []*flight[K, V], acquire acquire) (got leases[K, V], err error) {
-	if l.token == "" {
-		l.token = newToken()
-	}
-	now := l.c.memory.clock.now()
-	names := texts(fls)
-	all, err := acquire(ctx, names, l.token)
-	if err == nil {
-		err = l.c.validate(ctx, names, all, fls[0].seen, now)
-	}
-	if err != nil {
-		return got, err
-	}
-	for i, f := range fls {
-		switch {
-		case (all[i].err == nil || all[i].ok) && l.answer(f, &all[i], now): // a full Redis gives no lease, but what it has
-			if all[i].held {
-				got.spare = append(got.spare, f.text)
-			}
-		case all[i].err != nil:
-			l.c.redisFailed(all[i].err, 1)
-			got.away = append(got.away, f)
-		case all[i].held:
-			got.mine = append(got.mine, f)
-		case all[i].backOff != "" && (all[i].backOff != l.c.redis.channel.node || l.c.servable(f.stale.Load(), now)):
-			l.c.end(f, nil, 0, l.c.loadError(f.key, errBackOff))
-		case all[i].backOff != "":
-			got.again = append(got.again, f)
-		default:
-			got.lost = append(got.lost, f)
-		}
-	}
-	return got, nil
-}
-
-// errBackOff is the answer where a load has just failed: while a source is down, a fleet asks it for a key once a backOffLife, and not once a node.
-var errBackOff = errors.New("a load of it failed a moment ago, on this node or another")
-
-// backOffLife is short: a source that is back is to be noticed.
-const backOffLife = 200 * time.Millisecond
-
-// backOff gives the leases of failed loads back, but leaves marks in their place.
-func (l *loading[K, V]) backOff(ctx context.Context, keys []string) {
-	for batch := range slices.Chunk(keys, batchKeys) {
-		if err := l.c.remote.backOff(ctx, l.token, batch, backOffLife); err != nil {
-			l.c.redisFailed(err, len(batch))
-		}
-	}
-}
-
-// release gives leases back without a value, also when the cache is being closed: other nodes would wait for them.
-func (l *loading[K, V]) release(ctx context.Context, keys []string) {
-	for batch := range slices.Chunk(keys, batchKeys) {
-		if err := l.c.remote.release(context.WithoutCancel(ctx), l.token, batch); err != nil {
-			l.c.redisFailed(err, len(batch))
-		}
 	}
 }

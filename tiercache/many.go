@@ -56,17 +56,9 @@ func (c *Cache[K, V]) boardMany(ctx context.Context, keys []K, out map[K]V, fail
 	var room []flight[K, V] // for the next flights
 	var seen map[K]struct{}
 	for i, key := range keys {
-		hash := c.memory.hash(key)
-		it := c.memory.touch(hash, key)
-		if it != nil {
-			if e, ok, err := c.remembered(ctx, hash, key, it); ok {
-				if err == nil {
-					out[key] = e.Value
-				} else if !errors.Is(err, ErrNotFound) {
-					failed.add(c.naming(key, err))
-				}
-				continue
-			}
+		hash, it, over := c.recall(ctx, key, out, failed)
+		if over {
+			continue
 		}
 		left := min(len(keys)-i, roomAtOnce)
 		if seen == nil {
@@ -103,6 +95,28 @@ func (c *Cache[K, V]) naming(key K, err error) error {
 		return err
 	}
 	return fmt.Errorf("tiercache: cache %q: get %q: %w", c.name, fmt.Sprint(key), err)
+}
+
+// recall answers one key of many from memory, or where there is nobody else to ask. over says that there is nothing left to do about it.
+func (c *Cache[K, V]) recall(ctx context.Context, key K, out map[K]V, failed *failures) (hash uint64, it *item[V], over bool) {
+	hash, err := c.hashOf(key)
+	if err != nil {
+		failed.add(err)
+		return 0, nil, true
+	}
+	if it = c.memory.touch(hash, key); it != nil {
+		var e Entry[V]
+		if e, over, err = c.remembered(ctx, hash, key, it, nil); over && err == nil {
+			out[key] = e.Value
+		}
+	}
+	if !over && c.nobodyKnows(hash) {
+		over, err = true, c.unknown(ctx, hash, key)
+	}
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		failed.add(c.naming(key, err))
+	}
+	return hash, it, over
 }
 
 // failures collects the errors of single keys, the first few of them whole.

@@ -114,6 +114,9 @@ func (p *piloting[K, V]) fly(ctx context.Context, soft time.Time) {
 		return
 	case toLease, toLoad:
 	}
+	if p.unasked(f) {
+		return
+	}
 	if held == leased {
 		p.renewal = p.renewing(texts(p.fls))
 	}
@@ -156,7 +159,7 @@ func (l *loading[K, V]) lookUp(ctx context.Context, f *flight[K, V]) step {
 	case c.remote == nil || c.journal.bypass(f.text):
 		f.look()
 		return toLoad
-	case c.forecast.miss() && l.asks(f):
+	case c.forecast.miss() && l.asks(f) && c.backOffs.binding(f.text, c.memory.clock.now()) == nil:
 		return toLease
 	}
 	defer f.look()
@@ -170,8 +173,6 @@ func (l *loading[K, V]) lookUp(ctx context.Context, f *flight[K, V]) step {
 	case len(rest) == 0:
 		c.forecast.note(false)
 		return toLand
-	case !l.asks(f):
-		return toLoad
 	default:
 		return toLease
 	}

@@ -3,18 +3,21 @@ package tiercache
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
 // Get returns the key's value from memory, then from Redis, then from Load. It returns ErrNotFound where the source has none, the loader's error,
 // wrapped, where it failed and nothing stale may be served, or ctx's error; a ctx that ends fails this call alone, the load goes on.
 func (c *Cache[K, V]) Get(ctx context.Context, key K) (V, error) {
-	hash := c.memory.hash(key)
-	it := c.memory.touch(hash, key)
-	if it != nil && !it.absent && c.cfg.Clone == nil && !c.closed.Load() {
-		if now := c.memory.time.now(); c.fresh(it, now) {
-			c.served(ctx, hash, key, it, now)
-			return it.value, nil
+	if !c.oddKeys {
+		hash := c.memory.hash(key)
+		it := c.memory.touch(hash, key)
+		if it != nil && !it.absent && c.cfg.Clone == nil && !c.closed.Load() {
+			if now := c.memory.time.now(); c.fresh(it, now) {
+				c.served(ctx, hash, key, it, now, nil)
+				return it.value, nil
+			}
 		}
 	}
 	e, err := c.get(ctx, key, nil)
@@ -37,7 +40,11 @@ func (c *Cache[K, V]) Peek(key K) (Entry[V], bool) {
 	if c.closed.Load() {
 		return Entry[V]{}, false
 	}
-	it := c.memory.get(c.memory.hash(key), key)
+	hash, err := c.hashOf(key)
+	if err != nil {
+		return Entry[V]{}, false
+	}
+	it := c.memory.get(hash, key)
 	now := c.memory.clock.now()
 	if it == nil || it.absent || !c.fresh(it, now) && !c.servable(it, now) {
 		return Entry[V]{}, false
@@ -46,37 +53,37 @@ func (c *Cache[K, V]) Peek(key K) (Entry[V], bool) {
 	return e, err == nil
 }
 
-// Refresh loads the key now, whatever is cached, and returns the new value. A refresh of the key that is under way in this process is joined; a load that
-// another node has begun is refused its commit. Where the load fails, what was cached stays, and the error is returned.
+// Refresh loads the key now, whatever is cached, and returns what the source held at some moment after the call: it joins no load that has read the
+// source before, but shares a refresh, of this node or another, that reads it later. The commit of an ordinary load under way is refused; a refresh waits
+// for at most two others to end. Where the load fails, what was cached stays, and the error is returned. In a cache without a loader
+// nothing is known: that is ErrNotFound, and what was cached stays.
 func (c *Cache[K, V]) Refresh(ctx context.Context, key K) (V, error) {
 	var zero V
 	if c.closed.Load() {
 		return zero, ErrClosed
 	}
-	hash := c.memory.hash(key)
-	for {
-		f := c.newFlight(hash, key, c.memory.get(hash, key))
-		f.force = true
-		since := f.seen.count
-		f, err := c.depart(ctx, f)
-		if err != nil {
-			return zero, err
-		}
-		if err := c.await(ctx, f, nil, time.Time{}); err != nil {
-			return zero, c.waitError(key, err)
-		}
-		switch {
-		case f.err != nil:
-			return zero, f.err
-		case c.overtaken(f, since):
-			continue
-		case f.source != FromSource: // it joined a look-up to which Redis had the answer
-			continue
-		case f.answer.absent:
-			return zero, ErrNotFound
-		default:
-			return c.value(f.answer)
-		}
+	hash, err := c.hashOf(key)
+	if err != nil {
+		return zero, err
+	}
+	if !c.sourced {
+		return zero, fmt.Errorf("tiercache: cache %q: refresh %q: the cache has no loader to ask: %w", c.name, fmt.Sprint(key), ErrNotFound)
+	}
+	f := c.newFlight(hash, key, c.memory.get(hash, key))
+	f.force, f.since = true, c.memory.clock.now()
+	if f, err = c.depart(ctx, f); err != nil {
+		return zero, err
+	}
+	if err := c.await(ctx, f, nil, time.Time{}); err != nil {
+		return zero, c.waitError(key, err)
+	}
+	switch {
+	case f.err != nil:
+		return zero, f.err
+	case f.answer.absent:
+		return zero, ErrNotFound
+	default:
+		return c.value(f.answer)
 	}
 }
 
@@ -84,23 +91,57 @@ func (c *Cache[K, V]) get(ctx context.Context, key K, load func(context.Context)
 	if c.closed.Load() {
 		return Entry[V]{}, ErrClosed
 	}
-	hash := c.memory.hash(key)
+	hash, err := c.hashOf(key)
+	if err != nil {
+		return Entry[V]{}, err
+	}
 	it := c.memory.touch(hash, key)
 	if it != nil {
-		if e, ok, err := c.remembered(ctx, hash, key, it); ok {
+		if e, ok, err := c.remembered(ctx, hash, key, it, load); ok {
 			return e, err
 		}
+	}
+	if load == nil && c.nobodyKnows(hash) {
+		return Entry[V]{}, c.unknown(ctx, hash, key)
 	}
 	f := c.newFlight(hash, key, it)
 	f.load = load
 	return c.miss(ctx, f)
 }
 
-// remembered answers from memory where that will do: with something fresh or, when a load of it has just failed, with something stale.
-func (c *Cache[K, V]) remembered(ctx context.Context, hash uint64, key K, it *item[V]) (e Entry[V], ok bool, err error) {
+// nobodyKnows says that there is nobody to ask what memory doesn't know, nor anybody who does so at this moment. Such a miss is no load.
+func (c *Cache[K, V]) nobodyKnows(hash uint64) bool {
+	return !c.sourced && c.remote == nil && !c.flights.some(hash)
+}
+
+// unknown is the answer of a read that had nobody to ask.
+func (c *Cache[K, V]) unknown(ctx context.Context, hash uint64, key K) error {
+	if err := ctx.Err(); err != nil {
+		return c.waitError(key, err)
+	}
+	c.counters.add(hash, misses, 1)
+	return ErrNotFound
+}
+
+// hashOf is the key's hash. A key with an interface in it may hold what has none.
+func (c *Cache[K, V]) hashOf(key K) (hash uint64, err error) {
+	if !c.oddKeys {
+		return c.memory.hash(key), nil
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("tiercache: cache %q: the key cannot be hashed, what is in its interfaces must be comparable: %v", c.name, v)
+		}
+	}()
+	return c.memory.hash(key), nil
+}
+
+// remembered answers from memory where that will do: with something fresh or, when a load of it has just failed, with something stale. load is the
+// read's own loader, if it has one.
+func (c *Cache[K, V]) remembered(ctx context.Context, hash uint64, key K, it *item[V], load func(context.Context) (V, error)) (e Entry[V], ok bool, err error) {
 	switch now := c.memory.time.now(); {
 	case c.fresh(it, now):
-		e, err = c.hit(ctx, hash, key, it, now)
+		e, err = c.hit(ctx, hash, key, it, now, load)
 		return e, true, err
 	case now < it.backedOff() && c.servable(it, now):
 		e, err = c.stale(hash, it, FromMemory, now)
@@ -111,17 +152,17 @@ func (c *Cache[K, V]) remembered(ctx context.Context, hash uint64, key K, it *it
 }
 
 // hit answers from memory.
-func (c *Cache[K, V]) hit(ctx context.Context, hash uint64, key K, it *item[V], now int64) (Entry[V], error) {
+func (c *Cache[K, V]) hit(ctx context.Context, hash uint64, key K, it *item[V], now int64, load func(context.Context) (V, error)) (Entry[V], error) {
 	if it.absent {
 		c.counters.add(hash, negativeHits, 1)
 		return Entry[V]{}, ErrNotFound
 	}
-	c.served(ctx, hash, key, it, now)
+	c.served(ctx, hash, key, it, now, load)
 	return c.entry(it, FromMemory, now)
 }
 
 // served counts a hit, and begins a refresh behind the caller's back where it is due.
-func (c *Cache[K, V]) served(ctx context.Context, hash uint64, key K, it *item[V], now int64) {
+func (c *Cache[K, V]) served(ctx context.Context, hash uint64, key K, it *item[V], now int64, load func(context.Context) (V, error)) {
 	nth := c.counters.add(hash, memoryHits, 1)
 	if nth%sampleEvery == 0 {
 		c.memory.time.sample()
@@ -131,7 +172,7 @@ func (c *Cache[K, V]) served(ctx context.Context, hash uint64, key K, it *item[V
 		it.warmed.hit(hash, &it.useful)
 	}
 	if at := it.due.Load(); at > 0 && now >= at {
-		c.refreshIfDue(ctx, hash, key, it, now)
+		c.refreshIfDue(ctx, hash, key, it, now, load)
 	}
 }
 
@@ -154,10 +195,11 @@ func (c *Cache[K, V]) value(it *item[V]) (value V, err error) {
 	return c.clone(it.value), nil
 }
 
-// refreshIfDue begins one refresh, behind their backs, for everybody who sees that it is due. One that fails is tried again only after a while.
-func (c *Cache[K, V]) refreshIfDue(ctx context.Context, hash uint64, key K, it *item[V], now int64) {
+// refreshIfDue begins one refresh, behind their backs, for everybody who sees that it is due, with the loader that the read brought. One that fails is tried
+// again only after a while.
+func (c *Cache[K, V]) refreshIfDue(ctx context.Context, hash uint64, key K, it *item[V], now int64, load func(context.Context) (V, error)) {
 	at := it.due.Load()
-	if at <= 0 || now < at || now >= it.fresh {
+	if at <= 0 || now < at || now >= it.fresh || load == nil && !c.sourced {
 		return
 	}
 	again := now + max(int64(refreshAgain), (it.fresh-now)/4)
@@ -165,7 +207,7 @@ func (c *Cache[K, V]) refreshIfDue(ctx context.Context, hash uint64, key K, it *
 		return
 	}
 	f := c.newFlight(hash, key, it)
-	f.newer = true
+	f.newer, f.load = true, load
 	f.leadAlone(nil) // nobody's load waits for it
 	if c.spell(f) != nil {
 		return

@@ -11,10 +11,12 @@ import (
 // and not a deadlock: it may come back by a chain of loads, through several caches, and each link may have been begun by somebody else. A flight
 // has its lead before anybody else can see it.
 type lead struct {
-	parent *lead         // whose loader began this one; nil for what is begun behind a read, which nobody's load waits for
-	loads  leading       // set before its goroutine begins
-	over   atomic.Bool   // its flights have ended: what its loader left running may ask for anything
-	waits  map[*lead]int // the leads that its loaders wait for; guarded by waiting
+	parent *lead       // whose loader began this one; nil for what is begun behind a read, which nobody's load waits for
+	loads  leading     // set before its goroutine begins
+	over   atomic.Bool // its flights have ended: what its loader left running may ask for anything
+
+	mu    sync.Mutex    // guards waits; held with no other lead's
+	waits map[*lead]int // the leads that its loaders wait for
 }
 
 // leading knows whether a flightID is among the flights of a lead.
@@ -66,9 +68,6 @@ func leadOf(ctx context.Context) *lead {
 	return l
 }
 
-// waiting guards the graph of leads that wait for each other. It spans caches, and is touched only where a loader waits for a load.
-var waiting sync.Mutex //nolint:gochecknoglobals // the graph spans caches
-
 // leads says whether l or one of those that caused it leads id.
 func (l *lead) leads(id any) bool {
 	for ; l != nil; l = l.parent {
@@ -80,35 +79,58 @@ func (l *lead) leads(id any) bool {
 }
 
 // await notes that a loader of l is going to wait for other. It refuses what would never end. Without an error, awaited must follow.
+//
+// The wait is in the graph before the search begins: whichever wait closes a circle comes last, and its search sees all the others. So no
+// lock is held over more than one lead, and loads that have nothing to do with each other don't wait for each other's searches.
 func (l *lead) await(other *lead) error {
-	waiting.Lock()
-	defer waiting.Unlock()
-	if other.waitsFor(l) {
-		return ErrRecursive
+	l.wait(other, 1)
+	if !other.waitsFor(l) {
+		return nil
 	}
+	refusing.Lock()
+	defer refusing.Unlock()
+	if !other.waitsFor(l) { // another wait of the circle was refused meanwhile
+		return nil
+	}
+	l.wait(other, -1)
+	return ErrRecursive
+}
+
+// refusing is held while a circle is broken: of two waits that close one at the same time, one is enough. It spans caches, as circles do.
+var refusing sync.Mutex //nolint:gochecknoglobals // circles span caches
+
+func (l *lead) awaited(other *lead) { l.wait(other, -1) }
+
+// wait counts the loaders of l that wait for other.
+func (l *lead) wait(other *lead, more int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.waits == nil {
 		l.waits = make(map[*lead]int)
 	}
-	l.waits[other]++
-	return nil
-}
-
-func (l *lead) awaited(other *lead) {
-	waiting.Lock()
-	defer waiting.Unlock()
-	if l.waits[other]--; l.waits[other] == 0 {
+	if l.waits[other] += more; l.waits[other] == 0 {
 		delete(l.waits, other)
 	}
 }
 
+// waitsFor says whether a wait for l is, by however many others, one for target. It looks at each lead once: loads that fan out and meet again have
+// far more ways than leads.
 func (l *lead) waitsFor(target *lead) bool {
-	if l == target {
-		return true
-	}
-	for other := range l.waits {
-		if other.waitsFor(target) {
+	todo, seen := []*lead{l}, map[*lead]bool{l: true}
+	for len(todo) > 0 {
+		at := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if at == target {
 			return true
 		}
+		at.mu.Lock()
+		for other := range at.waits {
+			if !seen[other] {
+				seen[other] = true
+				todo = append(todo, other)
+			}
+		}
+		at.mu.Unlock()
 	}
 	return false
 }

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/warmcache/warmcache/internal/redistest"
 	"github.com/warmcache/warmcache/tiercache"
 )
 
@@ -159,4 +160,32 @@ func TestRecursion_isNot(t *testing.T) {
 			}
 		})
 	})
+}
+
+// Loads that fan out and meet again have 2^36 ways from the top to the bottom, over 73 leads. A search that walks each way holds everybody up.
+func TestRecursion_isSoughtOnceALead(t *testing.T) {
+	late := redistest.Late(t)
+	const depth = 36
+	var c *tiercache.Cache[int, int]
+	c = newCache(t, tiercache.Config[int, int]{Name: "c", TTL: time.Minute, Load: func(ctx context.Context, key int) (int, error) {
+		if key >= 2*depth {
+			waitFor(20 * time.Millisecond) // until all wait for all
+			return 1, nil
+		}
+		var wg sync.WaitGroup
+		var got [2]int
+		var errs [2]error
+		for i := range got { // of each level two keys, which both ask for both of the next
+			wg.Go(func() { got[i], errs[i] = c.Get(ctx, key/2*2+2+i) })
+		}
+		wg.Wait()
+		return got[0] + got[1], errors.Join(errs[:]...)
+	}})
+	began := time.Now()
+	if got, err := c.Get(t.Context(), 0); got != 1<<depth || err != nil {
+		t.Errorf("Get = %d, %v; want %d", got, err, 1<<depth)
+	}
+	if took := late.Since(began); took > time.Second {
+		t.Errorf("it took %v", took)
+	}
 }

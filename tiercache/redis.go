@@ -108,9 +108,7 @@ func NewRedis(client redis.UniversalClient, cfg RedisConfig) (*Redis, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("tiercache: NewRedis: %w", err)
 	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.Default()
-	}
+	cfg.Logger = userLogger(cfg.Logger)
 	if costs := costly(client, cfg.Timeout); len(costs) > 0 {
 		cfg.Logger.Warn("tiercache: the options of the Redis client make an outage cost more than it need", slog.Any("options", costs))
 	}
@@ -153,14 +151,14 @@ func (r *Redis) Health() Health {
 func (r *Redis) Do(ctx context.Context, fn func(context.Context, redis.UniversalClient) error) error {
 	m := r.masters.of(anyMaster)
 	_, err := guarded(ctx, r, m, r.cfg.Timeout, nil, func() (struct{}, error) {
-		return apart(ctx, m, r.cfg.Timeout, func(ctx context.Context) (struct{}, error) { return struct{}{}, fn(ctx, r.client) })
+		return apart(ctx, m, r.cfg.Timeout, func(ctx context.Context) (struct{}, error) { return struct{}{}, fromUser(fn(ctx, r.client)) })
 	})
 	return err
 }
 
 // DoFor is Do for an operation on one key, or on several of one hash slot: in a Cluster it is under the breaker of the master that has them.
 func (r *Redis) DoFor(ctx context.Context, key string, fn func(context.Context, redis.UniversalClient) error) error {
-	_, err := doFor(ctx, r, key, func(ctx context.Context) (struct{}, error) { return struct{}{}, fn(ctx, r.client) })
+	_, err := doFor(ctx, r, key, func(ctx context.Context) (struct{}, error) { return struct{}{}, fromUser(fn(ctx, r.client)) })
 	return err
 }
 

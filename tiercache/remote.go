@@ -29,7 +29,7 @@ type found struct {
 	corrupt *corruptError
 	err     error  // why it is not known: its shard did not say; beside a record, why there is no lease
 	held    bool   // the lease that was asked for is ours
-	backOff string // in the lease's place: the load of the node that it begins with failed a moment ago
+	holder  string // what stands in the lease's place, where it was asked for and is not ours: another's token, or a backOffMark
 	own     bool   // this node has stored it, and knows when its source was read
 	read    int64
 	buried  int64 // no record but a hold: what was read before then was invalidated
@@ -52,7 +52,7 @@ func (f *found) fresh() time.Duration {
 }
 
 // disbelieve takes the record out. What was said of the lease stands.
-func (f *found) disbelieve() { *f = found{err: f.err, held: f.held, backOff: f.backOff} }
+func (f *found) disbelieve() { *f = found{err: f.err, held: f.held, holder: f.holder} }
 
 const (
 	// batchKeys bounds the keys of one pipeline, and batchBytes its size: longer ones make other clients of the server wait.
@@ -202,9 +202,12 @@ func (m *remote) claim(ctx context.Context, texts []string, token string) ([]fou
 	return m.lease(ctx, texts, token, bidding{mode: "NX"})
 }
 
-// seize is acquire that takes leases which others hold, too; their commits are refused.
-func (m *remote) seize(ctx context.Context, texts []string, token string) ([]found, error) {
-	return m.lease(ctx, texts, token, bidding{who: true})
+// take takes leases from their holders, if these still are: marks of loads that failed, or loads whose commits are refused then.
+func (m *remote) take(ctx context.Context, token string, texts, holders []string) ([]error, error) {
+	life := m.r.cfg.LeaseLife.Milliseconds()
+	return m.run(ctx, calls{takeScript, len(texts), func(i int) string { return texts[i] }, func(i int, args []any) []any {
+		return append(args, holders[i], token, life)
+	}, errLeaseLost})
 }
 
 // bidding is a way to ask for leases.
@@ -278,11 +281,10 @@ func (b *bid) judge(m *remote, f *found, token string) (alien bool) {
 	if holder == token && f.err == nil { // the pipeline may have been sent twice: then the lease is taken, by us
 		f.held = true
 	}
-	if mark, ok := strings.CutPrefix(holder, backOffMark); ok {
-		f.backOff = mark
-		return false
+	if !f.held {
+		f.holder = holder
 	}
-	return isWrongType(err) || err == nil && len(holder) != len(token)
+	return isWrongType(err) || err == nil && len(holder) != len(token) && !strings.HasPrefix(holder, backOffMark)
 }
 
 // write is one record on its way to Redis.
@@ -395,9 +397,12 @@ func (m *remote) release(ctx context.Context, token string, texts []string) erro
 // backOffMark begins what stands in the place of a lease whose load failed.
 const backOffMark = "!"
 
-// backOff puts, in the place of leases, marks that tell others not to load at once too.
-func (m *remote) backOff(ctx context.Context, token string, texts []string, life time.Duration) error {
-	return m.onLeases(ctx, backOffScript, texts, token, backOffMark+m.r.channel.node, life.Milliseconds())
+// backOff puts, in the place of leases, marks that tell others that the load failed, where, and how.
+func (m *remote) backOff(ctx context.Context, token string, marks []mark, life time.Duration) error {
+	_, err := m.run(ctx, calls{backOffScript, len(marks), func(i int) string { return marks[i].text }, func(i int, args []any) []any {
+		return append(args, token, backOffMark+m.r.channel.node+" "+marks[i].how, life.Milliseconds())
+	}, nil})
+	return err
 }
 
 // renew keeps leases while their load runs.

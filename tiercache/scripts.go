@@ -83,6 +83,14 @@ return 1`)
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0`)
 
+	// takeScript takes a lease, or a mark in its place, from exactly that holder. ARGV: holder, token, ms. A retry knows its own token.
+	takeScript = onKey(onLease, `
+local holder = redis.call('GET', KEYS[1])
+if holder ~= ARGV[1] and holder ~= ARGV[2] then return 0 end
+local ok = redis.pcall('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+if ok.err then return ok end
+return 1`)
+
 	// backOffScript puts a short mark in the place of a lease whose load failed. ARGV: token, mark, ms.
 	backOffScript = onKey(onLease, `
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end

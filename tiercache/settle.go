@@ -60,11 +60,12 @@ func (l *loading[K, V]) store(ctx context.Context, all []landing[K, V]) {
 	tokens := l.tagTokens(ctx, all)
 	writes := make([]write, 0, len(all))
 	at := make([]*landing[K, V], 0, len(all)) // whose the writes are
-	var failed, broken []string               // leases to give back, and those of loads that failed
+	var failed []string                       // leases to give back
+	var broken []*landing[K, V]               // loads that failed
 	for i := range all {
 		a := &all[i]
 		if a.item == nil && !errors.Is(a.err, context.Canceled) && !errors.Is(a.err, ErrClosed) { // else the source has not failed
-			broken = append(broken, a.f.text)
+			broken = append(broken, a)
 			continue
 		}
 		if a.item != nil && a.item.tags != nil && !l.stands(a.item.tags, tokens) {
@@ -78,6 +79,7 @@ func (l *loading[K, V]) store(ctx context.Context, all []landing[K, V]) {
 			continue
 		}
 		writes, at = append(writes, w), append(at, a)
+		l.c.backOffs.succeed(a.f.text)
 	}
 	l.commit(ctx, writes, at)
 	l.release(ctx, failed)

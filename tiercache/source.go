@@ -5,9 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // tenure says whether what a load brings is committed to Redis under the lead's token, or stays in this process: there is no Redis, or it doesn't answer.
@@ -18,8 +17,11 @@ const (
 	leased
 )
 
-// loadAll asks the source.
+// loadAll asks the source, for those flights that have one.
 func (l *loading[K, V]) loadAll(ctx context.Context, fls []*flight[K, V], held tenure) {
+	if held == unleased { // else it has been seen to
+		fls = slices.DeleteFunc(slices.Clone(fls), l.unasked)
+	}
 	if len(fls) == 0 {
 		return
 	}
@@ -36,15 +38,21 @@ func (l *loading[K, V]) loadAll(ctx context.Context, fls []*flight[K, V], held t
 		l.loadOne(ctx, fls[0], held)
 		return
 	}
-	var g errgroup.Group
-	g.SetLimit(loadWidth)
+	l.makeSlots.Do(func() { l.slots = make(chan struct{}, loadWidth) })
+	var all sync.WaitGroup
+	defer all.Wait()
 	for _, f := range fls {
-		g.Go(func() error {
+		l.slots <- struct{}{}
+		all.Go(func() {
+			defer func() {
+				<-l.slots
+				if v := recover(); v != nil {
+					l.c.end(f, nil, 0, newPanicError(v))
+				}
+			}()
 			l.loadOne(ctx, f, held)
-			return nil
 		})
 	}
-	_ = g.Wait() // each flight has its own error
 }
 
 // loadOne asks the source for one key.
@@ -70,6 +78,9 @@ type question[K comparable, V any] struct {
 // ask begins to ask the source for one key; wait and land follow.
 func (q *question[K, V]) ask(ctx context.Context, l *loading[K, V], f *flight[K, V], held tenure) {
 	q.fls[0], q.held, q.said[0].f, q.read = f, held, f, l.c.memory.clock.now()
+	if f.force {
+		q.read = l.c.flights.ask(f, q.read)
+	}
 	q.begin(ctx, l, q.fls[:], q)
 }
 
@@ -79,21 +90,26 @@ func (q *question[K, V]) load(ctx context.Context) (err error) {
 	switch f := said.f; {
 	case f.load != nil:
 		said.value, err = f.load(ctx)
+		err = ofLoader(err)
 	case cfg.Reload != nil && q.l.previous(f) != nil:
 		said.value, err = q.l.reload(ctx, f, q.l.previous(f))
 	case cfg.Load != nil:
 		said.value, err = cfg.Load(ctx, f.key)
+		err = ofLoader(err)
 	case cfg.LoadMany != nil:
 		said.value, err = q.l.loadSingly(ctx, f.key)
 	default:
-		err = ErrNotFound
+		err = errNoLoader
 	}
 	return err
 }
 
+// errNoLoader is never seen: who has no loader is not asked.
+var errNoLoader = errors.New("there is no loader")
+
 // land settles what the source said.
 func (q *question[K, V]) land(ctx context.Context) {
-	if errors.Is(q.err, errCutOff) {
+	if q.cutOff {
 		return // what was said still belongs to the loader; giveBack does the rest
 	}
 	q.said[0].err = q.err
@@ -111,6 +127,7 @@ func (q *question[K, V]) giveBack(ctx context.Context) {
 // loadSingly is LoadMany for one key.
 func (l *loading[K, V]) loadSingly(ctx context.Context, key K) (value V, err error) {
 	values, err := l.c.cfg.LoadMany(ctx, []K{key})
+	err = alien(err)
 	value, ok := values[key]
 	switch {
 	case ok:
@@ -135,6 +152,7 @@ func (l *loading[K, V]) previous(f *flight[K, V]) *item[V] {
 
 func (l *loading[K, V]) reload(ctx context.Context, f *flight[K, V], old *item[V]) (V, error) {
 	value, err := l.c.cfg.Reload(ctx, f.key, l.c.clone(old.value))
+	err = ofLoader(err)
 	if errors.Is(err, ErrNotModified) {
 		return old.value, nil // it was just compared with the source: that is a read of it
 	}
@@ -158,7 +176,7 @@ func (l *loading[K, V]) loadMany(ctx context.Context, fls []*flight[K, V], held 
 	asked.begin(ctx, l, fls, asked)
 	asked.wait(nil, nil)
 	err := asked.err
-	if errors.Is(err, errCutOff) {
+	if asked.cutOff {
 		return // what was said still belongs to the loader
 	}
 	all := make([]landing[K, V], len(fls))
@@ -186,7 +204,7 @@ type questions[K comparable, V any] struct {
 
 func (q *questions[K, V]) load(ctx context.Context) (err error) {
 	q.values, err = q.l.c.cfg.LoadMany(ctx, q.keys)
-	return err
+	return alien(err)
 }
 
 // asker puts something to the source.
@@ -203,7 +221,9 @@ type call[K comparable, V any] struct {
 	began int64
 	ctx   boundContext // the loader's
 	done  chan error
-	err   error // once it is over: the loader's, or errCutOff, and then what the loader writes must not be read
+	err   error // once it is over: the loader's, or errCutOff
+
+	cutOff bool // what the loader writes must not be read
 }
 
 // begin starts a loader; wait must follow. The loader's context does not end with it: what it leaves running has until LoadTimeout.
@@ -249,7 +269,7 @@ func (cl *call[K, V]) wait(quit <-chan struct{}, soft <-chan time.Time) bool {
 		select { // it may just have heeded its context
 		case cl.err = <-cl.done:
 		case <-timer.C:
-			cl.err = fmt.Errorf("%w: %v: %w", errCutOff, c.cfg.LoadTimeout, cl.ctx.Err())
+			cl.err, cl.cutOff = fmt.Errorf("%w: %v: %w", errCutOff, c.cfg.LoadTimeout, cl.ctx.Err()), true
 			for _, f := range cl.fls {
 				c.end(f, nil, 0, c.loadError(f.key, cl.err))
 			}

@@ -49,8 +49,8 @@ func beyondMemory(e *Explanation, why string) string {
 		return fmt.Sprintf("A read waits for the load that another read has begun somewhere: %s%s.", why, meanwhile(e))
 	case r.Lease == "back-off" && (e.Memory.Servable || r.Servable):
 		return fmt.Sprintf("A read serves a stale value: %s, and a load has just failed.", why)
-	case r.Lease == "back-off" && !r.ownMark:
-		return fmt.Sprintf("A read fails: %s, and a load on another node failed less than %v ago.", why, backOffLife)
+	case r.Lease == "back-off" && r.bound:
+		return fmt.Sprintf("A read fails: %s, and a load on this node failed less than %v ago.", why, backOffLife)
 	default:
 		return load(e, why)
 	}

@@ -67,7 +67,7 @@ func (c *Cache[K, V]) collect(ctx context.Context, w waited[K, V]) (Entry[V], er
 	if waited {
 		err = f.err
 	}
-	gaveUp := !waited && errors.Is(err, context.Canceled) || errors.Is(err, ErrClosed)
+	gaveUp := !waited && errors.Is(err, context.Canceled) || errors.Is(err, ErrClosed) || errors.Is(err, ErrNotFound) // nobody was asked
 	if stale := c.fallback(f, old, now); stale != nil && !gaveUp {
 		source := FromMemory
 		if stale != old && stale != f.old {
@@ -99,7 +99,7 @@ func (c *Cache[K, V]) outcome(ctx context.Context, f *flight[K, V], now int64) (
 	it := f.answer
 	switch {
 	case f.source == FromMemory:
-		return c.hit(ctx, f.hash, f.key, it, now)
+		return c.hit(ctx, f.hash, f.key, it, now, f.load)
 	case it.absent && f.source == FromRedis:
 		c.counters.add(f.hash, negativeHits, 1)
 	case f.source == FromRedis:
@@ -112,7 +112,7 @@ func (c *Cache[K, V]) outcome(ctx context.Context, f *flight[K, V], now int64) (
 	}
 	c.learn(f.hash, f.key, rand.Uint64())
 	if f.source == FromRedis {
-		c.refreshIfDue(ctx, f.hash, f.key, it, now)
+		c.refreshIfDue(ctx, f.hash, f.key, it, now, f.load)
 	}
 	e, err := c.entry(it, f.source, now)
 	e.Stale = false // it was fresh when it was found

@@ -148,7 +148,7 @@ func (w *warming[K, V]) run(ctx context.Context) WarmResult {
 			}
 			done <- err
 		}()
-		err = w.loader.Load(ctx, w.emit)
+		err = fromUser(w.loader.Load(ctx, w.emit))
 	}()
 	err := w.wait(ctx, done)
 	w.mu.Lock()

@@ -23,7 +23,7 @@ func processGuards() []mutant {
 		},
 		{
 			guard: "a failed load leaves a back-off mark", file: "tiercache/settle.go",
-			old: "l.backOff(ctx, broken)", new: "l.release(ctx, broken)", test: "TestBackOff_aFleet",
+			old: "l.backOff(ctx, broken)", new: "for _, a := range broken {\n\t\tl.release(ctx, []string{a.f.text})\n\t}", test: "TestBackOff_",
 		},
 		{
 			guard: "a leader looks at memory once more", file: "tiercache/pilot.go",
@@ -39,7 +39,7 @@ func processGuards() []mutant {
 		},
 		{
 			guard: "recursion of two that cross is found", file: "tiercache/recursion.go",
-			old: "if other.waitsFor(l) {", new: "if false {", test: "TestRecursion",
+			old: "if !other.waitsFor(l) {\n\t\treturn nil\n\t}\n\trefusing", new: "if true {\n\t\treturn nil\n\t}\n\trefusing", test: "TestRecursion_ofTwo",
 		},
 		{
 			guard: "a reader's generation is not that of a write under way", file: "tiercache/memory_generation.go",
@@ -133,11 +133,11 @@ func processGuards() []mutant {
 		},
 		{
 			guard: "without a source nothing is leased", file: "tiercache/pilot.go",
-			old: "case !l.asks(f):", new: "case false:", test: "TestGet_withoutASourceWritesNothing",
+			old: "c.forecast.miss() && l.asks(f) && ", new: "c.forecast.miss() && ", test: "TestGet_withoutASourceWritesNothing",
 		},
 		{
 			guard: "nor for a batch", file: "tiercache/load.go",
-			old: "case len(rest) > 0 && !l.asks(rest[0]):", new: "case false:", test: "TestGet_withoutASourceWritesNothing",
+			old: " && !l.unasked(f) && ", new: " && ", test: "TestGet_withoutASourceWritesNothing",
 		},
 		{
 			guard: "a newcomer is not the first to go", file: "tiercache/memory_write.go",
