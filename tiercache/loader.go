@@ -70,6 +70,11 @@ type WarmResult struct {
 	Failed       int // could not be stored anywhere: encoding, size, Redis
 	Duration     time.Duration
 	Err          error
+
+	// TakenBack counts what the run wrote to Redis and ended there again before it was over: an
+	// invalidation may have overtaken it unheard, or this process might no longer write. What
+	// becomes known later is told to WarmOptions.TakenBack.
+	TakenBack int
 }
 
 // Cached is the number of keys that the run left readable in at least one tier, whoever put them there.

@@ -2,6 +2,7 @@ package tiercache
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -395,14 +396,16 @@ func (m *remote) fillAbsent(ctx context.Context, since *serverTime, writes []wri
 		sets := make([]*redis.StatusCmd, len(at))
 		for j, i := range at {
 			sets[j] = redis.NewStatusCmd(ctx, "set", key(i), writes[i].record, "nx", "pxat", began[i]+writes[i].whole())
-			if began[i] != 0 {
+			if began[i] != 0 && writes[i].err == nil {
 				cmds = append(cmds, sets[j])
 			}
 		}
-		_ = m.r.exec(ctx, cmds)
+		if len(cmds) > 0 {
+			_ = m.r.exec(ctx, cmds)
+		}
 		errs := make([]error, len(at))
 		for j, i := range at {
-			if errs[j] = sets[j].Err(); began[i] == 0 {
+			if errs[j] = cmp.Or(writes[i].err, sets[j].Err()); began[i] == 0 {
 				errs[j] = errTakeover
 			}
 		}

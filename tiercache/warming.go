@@ -22,7 +22,7 @@ type warming[K comparable, V any] struct {
 	tokens map[string]string // as they were then; nil: Redis did not say
 	joined string            // as they stand in a record without tags
 	times  *serverTime       // likewise
-	breaks uint64            // of the channel
+	missed uint64            // losses of the channel
 	losses uint64            // of memory
 
 	mu     sync.Mutex // emit is safe for concurrent use
@@ -41,6 +41,7 @@ type warming[K comparable, V any] struct {
 	soon   int64 // the first of those that are in memory is fresh until then
 	res    WarmResult
 	redis  error // why the last batch did not reach Redis
+	back   takenBackOf
 	halt   error // of WarmOptions.Kept, or of a callback that panicked
 }
 
@@ -51,6 +52,7 @@ type warmEntry[K comparable, V any] struct {
 	cost    int64
 	item    *item[V]
 	write   write
+	unsent  bool // it can't stand in Redis, nor arrive there
 	state   *warmKey
 	nth     int // of the run's values
 	outcome warmOutcome
@@ -97,6 +99,7 @@ func (c *Cache[K, V]) newWarming(ctx context.Context, l *loaderState[K, V], opts
 	w := &warming[K, V]{
 		c: c, loader: l, opts: opts, ctx: ctx, read: c.memory.clock.now(), seen: c.sight(), gens: c.memory.generations(),
 		losses: c.memory.losses(), keys: make(map[K]*warmKey), room: opts.Room, soon: math.MaxInt64, res: WarmResult{Loader: l.Name},
+		back: takenBackOf{hear: opts.TakenBack},
 	}
 	if opts.Room == 0 {
 		w.room = c.warmRoom()
@@ -104,7 +107,7 @@ func (c *Cache[K, V]) newWarming(ctx context.Context, l *loaderState[K, V], opts
 	if opts.DryRun {
 		w.tokens = noTokens(nil)
 	} else if c.remote != nil {
-		w.breaks = c.redis.channel.breaks.Load()
+		w.missed = c.redis.channel.losses.Load()
 		err := insist(ctx, func() (err error) {
 			if w.times, err = c.remote.times(ctx); err == nil {
 				w.tokens, err = c.tokens.get(ctx, c.remote, w.seen.epoch, c.loadTokens(), known)
@@ -164,6 +167,7 @@ func (w *warming[K, V]) run(ctx context.Context) WarmResult {
 		err = errors.Join(err, w.halt)
 	}
 	w.res.Err = errors.Join(err, w.redis)
+	w.res.TakenBack = w.back.end()
 	return w.res
 }
 
@@ -281,6 +285,9 @@ func (w *warming[K, V]) prepare(key K, value V, state *warmKey) (e warmEntry[K, 
 	w.arena = w.arena.with(e.write.record)
 	if e.write.err == nil && e.write.life == 0 {
 		return e, errOutlived
+	}
+	if errors.Is(e.write.err, errTooLarge) && !w.opts.DryRun {
+		return e, nil // as after a Get: in memory, counted, and not in Redis
 	}
 	return e, e.write.err
 }
