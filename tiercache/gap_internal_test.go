@@ -233,3 +233,87 @@ func TestConfirm_waitsForRareDigests(t *testing.T) {
 		t.Error("a dead node is waited for")
 	}
 }
+
+// Redis goes away in a run and another server answers in its place: what had been sent by then is
+// taken back, and nothing else.
+func TestConfirm_whatWasNeverSentIsNotTakenBack(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	r, err := NewRedis(server.Client(func(o *redis.Options) { o.MaxRetries, o.DialerRetries = -1, 1 }), RedisConfig{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := New(Config[string, string]{Name: "things", TTL: time.Hour, Redis: r, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(a.Close(), r.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	const all, sent = 40_000, 2000
+	err = a.RegisterLoader(Loader[string, string]{Name: "all", Load: func(_ context.Context, emit func(string, string) error) error {
+		for i := range all {
+			if i == sent {
+				server.Kill()
+				redistest.Eventually(t, 10*time.Second, func() error {
+					if state := a.Stats().Breaker; state != BreakerOpen {
+						return fmt.Errorf("the breaker is %s", state)
+					}
+					return nil
+				})
+			}
+			if err := emit(fmt.Sprint(i), "v"); err != nil {
+				return err
+			}
+		}
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	res := a.WarmLoader(t.Context(), "all", WarmOptions{})
+	if !errors.Is(res.Err, ErrDegraded) || res.Memory == 0 {
+		t.Fatalf("%+v, want it degraded, in memory", res)
+	}
+	server.Restart()
+	awaitSettled(t, a)
+	if n := a.Stats().TakenBack; n == 0 || n > sent+mostFlying*batchKeys {
+		t.Errorf("%d were taken back of %d that were sent", n, sent)
+	}
+}
+
+func TestWarm_aValueOverMaxValueBytesIsInMemoryAsAfterAGet(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	c := gapNode(t, server, RedisConfig{MaxValueBytes: 1000})
+	large := strings.Repeat("x", 2000)
+	for _, values := range [][]string{{large}, {"small", large, "small"}} {
+		err := c.RegisterLoader(Loader[string, string]{Name: fmt.Sprint(len(values)), Load: func(_ context.Context, emit func(string, string) error) error {
+			for i, v := range values {
+				if err := emit(fmt.Sprint(len(values), "-", i), v); err != nil {
+					return err
+				}
+			}
+			return nil
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := c.Stats().Oversized
+		res := c.WarmLoader(t.Context(), fmt.Sprint(len(values)), WarmOptions{})
+		if res.Err != nil || res.Memory != len(values) || res.Redis != len(values)-1 || res.Failed != 0 {
+			t.Errorf("%+v, want all in memory, all but one in Redis", res)
+		}
+		if n := c.Stats().Oversized - before; n != 1 {
+			t.Errorf("%d were counted as too large, want 1", n)
+		}
+	}
+	if v, ok := c.Peek("1-0"); !ok || v.Value != large {
+		t.Errorf("the large value is not in memory")
+	}
+	if n := c.Stats().RedisErrors; n != 0 {
+		t.Errorf("%d errors of Redis, want none", n)
+	}
+}
