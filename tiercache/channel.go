@@ -230,7 +230,7 @@ type session struct {
 	useful atomic.Bool     // a heartbeat has come through it
 
 	confirmed atomic.Bool // the server has confirmed it
-	ended  chan error
+	ended     chan error
 }
 
 // watch waits until the session has ended or must be given up.

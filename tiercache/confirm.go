@@ -156,14 +156,19 @@ func (c *Cache[K, V]) confirm(settled, now int64) {
 // takeBack ends those entries of a batch that an invalidation may have overtaken.
 func (c *Cache[K, V]) takeBack(ctx context.Context, u *unconfirmed, settled int64) {
 	heard := u.losses == c.redis.channel.losses.Load() && u.at < settled
-	var doubtful []unconfirmedKey
+	var ended []unconfirmedKey
+	doubtful := 0
 	for _, k := range u.keys {
-		if !heard || !c.memory.unmoved(k.hash, u.gens) {
-			doubtful = append(doubtful, k)
+		known := !c.memory.unmoved(k.hash, u.gens)
+		if !known && !heard {
+			doubtful++
+		}
+		if known || !heard {
+			ended = append(ended, k)
 		}
 	}
-	c.disown(ctx, doubtful)
-	c.noteTakenBack(u.back, len(doubtful))
+	c.disown(ctx, ended)
+	c.noteTakenBack(u.back, doubtful)
 }
 
 // noteTakenBack tells whose run it was. That runs a callback of the user, which may panic.

@@ -71,9 +71,9 @@ type WarmResult struct {
 	Duration     time.Duration
 	Err          error
 
-	// TakenBack counts what the run wrote to Redis and ended there again before it was over: an
-	// invalidation may have overtaken it unheard, or this process might no longer write. What
-	// becomes known later is told to WarmOptions.TakenBack.
+	// TakenBack counts what the run wrote to Redis and ended there again before it was over, as it is
+	// not known whether an invalidation has overtaken it, or as this process may no longer write.
+	// What becomes known later is told to WarmOptions.TakenBack.
 	TakenBack int
 }
 

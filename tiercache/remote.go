@@ -423,7 +423,7 @@ func (m *remote) fillAbsent(ctx context.Context, since *serverTime, writes []wri
 	again, _ := m.run(ctx, calls{replaceScript, len(standing), func(j int) string { return writes[standing[j]].text }, func(j int, args []any) []any {
 		i := standing[j]
 		w := &writes[i]
-		return append(args, w.record, began[i]+w.whole(), began[i], idText(w.over))
+		return append(args, w.record, began[i]+w.whole(), began[i], idText(w.over), m.r.cfg.HoldLife.Milliseconds())
 	}, errStandsYounger})
 	for j, i := range standing {
 		errs[i] = again[j]

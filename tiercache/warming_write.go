@@ -79,9 +79,17 @@ func (w *warming[K, V]) flush() error {
 // wanted is the batch without what was invalidated since the source read began, and what has waited too long.
 func (w *warming[K, V]) wanted(batch []warmEntry[K, V]) []warmEntry[K, V] {
 	ended, now := w.ended(batch), w.c.memory.clock.now()
+	cleared := w.c.floor.Load() >= w.seen.epoch || w.c.ledger != nil && w.c.ledger.bypass("")
+	elsewhere := w.c.backElsewhere.Load() != w.elsewhere
 	wanted := batch[:0]
 	for _, e := range batch {
 		switch {
+		case cleared:
+			w.cleared++
+			e.becomes(warmRefused)
+		case elsewhere && !w.c.memory.unmoved(e.hash, w.gens):
+			w.cleared++
+			e.becomes(warmRefused)
 		case ended || !w.c.memory.unmoved(e.hash, w.gens) || w.c.ledger != nil && w.c.ledger.bypass(e.write.text):
 			e.becomes(warmRefused)
 		case now >= e.item.dead: // it waited too long for its batch
