@@ -327,3 +327,33 @@ func TestWarm_aValueOverMaxValueBytesIsInMemoryAsAfterAGet(t *testing.T) {
 		t.Errorf("%d errors of Redis, want none", n)
 	}
 }
+
+// A hold refuses what was read from the source before it, and not for HoldLife whatever comes.
+func TestHold_letsARunStoreThatBeganAfterIt(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	a, b := gapNode(t, server, RedisConfig{}), gapNode(t, server, RedisConfig{})
+	err := a.RegisterLoader(Loader[string, string]{Name: "all", Load: func(_ context.Context, emit func(string, string) error) error { return emit("k", "new") }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Delete(t.Context(), "k"); err != nil {
+		t.Fatal(err)
+	}
+	redistest.Eventually(t, 10*time.Second, func() error { // the server's clock shows another ms, and the notice has come
+		if a.redis.channel.received.Load() == 0 {
+			return errors.New("the Delete has not been heard")
+		}
+		return nil
+	})
+	redistest.Eventually(t, 10*time.Second, func() error {
+		if res := a.WarmLoader(t.Context(), "all", WarmOptions{}); res.Redis != 1 {
+			return fmt.Errorf("%+v", res)
+		}
+		return nil
+	})
+	awaitSettled(t, a)
+	if got, err := b.GetOrLoad(t.Context(), "k", func(context.Context) (string, error) { return "loaded", nil }); err != nil || got != "new" {
+		t.Errorf("another node reads %q, %v", got, err)
+	}
+}

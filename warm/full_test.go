@@ -113,6 +113,7 @@ func TestFleet_everyIsOnceAnIntervalForAll(t *testing.T) {
 		n := newNode(t, server.Client(), cfg)
 		start(t, n.engine)
 		nodes = append(nodes, n)
+		wait(t.Context(), 700*time.Millisecond) // each has a phase of its own
 	}
 	for _, n := range nodes {
 		redistest.Eventually(t, 60*time.Second, func() error {
