@@ -33,7 +33,6 @@ type Cache[K comparable, V any] struct {
 	ledger    *ledger // nil: memory only
 	replaying atomic.Bool
 
-	backElsewhere atomic.Uint64 // records that other nodes have taken back
 	unconfirmedMu sync.Mutex
 	unconfirmed   []unconfirmed
 

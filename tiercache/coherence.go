@@ -64,10 +64,7 @@ func (c *Cache[K, V]) onNotice(n notice) {
 		c.endAll()
 	case noticeTag:
 		c.tokens.endTag(n.rest)
-	case noticeKey, noticeBack, noticeExpire:
-		if n.kind == noticeBack {
-			c.backElsewhere.Add(1)
-		}
+	case noticeKey, noticeExpire:
 		key, err := c.cfg.Keys.DecodeKey(n.rest)
 		if err != nil {
 			return // no key of ours

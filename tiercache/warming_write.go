@@ -80,14 +80,10 @@ func (w *warming[K, V]) flush() error {
 func (w *warming[K, V]) wanted(batch []warmEntry[K, V]) []warmEntry[K, V] {
 	ended, now := w.ended(batch), w.c.memory.clock.now()
 	cleared := w.c.floor.Load() >= w.seen.epoch || w.c.ledger != nil && w.c.ledger.bypass("")
-	elsewhere := w.c.backElsewhere.Load() != w.elsewhere
 	wanted := batch[:0]
 	for _, e := range batch {
 		switch {
 		case cleared:
-			w.cleared++
-			e.becomes(warmRefused)
-		case elsewhere && !w.c.memory.unmoved(e.hash, w.gens):
 			w.cleared++
 			e.becomes(warmRefused)
 		case ended || !w.c.memory.unmoved(e.hash, w.gens) || w.c.ledger != nil && w.c.ledger.bypass(e.write.text):
