@@ -122,6 +122,9 @@ func (c *Cron) All(after time.Time) iter.Seq[time.Time] {
 // @reboot, are not Never.
 func (c *Cron) Never() bool { return c.kind == kindNever }
 
+// Length returns the time between two runs of @every, and zero for every other expression.
+func (c *Cron) Length() time.Duration { return c.every }
+
 // Location returns the time zone that the expression or the option [In] names, or nil where that of the question counts.
 func (c *Cron) Location() *time.Location { return c.loc }
 

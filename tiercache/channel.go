@@ -30,7 +30,7 @@ type channel struct {
 	trust atomic.Int64  // until then, on clock, notices count as heard
 
 	progress
-	breaks     atomic.Uint64 // how often notices were missed, or may have been: epochs, but for the one that ends a meeting
+	losses     atomic.Uint64 // how often notices were missed, or may have been and no number tells; see gap.go
 	subscribed atomic.Int64  // when the present subscription began
 
 	received, lostCount atomic.Uint64
@@ -44,6 +44,8 @@ type channel struct {
 
 	pubsMu        sync.Mutex
 	pubs          publishers
+	listening     bool         // a subscription stands
+	resumed       bool         // and is not the first
 	unsure        bool         // nodes were heard for the first time soon after the subscription; see meeting
 	candidate     int64        // digests of everybody alive are awaited since then; see settled
 	candidateSent int64        // and prove then that what was sent before this has been heard
@@ -191,7 +193,12 @@ func (ch *channel) all() []noticed {
 
 // missed begins a new epoch: what is in memory must be validated before it counts as fresh.
 func (ch *channel) missed(why string, n int) {
-	ch.breaks.Add(1)
+	ch.losses.Add(1)
+	ch.broken(why, n)
+}
+
+// broken is missed where numbers will tell what was missed, if anything was.
+func (ch *channel) broken(why string, n int) {
 	ch.begin(why, n)
 }
 
@@ -217,6 +224,7 @@ func (ch *channel) listen() {
 		go func() { s.ended <- s.receive() }()
 		err := s.watch()
 		cancel()
+		ch.gapBegins(s)
 		if ch.ctx.Err() != nil {
 			return
 		}
@@ -247,7 +255,9 @@ type session struct {
 	ctx    context.Context //nolint:containedctx // ends when the session is given up
 	alive  atomic.Int64    // when it last showed that it is
 	useful atomic.Bool     // a heartbeat has come through it
-	ended  chan error
+
+	confirmed atomic.Bool // the server has confirmed it
+	ended     chan error
 }
 
 // watch waits until the session has ended or must be given up.
@@ -287,9 +297,10 @@ func (s *session) receive() (err error) {
 		switch m := msg.(type) {
 		case *redis.Subscription:
 			if confirmed++; confirmed%2 == 0 { // both channels
-				ch.subscribed.Store(now)
-				ch.missed("subscribed", 0)
 				s.alive.Store(now)
+				s.confirmed.Store(true)
+				ch.gapEnds(now)
+				ch.broken("subscribed", 0)
 			}
 		case *redis.Message:
 			if ch.handle(m.Payload, now) {
@@ -310,6 +321,7 @@ func (s *session) receive() (err error) {
 func (ch *channel) overdue(now int64) {
 	ch.pubsMu.Lock()
 	lost := ch.pubs.lost(now)
+	ch.giveUp(now)
 	met := ch.unsure && now >= ch.meeting()
 	if met {
 		ch.unsure = false
@@ -345,7 +357,10 @@ func (ch *channel) handle(text string, now int64) bool {
 	}
 	ch.pubsMu.Lock()
 	meeting := ch.meeting()
-	ch.unsure = ch.unsure || now < meeting && ch.pubs[n.node] == nil
+	if now < meeting && ch.pubs[n.node] == nil {
+		ch.unsure = true
+		ch.meetStranger(n)
+	}
 	lost := ch.pubs.hear(n, now, meeting)
 	ch.pubsMu.Unlock()
 	if lost > 0 {

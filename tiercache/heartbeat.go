@@ -24,10 +24,7 @@ func (ch *channel) beaten(master string, sent int64) {
 	oldest := ch.oldest()
 	ch.mu.Unlock()
 	ch.pubsMu.Lock()
-	if ch.pubs.settled(ch.candidate, ch.clock.now()) { // the digests that came after an earlier heartbeat
-		ch.settled.Store(ch.candidateSent)
-		ch.candidate, ch.candidateSent = ch.clock.now(), oldest
-	}
+	ch.settleUpTo(oldest)
 	ch.pubsMu.Unlock()
 	if oldest > never {
 		ch.settle(nil)

@@ -238,6 +238,13 @@ func (j *journal) bypass(text string) bool {
 	return j.pending > 0 && (j.waits(noticeKey, text) || j.waits(noticeExpire, text) || j.waits(noticeClear, ""))
 }
 
+// clearing reports whether Redis has yet to hear of a Clear.
+func (j *journal) clearing() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.waits(noticeClear, "")
+}
+
 // mustWait reports whether a Set of the key must not be sent yet: an earlier one may still take effect
 // behind it.
 func (j *journal) mustWait(text string, now int64) bool {

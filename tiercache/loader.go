@@ -70,6 +70,11 @@ type WarmResult struct {
 	Failed       int // could not be stored anywhere: encoding, size, Redis
 	Duration     time.Duration
 	Err          error
+
+	// TakenBack counts what the run wrote to Redis and ended there again before it was over, as it is
+	// not known whether an invalidation has overtaken it, or as this process may no longer write.
+	// What becomes known later is told to WarmOptions.TakenBack.
+	TakenBack int
 }
 
 // Cached is the number of keys that the run left readable in at least one tier, whoever put them there.

@@ -83,6 +83,7 @@ type publisher struct {
 	missing map[uint64]int64 // numbers below it that were not, with when that was noticed
 	heard   int64            // when it last said anything
 	digest  int64            // when its last digest came that left nothing missing
+	awaited bool             // it lived when a subscription ended, and has not been heard since; see gap.go
 }
 
 // hear notes a number of a node at a moment. Where a node is heard for the first time in the middle of its numbers, those before are missing, as they may
@@ -138,17 +139,18 @@ func (p publishers) lost(now int64) (lost int) {
 				clear(pub.missing)
 			}
 		}
-		if now-pub.heard > int64(publisherLife) {
+		if now-pub.heard > int64(publisherLife) && !pub.awaited {
 			delete(p, node)
 		}
 	}
 	return lost
 }
 
-// settled says whether each node that is alive has sent a digest since then which left nothing missing.
-func (p publishers) settled(since, now int64) bool {
+// settled reports whether each node that is alive has sent a digest since then which left
+// nothing missing. One that has said nothing for patience is dead.
+func (p publishers) settled(since, now, patience int64) bool {
 	for _, pub := range p {
-		if now-pub.heard < int64(3*digestEvery) && pub.digest <= since {
+		if (pub.awaited || now-pub.heard < patience) && pub.digest <= since {
 			return false
 		}
 	}

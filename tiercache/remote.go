@@ -483,14 +483,16 @@ func (m *remote) fillAbsent(ctx context.Context, since *serverTime, writes []wri
 		for j, i := range at {
 			sets[j] = redis.NewStatusCmd(ctx, "set", key(i), writes[i].record, "nx", "pxat", began[i]+writes[i].whole())
 			c.Add(int64(len(writes[i].record)))
-			if began[i] != 0 {
+			if began[i] != 0 && writes[i].err == nil {
 				cmds = append(cmds, sets[j])
 			}
 		}
-		_ = m.r.exec(ctx, cmds)
+		if len(cmds) > 0 {
+			_ = m.r.exec(ctx, cmds)
+		}
 		errs := make([]error, len(at))
 		for j, i := range at {
-			if errs[j] = sets[j].Err(); began[i] == 0 {
+			if errs[j] = cmp.Or(writes[i].err, sets[j].Err()); began[i] == 0 {
 				errs[j] = errTakeover
 			}
 		}
@@ -508,7 +510,7 @@ func (m *remote) fillAbsent(ctx context.Context, since *serverTime, writes []wri
 	again, _ := m.run(ctx, calls{replaceScript, len(standing), func(j int) string { return writes[standing[j]].text }, func(j int, args []any) []any {
 		i := standing[j]
 		w := &writes[i]
-		return append(args, w.record, began[i]+w.whole(), began[i], idText(w.over))
+		return append(args, w.record, began[i]+w.whole(), began[i], idText(w.over), m.r.cfg.HoldLife.Milliseconds())
 	}, errStandsYounger})
 	for j, i := range standing {
 		errs[i] = again[j]

@@ -151,7 +151,7 @@ func worst(errs []error) (err error) {
 // allFailed is an error where Redis has answered for none of the keys.
 func allFailed(errs []error) error {
 	for _, e := range errs {
-		if e == nil || isReply(e) || errors.Is(e, errFull) || errors.Is(e, errLate) || errors.Is(e, errRefused) || errors.Is(e, errLeaseLost) || errors.Is(e, errStandsYounger) {
+		if e == nil || isReply(e) || errors.Is(e, errFull) || errors.Is(e, errLate) || errors.Is(e, errRefused) || errors.Is(e, errLeaseLost) || errors.Is(e, errStandsYounger) || errors.Is(e, errTooLarge) {
 			return nil
 		}
 	}

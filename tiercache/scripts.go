@@ -157,19 +157,25 @@ if not marked and redis.pcall('SET', KEYS[1], ARGV[3], 'PX', ARGV[4]).err then r
 
 	// replaceScript is a warm write over what stands there: it stores only over what is older, and over the run's own. Both ages are durations by this
 	// server's count: the standing record's is its whole life less what PTTL leaves of it, the run's is counted from the TIME that it read before its source. A record that no reader would accept, of another
-	// codec or version, has no say; a hold, unless it is for another record, and what was ended by Expire, refuses; the very record, of a SET whose reply was lost, is as good as stored. ARGV: record, the
-	// moment in ms until which it lives, the TIME in ms before the source read, id of the run's own.
+	// codec or version, has no say; a hold that came after the source read began, unless it is for another record, and what was ended by Expire, refuses; the very record, of a SET whose reply was lost, is as good as stored. ARGV: record, the
+	// moment in ms until which it lives, the TIME in ms before the source read, id of the run's own, a hold's
+	// life in ms.
 	replaceScript = onKey(onValue, `
 local function kept(record) return string.sub(record, 1, 4) .. string.sub(record, 9, 16) .. string.sub(record, 33, 40) end
 local head = redis.pcall('GETRANGE', KEYS[1], 0, 78)
-if type(head) == 'string' and string.sub(head, 1, 5) == 'WC01H' and (#head == 5 or string.sub(head, 6) == string.sub(ARGV[1], 17, 32)) then return -1 end
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+if type(head) == 'string' and string.sub(head, 1, 5) == 'WC01H' then
+  if string.sub(head, 6) == string.sub(ARGV[1], 17, 32) then return -1 end
+  local age = tonumber(ARGV[5]) - redis.call('PTTL', KEYS[1])
+  if #head == 5 and (age < 0 or age > tonumber(ARGV[5]) or now - age + 1 >= tonumber(ARGV[3])) then return -1 end
+end
 if type(head) == 'string' and #head == 79 and kept(head) == kept(ARGV[1]) then
   if string.sub(head, 6, 6) == 'E' then return -1 end
   if string.sub(head, 17, 32) == string.sub(ARGV[1], 17, 32) then return 1 end
   local life = tonumber(string.sub(head, 41, 53)) + tonumber(string.sub(head, 54, 66))
   local left = redis.call('PTTL', KEYS[1])
-  local now = redis.call('TIME')
-  local age = tonumber(now[1]) * 1000 + math.floor(tonumber(now[2]) / 1000) - tonumber(ARGV[3])
+  local age = now - tonumber(ARGV[3])
   if left >= 0 and string.sub(head, 17, 32) ~= ARGV[4] and life - left <= age then return 0 end
 end
 local ok = redis.pcall('SET', KEYS[1], ARGV[1], 'PXAT', ARGV[2])

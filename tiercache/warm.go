@@ -32,6 +32,11 @@ type WarmOptions struct {
 	// that it hasn't heard of before, in the order of emission. Its error says that this process may no longer write: the batch is taken back, both
 	// in Redis and in memory, and the run ends with the error. It is called from one goroutine at a time, and not at all without Redis.
 	Kept func(ctx context.Context, keys []string) error
+	// TakenBack, where given, hears how many more entries of the run were taken back after it was
+	// over, as it turned out that an invalidation may have overtaken them unheard; see
+	// WarmResult.TakenBack. It is called from a goroutine of the cache's own, some seconds after the
+	// run at most while Redis answers, and not after Close.
+	TakenBack func(n int)
 	// Task is the name under which Hydrate counts what it brings, see [Stats]; WarmLoader has its loader's.
 	Task string
 	// Age is of Hydrate alone: what memory holds and the source gave within this time is left as it is, and what is older is read again. Zero leaves

@@ -22,27 +22,29 @@ type warming[K comparable, V any] struct {
 	tokens    map[string]string // as they were then; nil: Redis did not say
 	joined    string            // as they stand in a record without tags
 	times     *serverTime       // likewise
-	breaks    uint64            // of the channel
+	missed    uint64            // losses of the channel
 	takeovers uint64            // likewise
 	losses    uint64            // of memory
 
-	mu     sync.Mutex // emit is safe for concurrent use
-	over   bool
-	batch  []warmEntry[K, V]
-	bytes  int
-	since  int64            // when the batch's first entry came
-	flying []*sending[K, V] // the batches before, on their way to Redis, the oldest first
-	spare  []warmEntry[K, V]
-	writes []write
-	states []warmKey
-	arena  arena // of the batch's records
-	idle   arena // of one that has arrived
-	keys   map[K]*warmKey
-	room   int64
-	soon   int64 // the first of those that are in memory is fresh until then
-	res    WarmResult
-	redis  error // why the last batch did not reach Redis
-	halt   error // of WarmOptions.Kept, or of a callback that panicked
+	mu      sync.Mutex // emit is safe for concurrent use
+	over    bool
+	batch   []warmEntry[K, V]
+	bytes   int
+	since   int64            // when the batch's first entry came
+	flying  []*sending[K, V] // the batches before, on their way to Redis, the oldest first
+	spare   []warmEntry[K, V]
+	writes  []write
+	states  []warmKey
+	arena   arena // of the batch's records
+	idle    arena // of one that has arrived
+	keys    map[K]*warmKey
+	room    int64
+	soon    int64 // the first of those that are in memory is fresh until then
+	res     WarmResult
+	cleared int   // entries that were refused though nobody has invalidated their keys
+	redis   error // why the last batch did not reach Redis
+	back    takenBackOf
+	halt    error // of WarmOptions.Kept, or of a callback that panicked
 }
 
 // warmEntry is one emitted value on its way.
@@ -52,6 +54,7 @@ type warmEntry[K comparable, V any] struct {
 	cost    int64
 	item    *item[V]
 	write   write
+	unsent  bool // it can't stand in Redis, nor arrive there
 	state   *warmKey
 	nth     int // of the run's values
 	outcome warmOutcome
@@ -90,6 +93,7 @@ const (
 const batchWait = 100 * time.Millisecond
 
 var (
+	errCleared  = errors.New("tiercache: the cache was cleared while the loader ran, or a Clear has yet to reach Redis, and what it read is not stored: run it again")
 	errRunOver  = errors.New("tiercache: emit after the run was over")
 	errOutlived = errors.New("tiercache: its TTL, counted from the start of the loader, is over already")
 )
@@ -98,6 +102,7 @@ func (c *Cache[K, V]) newWarming(ctx context.Context, l *loaderState[K, V], opts
 	w := &warming[K, V]{
 		c: c, loader: l, opts: opts, ctx: ctx, read: c.memory.clock.now(), seen: c.sight(), gens: c.memory.generations(),
 		losses: c.memory.losses(), keys: make(map[K]*warmKey), room: opts.Room, soon: math.MaxInt64, res: WarmResult{Loader: l.Name},
+		back: takenBackOf{hear: opts.TakenBack},
 	}
 	if opts.Room == 0 {
 		w.room = c.warmRoom()
@@ -105,7 +110,7 @@ func (c *Cache[K, V]) newWarming(ctx context.Context, l *loaderState[K, V], opts
 	if opts.DryRun {
 		w.tokens = noTokens(nil)
 	} else if c.remote != nil {
-		w.breaks, w.takeovers = c.redis.channel.breaks.Load(), c.redis.channel.takeovers.Load()
+		w.missed, w.takeovers = c.redis.channel.losses.Load(), c.redis.channel.takeovers.Load()
 		err := insist(ctx, func() (err error) {
 			if w.times, err = c.remote.times(ctx); err == nil {
 				w.tokens, err = c.currentTokens(ctx, w.seen.epoch, c.loadTokens(), known)
@@ -165,7 +170,11 @@ func (w *warming[K, V]) run(ctx context.Context) WarmResult {
 	if w.halt != nil && !errors.Is(err, w.halt) {
 		err = errors.Join(err, w.halt)
 	}
+	if w.cleared > 0 && err == nil {
+		err = fmt.Errorf("%w: %d entries were refused", errCleared, w.cleared)
+	}
 	w.res.Err = errors.Join(err, w.redis)
+	w.res.TakenBack = w.back.end()
 	return w.res
 }
 
@@ -283,6 +292,9 @@ func (w *warming[K, V]) prepare(key K, value V, state *warmKey) (e warmEntry[K, 
 	w.arena = w.arena.with(e.write.record)
 	if e.write.err == nil && e.write.life == 0 {
 		return e, errOutlived
+	}
+	if errors.Is(e.write.err, errTooLarge) && !w.opts.DryRun {
+		return e, nil // as after a Get: in memory, counted, and not in Redis
 	}
 	return e, e.write.err
 }

@@ -79,11 +79,15 @@ func (w *warming[K, V]) flush() error {
 // wanted is the batch without what was invalidated since the source read began, and what has waited too long.
 func (w *warming[K, V]) wanted(batch []warmEntry[K, V]) []warmEntry[K, V] {
 	now := w.c.memory.clock.now()
-	cleared, tokens := w.c.floor.Load() >= w.seen.epoch, w.tagsNow(batch)
+	cleared := w.c.floor.Load() >= w.seen.epoch || w.c.journal != nil && w.c.journal.clearing()
+	tokens := w.tagsNow(batch)
 	wanted := batch[:0]
 	for _, e := range batch {
 		switch {
-		case cleared || w.ended(e.item.tags, tokens) || !w.c.memory.unmoved(e.hash, w.gens) || w.c.journal != nil && w.c.journal.bypass(e.write.text):
+		case cleared:
+			w.cleared++
+			e.becomes(warmRefused)
+		case w.ended(e.item.tags, tokens) || !w.c.memory.unmoved(e.hash, w.gens) || w.c.journal != nil && w.c.journal.bypass(e.write.text):
 			e.becomes(warmRefused)
 		case now >= e.item.dead: // it waited too long for its batch
 			e.becomes(warmFailed)
@@ -219,8 +223,12 @@ func (w *warming[K, V]) arrival() *sending[K, V] {
 			e.becomes(warmSkippedFresh)
 		case errors.Is(err, errRefused):
 			e.becomes(warmRefused)
+		case errors.Is(err, errTooLarge):
+			e.becomes(warmFailed)
+			e.unsent = true
 		default:
 			e.becomes(warmFailed)
+			e.unsent = !mayStand(err)
 			w.redis = fmt.Errorf("%w: not all entries reached Redis: %w", ErrDegraded, err)
 			answered = false
 		}
@@ -308,21 +316,28 @@ func (w *warming[K, V]) keep(batch []warmEntry[K, V]) error {
 	}
 	var own []unconfirmedKey
 	for i := range batch {
-		if e := &batch[i]; e.outcome == warmStored || e.outcome == warmFailed { // what got no answer may have been stored
+		if e := &batch[i]; e.mayStand() {
 			e.becomes(warmRefused)
 			own = append(own, unconfirmedKey{text: e.write.text, hash: e.hash, id: e.item.id})
 		}
 	}
 	w.c.disown(context.WithoutCancel(w.ctx), own)
+	w.back.add(len(own))
 	w.over, w.halt = true, err // whatever the loader makes of it
 	return err
 }
 
+// mayStand reports whether Redis may hold the entry, or may yet: what got no answer may have been
+// stored.
+func (e *warmEntry[K, V]) mayStand() bool {
+	return e.outcome == warmStored || e.outcome == warmFailed && !e.unsent
+}
+
 // awaitConfirmation hands over what was stored, until it is known that no invalidation has overtaken it.
 func (w *warming[K, V]) awaitConfirmation(batch []warmEntry[K, V]) {
-	u := unconfirmed{at: w.c.memory.clock.now(), breaks: w.breaks, gens: w.gens, keys: make([]unconfirmedKey, 0, len(batch))}
-	for _, e := range batch {
-		if e.outcome == warmStored || e.outcome == warmFailed { // what got no answer may have been stored
+	u := unconfirmed{at: w.c.memory.clock.now(), losses: w.missed, gens: w.gens, keys: make([]unconfirmedKey, 0, len(batch)), back: &w.back}
+	for i := range batch {
+		if e := &batch[i]; e.mayStand() {
 			u.keys = append(u.keys, unconfirmedKey{text: e.write.text, hash: e.hash, id: e.item.id})
 		}
 	}
@@ -361,7 +376,7 @@ func (w *warming[K, V]) adopt(batch []warmEntry[K, V]) {
 // allToMemory stores those entries of a batch that are worth it.
 func (w *warming[K, V]) allToMemory(batch []warmEntry[K, V]) {
 	for i := range batch {
-		if e := &batch[i]; e.outcome == warmStored || e.outcome == warmFailed && w.redis != nil {
+		if e := &batch[i]; e.outcome == warmStored || e.outcome == warmFailed && (w.redis != nil || e.write.err != nil) {
 			w.toMemory(e)
 		}
 	}

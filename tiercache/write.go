@@ -220,7 +220,7 @@ func (c *Cache[K, V]) stored(n notice, err error) {
 
 // noteWrite counts what Redis said of one write.
 func (c *Cache[K, V]) noteWrite(err error) {
-	if err != nil && !errors.Is(err, errLeaseLost) && !errors.Is(err, errStandsYounger) && !errors.Is(err, errRefused) {
+	if err != nil && !errors.Is(err, errLeaseLost) && !errors.Is(err, errStandsYounger) && !errors.Is(err, errRefused) && !errors.Is(err, errTooLarge) {
 		c.redisFailed(err, 1)
 	}
 }

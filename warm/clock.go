@@ -30,12 +30,26 @@ func (e *Engine) newScheduler() (*schedule.Scheduler, error) {
 	return s, nil
 }
 
+// cronRequest is what a run of the cron job asks for. Nodes agree on the fire times of fields. Those of
+// @every count from each node's own start, so that a pass of this interval will do; @reboot is one
+// more start.
+func (e *Engine) cronRequest(due time.Time) Request {
+	req := Request{Trigger: TriggerSchedule, every: e.cfg.cron.Length()}
+	switch {
+	case e.cfg.cron.String() == "@reboot":
+		req.Trigger = TriggerStartup
+	case req.every == 0:
+		req.slot = cronJob + "@" + due.UTC().Format(time.RFC3339)
+	}
+	return req
+}
+
 // scheduled is the work of both jobs: it lasts as long as the run, so that the job's own record tells how that went. What ctx ends is
 // the waiting; the run is ended by Stop.
 func (e *Engine) scheduled(ctx context.Context) error {
 	req := Request{Trigger: TriggerSchedule}
 	if fired, ok := schedule.RunFromContext(ctx); ok && fired.Job == cronJob {
-		req.slot = cronJob + "@" + fired.Due.UTC().Format(time.RFC3339)
+		req = e.cronRequest(fired.Due)
 	}
 	ticket, begun := e.background(ctx, req)
 	if !begun {

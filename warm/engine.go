@@ -20,6 +20,9 @@ var (
 	ErrDisabled = errors.New("warm: disabled")
 	// ErrStopped is the answer of every method that would begin something, once Stop was called.
 	ErrStopped = errors.New("warm: stopped")
+	// ErrInsideTask is the answer of Run with the context of a task of the same engine: the task would
+	// wait for a run that waits for the task. Begin goes.
+	ErrInsideTask = errors.New("warm: Run was called inside a task of the same engine, which would wait for itself: use Begin")
 	// ErrStarted is the answer of a second Start.
 	ErrStarted = errors.New("warm: already started")
 )
@@ -84,16 +87,24 @@ func New(cfg Config) (*Engine, error) {
 // Ready doesn't wait for them.
 func (e *Engine) Add(targets ...Target) error {
 	var added []*task
+	var idle []string
 	for i, target := range targets {
 		if v := reflect.ValueOf(target); !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
 			return fmt.Errorf("warm: add: target %d is nil", i+1)
 		}
-		for _, info := range target.Loaders() {
+		infos := target.Loaders()
+		for _, info := range infos {
 			added = append(added, loaderTask(target, info))
+		}
+		if len(infos) == 0 {
+			idle = append(idle, target.Name())
 		}
 	}
 	if err := e.add(added); err != nil {
 		return err
+	}
+	for _, name := range idle {
+		e.cfg.Logger.Warn("warm: a cache was added that has no loaders: nothing of it is warmed; register them first", slog.String("cache", name))
 	}
 	e.keep(targets)
 	return nil
@@ -307,7 +318,10 @@ type taskRecord struct {
 	counts    map[TaskStatus]uint64
 	durations []time.Duration // of the last runs whose loader had no error
 	refresh   refreshState
-	parked    time.Time // it waits for Redis: when to look again; else zero
+	parked    time.Time // it waits for Redis, or to make good what Redis lost: when to look again; else zero
+	again     int       // runs in a row that are to be made good
+	spoiled   *lease    // whose pass may still stand as complete in the ledger
+	before    time.Time // succeeded, before the last run
 }
 
 const durationsKept = 50
@@ -318,7 +332,7 @@ func (rec *taskRecord) note(runID string, t TaskRun) {
 		rec.counts = make(map[TaskStatus]uint64)
 	}
 	rec.counts[t.Status]++
-	if t.Status == TaskOK {
+	if rec.before = rec.succeeded; t.Status == TaskOK {
 		rec.succeeded = t.Started
 	}
 	// A loader that was so slow that its entries could no longer be stored is one to learn from as well.

@@ -124,6 +124,9 @@ func (d *dispatch) end(ctx context.Context, i int, out TaskRun) {
 	t := d.r.tasks[i]
 	useful := d.e.values([]*task{t})[t.name].Useful
 	d.e.mu.Lock()
+	if n := d.r.back[i]; n > 0 {
+		out = out.tookBack(n)
+	}
 	d.r.run.Tasks[i] = out
 	if !d.r.run.DryRun {
 		rec := d.e.records[t.name]
@@ -144,12 +147,16 @@ func (d *dispatch) end(ctx context.Context, i int, out TaskRun) {
 		slog.Int("attempts", out.Attempts), slog.Duration("duration", took), slog.Int("completed", completed), slog.Int("total", total),
 	}
 	switch {
-	case out.Status == TaskFailed || out.Status == TaskPartial || out.Status == TaskAbandoned:
+	case out.Status == TaskPartial:
+		d.log.WarnContext(ctx, "warm: task partial", append(attrs, slog.Any("error", out.Err))...)
+	case out.Status == TaskFailed || out.Status == TaskAbandoned:
 		d.log.ErrorContext(ctx, "warm: task failed", append(attrs, slog.Any("error", out.Err))...)
 	case out.Err != nil:
 		d.log.WarnContext(ctx, "warm: task ended", append(attrs, slog.Any("reason", out.Err))...)
 	case out.Warning != "":
 		d.log.WarnContext(ctx, "warm: task ended", append(attrs, slog.String("warning", out.Warning))...)
+	case out.note != "":
+		d.log.InfoContext(ctx, "warm: task ended", append(attrs, slog.String("note", out.note))...)
 	default:
 		d.log.InfoContext(ctx, "warm: task ended", attrs...)
 	}
@@ -191,7 +198,7 @@ func (e *Engine) finish(ctx context.Context, r *running, log *slog.Logger) {
 	if len(e.history) > historyLength {
 		e.history = slices.Delete(e.history, 0, 1)
 	}
-	if !run.DryRun {
+	if !run.DryRun && r.whole { // else a refresh of one task would speak for all
 		e.last = &run
 	}
 	e.events.publish(Event{
@@ -206,10 +213,7 @@ func (e *Engine) finish(ctx context.Context, r *running, log *slog.Logger) {
 		e.queue = slices.Delete(e.queue, 0, 1)
 		e.begin(next)
 	}
-	select {
-	case e.wake <- struct{}{}:
-	default: // it will look anyway
-	}
+	e.wakeUp()
 }
 
 // background begins a run that nobody asked for. It is skipped while another goes on: the second value is false then.

@@ -1,6 +1,7 @@
 package warm
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,7 +33,7 @@ func (e *Engine) role(t *task) Role {
 // wanted is what a run asks of a pass over a task's source.
 //
 //   - A run of the cron job wants one that was made for its own fire time: nodes agree on that, whatever their clocks say.
-//   - One of the interval job wants a pass of this interval; a little less, as timers are not exact.
+//   - One of the interval job, or of a cron job that says @every, wants a pass of this interval; a little less, as timers are not exact.
 //   - At start the last pass will do if its entries have a good part of their life before them: the rolling deploy of a fleet asks the source once.
 //   - A refresh comes at a share of the TTL: any pass that began well after the one before will do.
 //   - Somebody who asks by hand wants one that began after he asked, or that is under way.
@@ -40,8 +41,8 @@ func (e *Engine) wanted(r *running, t *task) terms {
 	switch {
 	case r.slot != "":
 		return terms{slot: r.slot}
-	case r.run.Trigger == TriggerSchedule && e.cfg.Interval > 0:
-		return terms{age: e.cfg.Interval * 9 / 10}
+	case r.run.Trigger == TriggerSchedule && (r.every > 0 || e.cfg.Interval > 0):
+		return terms{age: cmp.Or(r.every, e.cfg.Interval) * 9 / 10}
 	case r.run.Trigger == TriggerStartup:
 		return terms{age: e.startupAge(t)}
 	case r.run.Trigger == TriggerRefresh:
@@ -79,7 +80,12 @@ func (t *task) life() time.Duration {
 	return noTTL
 }
 
-var errRedisAway = errors.New("the task waits until Redis is back")
+var (
+	errRedisAway = errors.New("the task waits until Redis is back")
+	errRedisFull = errors.New("Redis is full")
+	// errGone is what a follower finds of a pass that is of no use to it.
+	errGone = errors.New("most of what the last complete pass has left in Redis is gone")
+)
 
 // share runs a task of a fleet: it leads, or waits for the node that does and fills memory with what that has left in Redis.
 func (e *Engine) share(ctx context.Context, r *running, t *task) TaskRun {
@@ -91,7 +97,8 @@ func (e *Engine) share(ctx context.Context, r *running, t *task) TaskRun {
 	l := &ledger{redis: e.cfg.Redis, key: ledgerKey(e.cfg.Redis.Prefix(), t), life: e.cfg.LockLife}
 	want := e.wanted(r, t)
 	token := newID() + newID()
-	waited := false // for Redis
+	waited := false    // for Redis
+	withdrawn := false // a pass of which nothing was left
 	for wait := leastLookWait; ; wait = min(wait*3/2, mostLookWait, max(l.life/4, leastLookWait)) {
 		asked := time.Now()
 		if r.byHand() {
@@ -100,7 +107,13 @@ func (e *Engine) share(ctx context.Context, r *running, t *task) TaskRun {
 		c, err := l.ask(ctx, token, want)
 		if err == nil && c.verdict == done {
 			var followed TaskRun
-			if followed, err = e.follow(ctx, r, t, l, c); err == nil || ctx.Err() != nil || r.byHand() {
+			followed, err = e.follow(ctx, r, t, l, c)
+			gone := errors.Is(err, errGone)
+			if gone && !withdrawn && l.withdraw(ctx, c.pass) == nil {
+				withdrawn, want.pass = true, ""
+				continue
+			}
+			if err == nil || gone || ctx.Err() != nil || r.byHand() {
 				followed.Started, followed.Attempts = out.Started, out.Attempts
 				return followed
 			}
@@ -113,7 +126,7 @@ func (e *Engine) share(ctx context.Context, r *running, t *task) TaskRun {
 			return end(interrupted(ctx))
 		case err != nil && waited, err != nil && r.byHand():
 			return e.alone(ctx, r, t, err)
-		case err != nil && !e.mayWarmAlone(t):
+		case err != nil && !errors.Is(err, errRedisFull) && !e.mayWarmAlone(t):
 			return end(TaskSkipped, fmt.Errorf("%w: %w", errRedisAway, err))
 		case err != nil:
 			waited, wait = true, e.spread()
@@ -135,10 +148,13 @@ func (e *Engine) share(ctx context.Context, r *running, t *task) TaskRun {
 	}
 }
 
-// ask is a claim that is made again where it fails: one late answer of a busy server is no outage.
+// ask is a claim that is made again where it fails: one late answer of a busy server is no outage. That
+// Redis is full is an error of its own.
 func (l *ledger) ask(ctx context.Context, token string, want terms) (c claim, err error) {
 	for try := 1; ; try++ {
-		c, err = l.claim(ctx, token, want)
+		if c, err = l.claim(ctx, token, want); err == nil && c.verdict == full {
+			return c, errRedisFull
+		}
 		if err == nil || try == claimTries || !pause(ctx, claimAgain/2+rand.N(claimAgain)) { //nolint:gosec // spreads nodes; nothing is guarded by it
 			return c, err
 		}
@@ -214,11 +230,21 @@ func (e *Engine) mayWarmAlone(t *task) bool {
 	return false
 }
 
-// alone warms this process without its fleet.
+// alone warms this process without its fleet. A Redis that is full may be so for days: each node warms its
+// memory as often as the task is due, and no more.
 func (e *Engine) alone(ctx context.Context, r *running, t *task, why error) TaskRun {
-	e.cfg.Logger.WarnContext(ctx, "warm: Redis is away: the task runs on this node alone", slog.String("run", r.run.ID), slog.String("task", t.name), slog.Any("error", why))
+	what := "Redis is away"
+	if errors.Is(why, errRedisFull) {
+		what = errRedisFull.Error()
+	}
+	e.cfg.Logger.WarnContext(ctx, "warm: "+what+": the task runs on this node alone", slog.String("run", r.run.ID), slog.String("task", t.name), slog.Any("error", why))
 	e.setRole(r, t, RoleLocal)
-	return e.load(ctx, r, t, nil)
+	out := e.load(ctx, r, t, nil)
+	out.full = errors.Is(why, errRedisFull)
+	if out.Warning == "" && out.Items > 0 {
+		out.Warning = what + ": it ran on this node alone, into memory"
+	}
+	return out
 }
 
 // follow fills memory from Redis with what a pass has left there.
@@ -249,5 +275,14 @@ func (e *Engine) follow(ctx context.Context, r *running, t *task, l *ledger, c c
 	if err != nil {
 		return end(TaskFailed, err)
 	}
+	if gone := out.gone(); 2*gone > out.Result.Emitted || 2*damaged > c.chunks {
+		return end(TaskPartial, fmt.Errorf("%w: %d of %d keys, and %d of %d parts of their list", errGone, gone, out.Result.Emitted, damaged, c.chunks))
+	}
 	return end(TaskOK, nil)
+}
+
+// gone counts the keys that Redis no longer held.
+func (t TaskRun) gone() int {
+	r := t.Result
+	return r.Emitted - r.Memory - r.SkippedRoom - r.Refused - r.Failed
 }

@@ -3,6 +3,7 @@ package warm_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strconv"
 	"strings"
 	"testing"
@@ -75,6 +76,22 @@ func TestHot_aNewNodeIsWarm(t *testing.T) {
 		}
 		if f := e.Lint(); len(f) != 0 {
 			t.Errorf("findings about it: %v", f)
+		}
+	})
+}
+
+// Before anything is learned there is nothing to warm: that is no warning.
+func TestHot_nothingLearnedYetIsNoWarning(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := redistest.Memory(t)
+		r, c := learner(t, m)
+		log := new(logBuffer)
+		e := newEngine(t, warm.Config{Redis: r, Logger: slog.New(slog.NewTextHandler(log, nil))}, c)
+		if tr := task(t, run(t, e, warm.Request{}), "hot:brands"); tr.Status != warm.TaskOK || tr.Warning != "" {
+			t.Errorf("%+v, want ok without a warning", tr)
+		}
+		if text := log.String(); strings.Contains(text, "level=WARN") || !strings.Contains(text, "nothing was learned yet") {
+			t.Errorf("the log says\n%s", text)
 		}
 	})
 }

@@ -21,6 +21,8 @@ type lease struct {
 	chunks int  // of the manifest; only one goroutine at a time reports batches
 	broken bool // the manifest is not whole: followers could not use it
 
+	spoiled atomic.Bool // some of what was written has been taken back
+
 	renewed atomic.Int64 // when the lock was last known to be ours, as time since began
 	lost    atomic.Bool
 	cancel  context.CancelCauseFunc
@@ -47,11 +49,14 @@ func (e *Engine) lead(ctx context.Context, r *running, t *task, hold *lease) (ou
 		return out, out.Status != TaskAbandoned // what goes on behind our back is not begun twice
 	case out.Status == TaskCancelled || out.Status == TaskSkipped:
 		err = hold.ledger.release(after, hold.token)
-	case out.Status == TaskOK && !hold.broken, out.Status == TaskPartial && out.Result.Err == nil && !hold.broken: // the source has given all
+	case hold.whole(out):
 		p := pass{slot: hold.slot, began: hold.began, chunks: hold.chunks, former: hold.former, life: t.life()}
 		if err = hold.ledger.complete(after, hold.token, p); errors.Is(err, errLockLost) {
 			out.Err = err
 			return out, true
+		}
+		if hold.spoiled.Load() { // meanwhile
+			err = errors.Join(err, hold.ledger.withdraw(after, hold.token))
 		}
 	default:
 		err = hold.ledger.fail(after, hold.token)
@@ -60,6 +65,11 @@ func (e *Engine) lead(ctx context.Context, r *running, t *task, hold *lease) (ou
 		e.cfg.Logger.WarnContext(ctx, "warm: the fleet was not told how the task ended: another node will run it", slog.String("task", t.name), slog.Any("error", err))
 	}
 	return out, false
+}
+
+// whole reports whether the source has given all, and Redis and the manifest hold it.
+func (h *lease) whole(out TaskRun) bool {
+	return (out.Status == TaskOK || out.Status == TaskPartial && out.Result.Err == nil && out.Result.TakenBack == 0) && !h.broken && !h.spoiled.Load()
 }
 
 // beat keeps the lock until stop. A third of its life leaves room for two that fail.

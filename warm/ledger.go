@@ -61,11 +61,14 @@ const (
 	done                   // a pass is complete that meets the terms
 	busy                   // another node has the lock
 	backOff                // the last pass has failed, and it is too early for the next
+	full                   // Redis answers, and has no room for the lock
 )
 
 var errLockLost = errors.New("another node has taken over: this one's lock was lost")
 
 // claimScript decides. KEYS: lock, ledger, manifests' common beginning. ARGV: token, lock's life in ms, slot, age in ms, pass, force.
+// A pass that began in the future, by a clock that was set back since, is not new: nobody knows how
+// old it is.
 //
 //nolint:gochecknoglobals // a constant, but for its hash
 var claimScript = redis.NewScript(`
@@ -75,17 +78,17 @@ local last = redis.call('HMGET', KEYS[2], 'pass', 'slot', 'began', 'chunks')
 local holder = redis.call('GET', KEYS[1])
 if holder == ARGV[1] then return {0, ARGV[1], last[1] or ''} end
 if last[1] then
-  local ago = math.max(0, now - tonumber(last[3]))
-  local meets = ARGV[3] ~= '' and last[2] == ARGV[3] or ago < tonumber(ARGV[4]) or last[1] == ARGV[5]
+  local ago = now - tonumber(last[3])
+  local meets = ARGV[3] ~= '' and last[2] == ARGV[3] or ago >= 0 and ago < tonumber(ARGV[4]) or last[1] == ARGV[5]
   local whole = last[4] == '0' or redis.call('EXISTS', KEYS[3] .. last[1]) == 1
-  if meets and whole then return {1, last[1], '', tonumber(last[4]), ago} end
+  if meets and whole then return {1, last[1], '', tonumber(last[4]), math.max(0, ago)} end
 end
 if holder and string.sub(holder, 1, 1) ~= '!' then return {2, holder} end
 if holder and ARGV[6] ~= '1' then return {3, ''} end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+if redis.pcall('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]).err then return {4, ''} end
 return {0, ARGV[1], last[1] or ''}`)
 
-// claim asks for the lock under a token of the node's own. Its error says that Redis does not answer, or cannot store.
+// claim asks for the lock under a token of the node's own. Its error says that Redis does not answer, or may not store.
 func (l *ledger) claim(ctx context.Context, token string, want terms) (claim, error) {
 	force := "0"
 	if want.force {
@@ -101,7 +104,7 @@ func (l *ledger) claim(ctx context.Context, token string, want terms) (claim, er
 		return claim{}, fmt.Errorf("warm: ledger: unexpected reply %v", reply)
 	}
 	var c claim
-	c.verdict = verdict(number(fields[0])) //nolint:gosec // of four
+	c.verdict = verdict(number(fields[0])) //nolint:gosec // of five
 	c.pass, _ = fields[1].(string)
 	if len(fields) > 2 {
 		c.former, _ = fields[2].(string)
@@ -214,6 +217,18 @@ return redis.call('DEL', KEYS[1], KEYS[2]) > 0 and 1 or 0`)
 
 func (l *ledger) release(ctx context.Context, token string) error {
 	return l.held(ctx, releaseScript, []string{l.lock(), l.manifest(token)}, token)
+}
+
+// withdrawScript takes the ledger's word back that a pass is complete. KEYS: ledger. ARGV: token. A later
+// pass stands.
+//
+//nolint:gochecknoglobals // a constant, but for its hash
+var withdrawScript = redis.NewScript(`
+if redis.call('HGET', KEYS[1], 'pass') == ARGV[1] then redis.call('DEL', KEYS[1]) end
+return 1`)
+
+func (l *ledger) withdraw(ctx context.Context, pass string) error {
+	return l.held(ctx, withdrawScript, []string{l.key}, pass)
 }
 
 // held runs a script that only the lock's holder may run. Its error is errLockLost for anybody else, errFull where the script says 2, or Redis's.

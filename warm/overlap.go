@@ -12,8 +12,10 @@ import (
 
 // running is a run that is going on or waits for its turn. Its fields are guarded by Engine.mu, but for those that don't change.
 type running struct {
-	tasks   []*task      // in order
-	slot    string       // see Request
+	tasks   []*task // in order
+	slot    string  // see Request
+	every   time.Duration
+	whole   bool         // it is of all tasks
 	retries atomic.Int64 // left in the budget
 	begun   bool
 
@@ -25,6 +27,7 @@ type running struct {
 
 	done chan struct{} // closed when run is final
 	run  Run
+	back []int           // what was taken back of each task before it was over, likewise
 	live []*atomic.Int64 // what each task has stored so far, in the order of tasks
 	err  error           // it never began: why
 }
@@ -70,11 +73,14 @@ func (e *Engine) Begin(ctx context.Context, req Request) (*Ticket, error) {
 // one with other tasks waits until it is over, and all who wait share one run of all their tasks (dry runs apart).
 //
 // What happened to the tasks stands in the Run; the error says that nothing could be run: an *[UnknownTaskError], a dependency that is
-// unknown or in a cycle, [ErrDisabled], [ErrStopped]. Cancelling ctx cancels the run, whose tasks are then recorded as cancelled, unless somebody
+// unknown or in a cycle, [ErrDisabled], [ErrStopped], [ErrInsideTask]. Cancelling ctx cancels the run, whose tasks are then recorded as cancelled, unless somebody
 // else waits for it or it wasn't begun by Run: then the run goes on, and the error is ctx's.
 func (e *Engine) Run(ctx context.Context, req Request) (Run, error) {
 	if err := ctx.Err(); err != nil {
 		return Run{}, fmt.Errorf("warm: run: %w", context.Cause(ctx))
+	}
+	if ctx.Value(inside{e}) != nil {
+		return Run{}, fmt.Errorf("warm: run: %w", ErrInsideTask)
 	}
 	e.mu.Lock()
 	r, _, err := e.enter(ctx, req)
@@ -192,6 +198,7 @@ func (e *Engine) newRunning(ctx context.Context, req Request, tasks []*task) *ru
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	r := &running{
 		slot:   req.slot,
+		every:  req.every,
 		cancel: cancel,
 		done:   make(chan struct{}),
 		run:    Run{ID: newID(), Trigger: req.Trigger, Sequential: e.cfg.Sequential || req.Sequential, DryRun: req.DryRun},
@@ -202,7 +209,8 @@ func (e *Engine) newRunning(ctx context.Context, req Request, tasks []*task) *ru
 }
 
 func (e *Engine) assign(r *running, tasks []*task) {
-	r.tasks = tasks
+	r.tasks, r.whole = tasks, len(tasks) == len(e.tasks)
+	r.back = make([]int, len(tasks))
 	r.live = make([]*atomic.Int64, len(tasks))
 	r.run.Tasks = make([]TaskRun, len(tasks))
 	for i, t := range tasks {

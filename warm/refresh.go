@@ -2,12 +2,9 @@ package warm
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 )
 
 // refreshState is when a task with a RefreshAt is to run before its entries expire. It is guarded by Engine.mu.
@@ -62,30 +59,6 @@ func early(period time.Duration, role Role) time.Duration {
 		return 0
 	}
 	return time.Duration(rand.Float64() * refreshSpread * float64(period)) //nolint:gosec // spreads nodes; nothing is guarded by it
-}
-
-// redisLook is how often a node with tasks that wait for Redis looks for it.
-const redisLook = time.Second
-
-// park notes that a task waits for Redis, or no longer does.
-func (rec *taskRecord) park(out TaskRun) {
-	rec.parked = time.Time{}
-	if errors.Is(out.Err, errRedisAway) {
-		rec.parked = time.Now().Add(redisLook)
-	}
-}
-
-// unpark begins a run of tasks that waited for Redis, if that answers.
-func (e *Engine) unpark(ctx context.Context, parked []*task) bool {
-	if e.cfg.Redis.Do(ctx, func(ctx context.Context, client redis.UniversalClient) error { return client.Ping(ctx).Err() }) != nil {
-		return false
-	}
-	names := make([]string, len(parked))
-	for i, t := range parked {
-		names[i] = t.name
-	}
-	_, begun := e.background(ctx, Request{Tasks: names, Trigger: TriggerStartup})
-	return begun
 }
 
 // refresher runs what is due until the engine stops. It looks again whenever a run is over.

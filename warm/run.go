@@ -20,7 +20,8 @@ type Request struct {
 	// Trigger is what the run is recorded under; default manual. In a fleet it also says which earlier pass over a source will do, see docs/warming.md.
 	Trigger Trigger
 
-	slot string // the fire time that the run is for, where it is for one
+	slot  string        // the fire time that the run is for, where it is for one
+	every time.Duration // the interval that it is for, where it is for one
 }
 
 // Trigger is what made a run begin.
@@ -98,6 +99,8 @@ type TaskRun struct {
 	Warning string    // of a task that is ok and yet worth a look, such as one without a row
 
 	plan *TaskPlan // of a dry run
+	note string    // for the log alone
+	full bool      // Redis had no room for it
 }
 
 // Items is the number of cached items over all tasks.

@@ -24,7 +24,7 @@ type Status struct {
 type WarmupStatus struct {
 	Running         bool     `json:"running"`
 	RegisteredTasks []string `json:"registered_tasks"` // in the order of registration
-	LastMetrics     *Metrics `json:"last_metrics"`     // of the last run that was no dry run; nil before the first
+	LastMetrics     *Metrics `json:"last_metrics"`     // of the last run of all tasks that was no dry run; nil before the first
 
 	Enabled     bool          `json:"enabled"`
 	Stopping    bool          `json:"stopping"`
@@ -113,7 +113,8 @@ type TaskRunStatus struct {
 	SkippedRoom     int        `json:"skipped_room"`
 	Refused         int        `json:"refused"`
 	Failed          int        `json:"failed"`
-	Reason          string     `json:"reason,omitempty"` // why it is not ok, in the engine's words
+	TakenBack       int        `json:"taken_back,omitempty"` // written to Redis and ended there again, also after the run
+	Reason          string     `json:"reason,omitempty"`     // why it is not ok, in the engine's words
 	Warning         string     `json:"warning,omitempty"`
 }
 
@@ -138,7 +139,7 @@ func (t TaskRun) display() TaskRunStatus {
 		Name: t.Name, Status: t.Status, Role: t.Role, Attempts: t.Attempts, Items: t.Items,
 		Emitted: t.Result.Emitted, Memory: t.Result.Memory, Redis: t.Result.Redis, SkippedFresh: t.Result.SkippedFresh,
 		SkippedRoom: t.Result.SkippedRoom, Refused: t.Result.Refused, Failed: t.Result.Failed,
-		Reason: reason(t), Warning: t.Warning,
+		TakenBack: t.Result.TakenBack, Reason: reason(t), Warning: t.Warning,
 	}
 	if !t.Ended.IsZero() {
 		s.DurationSeconds = decimal(t.Ended.Sub(t.Started).Seconds())

@@ -124,11 +124,15 @@ func (e runTimeoutError) Error() string {
 }
 func (e runTimeoutError) Unwrap() error { return context.DeadlineExceeded }
 
+// inside is the key under which the context of a task says whose it is.
+type inside struct{ *Engine }
+
 // runTask runs a task: once in the fleet, or in this process where it is alone.
 func (e *Engine) runTask(ctx context.Context, r *running, t *task) TaskRun {
 	if r.run.DryRun && t.target == nil {
 		return TaskRun{Name: t.name, Role: e.role(t), Status: TaskSkipped, Err: errDryFunc, Started: time.Now(), Ended: time.Now()}
 	}
+	ctx = context.WithValue(ctx, inside{e}, true)
 	if r.run.DryRun || !e.inFleet(t) {
 		return e.load(ctx, r, t, nil)
 	}
@@ -156,6 +160,8 @@ func (e *Engine) load(ctx context.Context, r *running, t *task, hold *lease) (ou
 	} else {
 		stored = e.progress(r, t)
 		opts.Stored = func(string) { stored.Add(1) }
+		after := context.WithoutCancel(ctx)
+		opts.TakenBack = func(n int) { e.takenBack(after, r, t, hold, n) }
 	}
 	if hold != nil {
 		opts.Kept = hold.kept
@@ -187,7 +193,11 @@ func (e *Engine) load(ctx context.Context, r *running, t *task, hold *lease) (ou
 		}
 		status, err := judge(ctx, res, out.Items)
 		if status == TaskOK || !e.retry(ctx, r, out.Attempts, res.Err) {
-			if status == TaskOK && out.Items == 0 && res.Emitted == 0 {
+			switch {
+			case status != TaskOK || out.Items > 0 || res.Emitted > 0:
+			case t.info.EveryNode:
+				out.note = "nothing was learned yet"
+			default:
 				out.Warning = "it returned no rows"
 			}
 			return end(status, err)
@@ -215,8 +225,11 @@ func (t *task) full(ctx context.Context, res tiercache.WarmResult) bool {
 // judge says how a call ended that returned. A loader that was done before it noticed the end of its context is ok.
 func judge(ctx context.Context, res tiercache.WarmResult, items int) (TaskStatus, error) {
 	err := res.Err
-	if err == nil && res.Failed == 0 {
+	if err == nil && res.Failed == 0 && res.TakenBack == 0 {
 		return TaskOK, nil
+	}
+	if err == nil && res.TakenBack > 0 {
+		err = takenBackError(res.TakenBack)
 	}
 	if err == nil {
 		err = fmt.Errorf("%d of %d items could not be stored", res.Failed, res.Emitted)

@@ -46,7 +46,7 @@ func channelGuards() []mutant {
 		},
 		{
 			guard: "a new subscription is a new epoch", file: "tiercache/channel.go",
-			old: `ch.missed("subscribed", 0)`, new: "",
+			old: `ch.broken("subscribed", 0)`, new: "",
 			test: "TestReconnect_whatAnother",
 		},
 		{
@@ -116,7 +116,7 @@ func channelGuards() []mutant {
 		},
 		{
 			guard: "notices that were missed take warm writes back", file: "tiercache/confirm.go",
-			old: "heard := u.breaks == c.redis.channel.breaks.Load() && u.at < settled", new: "heard := true",
+			old: "heard := u.losses == c.redis.channel.losses.Load() && u.at < settled", new: "heard := true",
 			test: "TestConfirm_takesBackWhatWasWritten",
 		},
 	}

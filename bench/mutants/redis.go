@@ -21,8 +21,8 @@ func redisGuards() []mutant {
 			old: "func (onceScript) NoRetry() bool { return true }", new: "func (onceScript) NoRetry() bool { return false }", test: "TestSet_isSentOnce",
 		},
 		{
-			guard: "heartbeats alone confirm no warm write", file: "tiercache/heartbeat.go",
-			old: "if ch.pubs.settled(ch.candidate, ch.clock.now()) {", new: "if true {", test: "TestConfirm_waitsForTheDigestsOfEveryNode",
+			guard: "heartbeats alone confirm no warm write", file: "tiercache/gap.go",
+			old: "case ch.pubs.settled(ch.candidate, now, ch.patience()):", new: "case true:", test: "TestConfirm_waitsForTheDigestsOfEveryNode",
 		},
 		{
 			guard: "what nobody confirms is taken back when a hold would be over", file: "tiercache/confirm.go",
@@ -30,7 +30,7 @@ func redisGuards() []mutant {
 		},
 		{
 			guard: "a hold refuses warm writes", file: "tiercache/scripts.go",
-			old: "string.sub(ARGV[1], 17, 32)) then return -1 end", new: "string.sub(ARGV[1], 17, 32)) then end",
+			old: ">= tonumber(ARGV[3])) then return -1 end", new: ">= tonumber(ARGV[3])) then end",
 			test: "TestHold_refusesAWarmWriteThatBeganBefore",
 		},
 		{

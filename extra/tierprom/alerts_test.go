@@ -162,7 +162,7 @@ func TestAlerts_fire(t *testing.T) {
 		})
 	}
 	limits := map[string]float64{
-		"tiercache_warm_duration_seconds": 61, "tiercache_warm_success_ratio": 0.89, "tiercache_warm_cached_items": 0, "tiercache_scheduler_running": 0,
+		"tiercache_warm_duration_seconds": 61, "tiercache_warm_task_ok task": 0, "tiercache_warm_cached_items": 0, "tiercache_scheduler_running": 0,
 		"tiercache_warm_last_success_timestamp_seconds task": float64(time.Now().Add(-27 * time.Hour).Unix()),
 		"tiercache_redis_available brands":                   0, "tiercache_coherent brands": 0, "tiercache_corrupt_records_total brands": 1,
 	}
@@ -170,7 +170,7 @@ func TestAlerts_fire(t *testing.T) {
 		t.Errorf("beyond all limits fire %v, want all", got)
 	}
 	limits = map[string]float64{
-		"tiercache_warm_duration_seconds": 60, "tiercache_warm_success_ratio": 0.9, "tiercache_warm_cached_items": 1, "tiercache_scheduler_running": 1,
+		"tiercache_warm_duration_seconds": 60, "tiercache_warm_task_ok task": 1, "tiercache_warm_cached_items": 1, "tiercache_scheduler_running": 1,
 		"tiercache_warm_last_success_timestamp_seconds task": float64(time.Now().Add(-25 * time.Hour).Unix()),
 		"tiercache_redis_available brands":                   1, "tiercache_coherent brands": 1, "tiercache_corrupt_records_total brands": 0,
 	}

@@ -100,7 +100,24 @@ func engineMetrics() []metric[warm.Status] {
 			}
 		}
 	}
+	each := func(value func(warm.TaskRunStatus) float64) func(warm.Status, func(float64, ...string)) {
+		return func(s warm.Status, emit func(float64, ...string)) {
+			for _, t := range s.Warmup.Tasks {
+				if t.LastRun != nil {
+					emit(value(*t.LastRun), t.Name)
+				}
+			}
+		}
+	}
 	return []metric[warm.Status]{
+		gauge("tiercache_warm_task_ok", "1 if the last run of a task was ok.",
+			[]string{"task"}, each(func(t warm.TaskRunStatus) float64 { return truth(t.Status == warm.TaskOK).float() })),
+		gauge("tiercache_warm_task_items", "How many items the last run of a task cached.",
+			[]string{"task"}, each(func(t warm.TaskRunStatus) float64 { return float64(t.Items) })),
+		gauge("tiercache_warm_task_duration_seconds", "How long the last run of a task took.",
+			[]string{"task"}, each(func(t warm.TaskRunStatus) float64 { return float64(t.DurationSeconds) })),
+		gauge("tiercache_warm_task_taken_back", "How many entries of the last run of a task were taken back from Redis.",
+			[]string{"task"}, each(func(t warm.TaskRunStatus) float64 { return float64(t.TakenBack) })),
 		counter("tiercache_warm_runs_total", "Ended runs of warmup tasks, by how they ended.",
 			[]string{"task", "result"}, func(s warm.Status, emit func(float64, ...string)) {
 				for _, t := range s.Warmup.Tasks {
@@ -128,11 +145,11 @@ func engineMetrics() []metric[warm.Status] {
 					}
 				}
 			}),
-		gauge("tiercache_warm_duration_seconds", "How long the last warm-up took.", nil,
+		gauge("tiercache_warm_duration_seconds", "How long the last warm-up of all tasks took.", nil,
 			last(func(m warm.Metrics) float64 { return m.DurationSeconds })),
-		gauge("tiercache_warm_success_ratio", "The share of the last warm-up's tasks that were ok, from 0 to 1.", nil,
+		gauge("tiercache_warm_success_ratio", "The share of tasks that were ok in the last warm-up of all, from 0 to 1.", nil,
 			last(func(m warm.Metrics) float64 { return m.SuccessRate / 100 })),
-		gauge("tiercache_warm_cached_items", "How many items the last warm-up cached.", nil,
+		gauge("tiercache_warm_cached_items", "How many items the last warm-up of all tasks cached.", nil,
 			last(func(m warm.Metrics) float64 { return float64(m.CachedItems) })),
 		gauge("tiercache_warm_running", "1 while a warm-up goes on.", nil,
 			func(s warm.Status, emit func(float64, ...string)) { emit(truth(s.Warmup.Running).float()) }),
