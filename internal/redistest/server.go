@@ -50,6 +50,7 @@ type Server struct {
 	port     int
 	args     func(port int) []string
 	password string
+	clock    []string // of the environment: what gives it a clock of its own; nil: the machine's
 	admin    *redis.Client
 
 	mu      sync.Mutex
@@ -61,6 +62,14 @@ type Server struct {
 // line, after our own, such as "--maxmemory", "2mb".
 func Start(tb TB, args ...string) *Server {
 	tb.Helper()
+	s := alone(tb, args)
+	s.launch()
+	return s
+}
+
+// alone is a Server that is not started yet, and no part of a group.
+func alone(tb TB, args []string) *Server {
+	tb.Helper()
 	s := prepare(tb, func(port int) []string {
 		return append([]string{
 			"--port", strconv.Itoa(port), "--bind", host, "--save", "", "--appendonly", "no",
@@ -71,7 +80,6 @@ func Start(tb TB, args ...string) *Server {
 			s.password = args[i+1]
 		}
 	}
-	s.launch()
 	return s
 }
 
@@ -92,7 +100,8 @@ func prepare(tb TB, args func(port int) []string) *Server {
 	return s
 }
 
-// executable finds an executable; without it the test is skipped, or fails in CI.
+// executable finds an executable of the package redis-server, or of that name;
+// without it the test is skipped, or fails in CI.
 func executable(tb TB, name string) string {
 	tb.Helper()
 	path, err := exec.LookPath(name)
@@ -103,8 +112,11 @@ func executable(tb TB, name string) string {
 	if os.Getenv("CI") != "" {
 		stop = tb.Fatalf
 	}
-	stop("redistest: this test needs %s on PATH: install it with"+
-		" `apt-get install redis-server` or `brew install redis` (%v)", name, err)
+	from := "`apt-get install redis-server` or `brew install redis`"
+	if name == faker {
+		from = "`apt-get install " + faker + "`"
+	}
+	stop("redistest: this test needs %s on PATH: install it with %s (%v)", name, from, err)
 	return ""
 }
 
@@ -162,6 +174,9 @@ func (s *Server) run() error {
 	cmd := exec.Command(s.binary, s.args(s.port)...)
 	// A file, not a pipe: no goroutine copies, and a stopped process blocks nobody.
 	cmd.Stdout, cmd.Stderr, cmd.Dir = log, log, s.dir
+	if s.clock != nil {
+		cmd.Env = append(os.Environ(), s.clock...)
+	}
 	cmd.SysProcAttr = attributes()
 	if err := cmd.Start(); err != nil {
 		return err
