@@ -44,7 +44,7 @@ func pairWeather() soakMode {
 				}
 				s.coherent(2 * time.Second)
 				over()
-				pause(ctx, 2500*time.Millisecond) // what came back is to be read
+				pause(ctx, 3*time.Second) // what came back is to be read
 			}
 		},
 	})
@@ -166,14 +166,15 @@ func sentinelWeather() soakMode {
 				}
 				pause(ctx, time.Second)
 				restore := cutOff(master, replicas...)
-				pause(ctx, 300*time.Millisecond+rand.N(400*time.Millisecond))
+				pause(ctx, 700*time.Millisecond+rand.N(400*time.Millisecond))
+				s.Logf("replicas lag: one is at %s of %s", replicas[0].Info("replication", "slave_repl_offset"), master.Info("replication", "master_repl_offset"))
 				master.Kill()
 				restore()
 				over := s.w.disturb()
 				group.Promoted(master)
 				s.coherent(3 * time.Second)
 				over()
-				pause(ctx, 2500*time.Millisecond)
+				pause(ctx, 3*time.Second)
 				master.Restart()
 			}
 		},
@@ -202,14 +203,15 @@ func clusterWeather() soakMode {
 				s.linked(master)
 				pause(ctx, 1500*time.Millisecond)
 				restore := cutOff(replica, master)
-				pause(ctx, 300*time.Millisecond+rand.N(400*time.Millisecond))
+				pause(ctx, 700*time.Millisecond+rand.N(400*time.Millisecond))
+				s.Logf("the replica lags: it is at %s of %s", master.Info("replication", "slave_repl_offset"), replica.Info("replication", "master_repl_offset"))
 				replica.Kill()
 				restore()
 				over := s.w.disturb()
 				master.Do("CLUSTER", "FAILOVER", "TAKEOVER")
 				s.coherent(3 * time.Second)
 				over()
-				pause(ctx, 2500*time.Millisecond)
+				pause(ctx, 3*time.Second)
 				replica.Restart()
 				s.linked(replica)
 			}

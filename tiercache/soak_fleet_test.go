@@ -76,12 +76,11 @@ func openFleet(s *scene) bout {
 func deafWeather() soakMode {
 	return soakMode{
 		name: "deaf", brief: 6 * time.Second,
-		world:   worldConfig{keys: 240},
-		node:    nodeConfig{capacity: 24}, // most reads go to Redis
+		world: worldConfig{keys: 240},
+		node:  nodeConfig{capacity: 24}, // most reads go to Redis
 		// What others have stored with the present tokens would tell the deaf node: they store little.
 		traffic: traffic{
-			readers: 2, reads: 10, every: 100 * time.Millisecond, clear: 20, apart: 3,
-			kinds: []string{"Delete", "Delete", "Delete", "Delete", "Expire", "InvalidateTags"},
+			readers: 2, reads: 10, every: 60 * time.Millisecond, apart: 3, kinds: []string{"Delete", "Delete", "Expire"},
 		},
 		open: func(s *scene) bout {
 			server := redistest.Start(s)
@@ -91,9 +90,12 @@ func deafWeather() soakMode {
 			return func(ctx context.Context, n int) {
 				e := s.ears[n%len(s.ears)]
 				e.stop()
-				pause(ctx, 3*time.Second+rand.N(2*time.Second))
+				pause(ctx, rand.N(time.Second))
+				node, kind, key := (n+1)%len(s.nodes), []string{"Clear", "InvalidateTags"}[n%2], rand.N(240)
+				s.w.change(key, node, kind, func(version int) error { return s.nodes[node].end(ctx, kind, key, version) })
+				pause(ctx, 3*time.Second+rand.N(time.Second))
 				e.open()
-				pause(ctx, rand.N(2*time.Second))
+				pause(ctx, rand.N(time.Second))
 			}
 		},
 	}

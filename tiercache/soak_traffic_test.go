@@ -29,7 +29,7 @@ func (s tiered) read(ctx context.Context, key int) (int, bool, error) {
 	return e.Value, e.Stale, err
 }
 
-func tagOf(key string) string { return "tag" + strconv.Itoa(keyIndex(key)%8) }
+func tagOf(key string) string { return "tag" + strconv.Itoa(keyIndex(key)%tagged) }
 
 func (s tiered) end(ctx context.Context, kind string, key, version int) error {
 	name := keyName(key)
@@ -163,7 +163,7 @@ func (w *world) readOne(ctx context.Context, node, key int, s subject) {
 	case isOurs && n < 4:
 		names := make([]string, 8)
 		for i := range names {
-			names[i] = keyName((key + 4*i) % len(w.records)) // apart from those of others, as key is
+			names[i] = keyName((key + 6*i) % len(w.records)) // as far apart as the shares of two or three nodes
 		}
 		got, err := ours.GetMany(ctx, names)
 		for _, name := range names {

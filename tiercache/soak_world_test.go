@@ -90,7 +90,7 @@ func newWorld(t *testing.T, cfg worldConfig) *world {
 	if cfg.bound == 0 {
 		cfg.bound = staleBound
 	}
-	w := &world{worldConfig: cfg, began: time.Now(), late: redistest.Late(t), faults: make(map[string]int)}
+	w := &world{worldConfig: cfg, began: time.Now(), late: redistest.Stalls(t, 20*time.Millisecond), faults: make(map[string]int)}
 	for range cfg.keys {
 		w.records = append(w.records, &history{version: 1, ends: make([]ending, 2)})
 	}
@@ -113,20 +113,34 @@ func (w *world) current(key int) int {
 	return h.version
 }
 
-// change commits a new version, has it made known by end, and notes when that had returned.
+// change commits a new version of a key, and of others that the kind of invalidation ends with it,
+// has that made known by end, and notes when it had returned.
 func (w *world) change(key, node int, kind string, end func(version int) error) {
-	h := w.records[key]
-	if !h.writer.TryLock() {
-		return
+	version, step := 0, len(w.records)
+	switch kind {
+	case "Clear":
+		step = 1
+	case "InvalidateTags":
+		step = tagged
 	}
-	defer h.writer.Unlock()
-	h.mu.Lock()
-	h.ends[h.version].committed = w.now()
-	h.version++
-	version := h.version
-	h.ends = append(h.ends, ending{})
-	h.mu.Unlock()
-	if kind == unsaid {
+	var mine []*history
+	for i := key % step; i < len(w.records); i += step {
+		h := w.records[i]
+		if i != key && step == len(w.records) || !h.writer.TryLock() {
+			continue // another writer's: which of the two is later would not be known
+		}
+		defer h.writer.Unlock()
+		h.mu.Lock()
+		h.ends[h.version].committed = w.now()
+		h.version++
+		h.ends = append(h.ends, ending{})
+		if i == key {
+			version = h.version
+		}
+		h.mu.Unlock()
+		mine = append(mine, h)
+	}
+	if version == 0 && kind != "Clear" && kind != "InvalidateTags" || kind == unsaid {
 		return
 	}
 	err := end(version)
@@ -134,11 +148,17 @@ func (w *world) change(key, node int, kind string, end func(version int) error) 
 	if err != nil {
 		w.failed.Add(1)
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	e := &h.ends[version-1]
-	e.at, e.node, e.kind, e.degraded = w.now(), node, kind, err != nil
+	at := w.now()
+	for _, h := range mine {
+		h.mu.Lock()
+		e := &h.ends[h.version-1]
+		e.at, e.node, e.kind, e.degraded = at, node, kind, err != nil
+		h.mu.Unlock()
+	}
 }
+
+// tagged is how many tags the keys share: those of one are equal modulo that.
+const tagged = 8
 
 // disturb begins an excuse, and returns what ends it.
 func (w *world) disturb() (over func()) {
@@ -237,7 +257,7 @@ func (w *world) report(name string) string {
 	w.faultMu.Lock()
 	defer w.faultMu.Unlock()
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: in %v %d reads, %d invalidations (%d degraded), worst staleness %v, slowest read %v, timers late by %v in all; %d violations",
+	fmt.Fprintf(&b, "%s: in %v %d reads, %d invalidations (%d degraded), worst staleness %v, slowest read %v, stalls of %v in all; %d violations",
 		name, w.now().Round(time.Second), w.reads.Load(), w.ops.Load(), w.failed.Load(), time.Duration(w.worst.Load()).Round(time.Millisecond),
 		time.Duration(w.slowest.Load()).Round(time.Millisecond), w.late.Since(w.began).Round(time.Millisecond), w.broken.Load())
 	for _, promise := range slices.Sorted(maps.Keys(w.faults)) {
