@@ -90,7 +90,7 @@ func (s *scene) linked(replica *redistest.Server) {
 // lateness is how long after its master's loss a replica is promoted. Where there is time it is
 // now and then over a minute.
 func (p *pair) lateness(n int) time.Duration {
-	if p.long && n%20 == 17 {
+	if p.long && n%40 == 3 {
 		return 70 * time.Second
 	}
 	return rand.N(2 * time.Second)
