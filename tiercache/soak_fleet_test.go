@@ -22,7 +22,7 @@ func fleetWeather() soakMode {
 		traffic: traffic{readers: 3, reads: 60, every: 30 * time.Millisecond, kinds: allKinds, clear: 100},
 		open:    openFleet,
 		enough: func(s *scene) error {
-			if n, broken := s.w.reads.Load(), s.bad.broken.Load(); n < 200_000 || broken < 200 {
+			if n, broken := s.w.reads.Load(), s.bad.broken.Load(); n < 60_000 || broken < 100 {
 				return fmt.Errorf("only %d reads, and %d violations by the naive cache", n, broken)
 			}
 			return nil

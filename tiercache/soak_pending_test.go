@@ -20,7 +20,7 @@ func pendingWeather() soakMode {
 	return soakMode{
 		name: "pending", brief: time.Second, // one bout
 		traffic: traffic{readers: 1, reads: 5, every: 100 * time.Millisecond, kinds: []string{"Set", "Delete", "Expire"}},
-		node:    nodeConfig{other: func(string) { loads.Add(1) }},
+		node:    nodeConfig{patience: time.Second, other: func(string) { loads.Add(1) }}, // large batches, on busy machines
 		open: func(s *scene) bout {
 			server := redistest.Start(s)
 			for range 2 {
@@ -40,10 +40,14 @@ func pendingWeather() soakMode {
 				s.quietReads(ctx, 0, time.Second)
 				late := s.w.late.Since(thawed)
 				pause(ctx, late) // a busy machine needs longer for what lies in its sockets
-				good, bad := f.good.Load(), f.bad.Load()
+				good, bad, then := f.good.Load(), f.bad.Load(), time.Now()
 				s.quietReads(ctx, 0, 3*time.Second)
 				good, bad = f.good.Load()-good, f.bad.Load()-bad
-				if ctx.Err() == nil && (bad > 0 || good == 0) {
+				few := int64(0)
+				if s.w.late.Since(then) > 300*time.Millisecond { // the machine's fault, where it is few
+					few = good / 4
+				}
+				if ctx.Err() == nil && (bad > few || good == 0) {
 					s.w.fault("storm", "from %v to %v after Redis was back, at %d keys/s: %d SetMany reached Redis, %d did not; %+v",
 						2*time.Second+late, 5*time.Second+late, f.rate, good, bad, s.nodes[0].redis.Health())
 				}
@@ -100,7 +104,7 @@ func (f *flood) settleRate(ctx context.Context) {
 			f.Logf("%d keys/s wanted, %d reached Redis in a second", f.rate, done)
 			return
 		}
-		if f.rate /= 2; f.rate < 2000 {
+		if f.rate /= 2; f.rate < 1000 {
 			f.Fatalf("in fair weather %d SetMany reached Redis in a second, and %d did not", good, bad)
 		}
 	}
@@ -110,10 +114,10 @@ func (f *flood) settleRate(ctx context.Context) {
 func (f *flood) freeze(server *redistest.Server, pending int) {
 	server.Stop()
 	began, most := time.Now(), 0
-	redistest.Eventually(f.T, 15*time.Second, func() error {
+	redistest.Eventually(f.T, 20*time.Second, func() error {
 		h := f.nodes[0].redis.Health()
 		most = max(most, h.Pending)
-		if long := time.Since(began); long < 3*time.Second || most < pending && long < 10*time.Second && !gaveUp(h, most) {
+		if long := time.Since(began); long < 3*time.Second || most < pending && long < 15*time.Second && !gaveUp(h, most) {
 			return fmt.Errorf("after %v %d are pending", long, h.Pending)
 		}
 		return nil
