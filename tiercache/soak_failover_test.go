@@ -1,7 +1,6 @@
 package tiercache_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -31,20 +30,20 @@ func pairWeather() soakMode {
 			for range 3 {
 				s.addNode(redis.NewClient(plain("balancer:6379", s.dialer(p.front.dial))), s.node)
 			}
-			return func(ctx context.Context, n int) {
+			return func(n int) {
 				p.inStep()
-				pause(ctx, 700*time.Millisecond+rand.N(500*time.Millisecond))
+				pause(s.alive, 700*time.Millisecond+rand.N(500*time.Millisecond))
 				p.links[p.master].Silence(redistest.Down)
-				pause(ctx, 400*time.Millisecond+rand.N(400*time.Millisecond))
+				pause(s.alive, 400*time.Millisecond+rand.N(400*time.Millisecond))
 				var over func()
 				if n%2 == 1 {
-					over = p.promoteLate(ctx, p.lateness(n))
+					over = p.promoteLate(p.lateness(n))
 				} else {
 					over = p.healSplit()
 				}
 				s.coherent(2 * time.Second)
 				over()
-				pause(ctx, 3*time.Second) // what came back is to be read
+				pause(s.alive, 3*time.Second) // what came back is to be read
 			}
 		},
 	})
@@ -98,10 +97,10 @@ func (p *pair) lateness(n int) time.Duration {
 
 // promoteLate loses the master, and promotes the replica after a while. The other comes back empty,
 // as its replica.
-func (p *pair) promoteLate(ctx context.Context, late time.Duration) (over func()) {
+func (p *pair) promoteLate(late time.Duration) (over func()) {
 	old := p.master
 	p.servers[old].Kill()
-	pause(ctx, late)
+	pause(p.alive, late)
 	over = p.w.disturb()
 	p.links[old].Cut()
 	p.master = 1 - old
@@ -155,7 +154,7 @@ func sentinelWeather() soakMode {
 					o.Dialer, o.DialTimeout, o.DialerRetries, o.ContextTimeoutEnabled = dial, time.Second, 1, true
 				}), s.node)
 			}
-			return func(ctx context.Context, _ int) {
+			return func(_ int) {
 				master := group.Master()
 				var replicas []*redistest.Server
 				for _, r := range group.Nodes {
@@ -164,9 +163,9 @@ func sentinelWeather() soakMode {
 						replicas = append(replicas, r)
 					}
 				}
-				pause(ctx, time.Second)
+				pause(s.alive, time.Second)
 				restore := cutOff(master, replicas...)
-				pause(ctx, 700*time.Millisecond+rand.N(400*time.Millisecond))
+				pause(s.alive, 700*time.Millisecond+rand.N(400*time.Millisecond))
 				s.Logf("replicas lag: one is at %s of %s", replicas[0].Info("replication", "slave_repl_offset"), master.Info("replication", "master_repl_offset"))
 				master.Kill()
 				restore()
@@ -174,7 +173,7 @@ func sentinelWeather() soakMode {
 				group.Promoted(master)
 				s.coherent(3 * time.Second)
 				over()
-				pause(ctx, 3*time.Second)
+				pause(s.alive, 3*time.Second)
 				master.Restart()
 			}
 		},
@@ -189,7 +188,7 @@ func clusterWeather() soakMode {
 		open: func(s *scene) bout {
 			group := redistest.Cluster(s)
 			addClusterNodes(s, group)
-			return func(ctx context.Context, _ int) {
+			return func(_ int) {
 				master := group.Owner("soak:" + keyName(rand.N(240)))
 				replica := replicaOf(s, group, master)
 				s.linked(replica)
@@ -201,9 +200,9 @@ func clusterWeather() soakMode {
 					return nil
 				})
 				s.linked(master)
-				pause(ctx, 1500*time.Millisecond)
+				pause(s.alive, 1500*time.Millisecond)
 				restore := cutOff(replica, master)
-				pause(ctx, 700*time.Millisecond+rand.N(400*time.Millisecond))
+				pause(s.alive, 700*time.Millisecond+rand.N(400*time.Millisecond))
 				s.Logf("the replica lags: it is at %s of %s", master.Info("replication", "slave_repl_offset"), replica.Info("replication", "master_repl_offset"))
 				replica.Kill()
 				restore()
@@ -211,7 +210,7 @@ func clusterWeather() soakMode {
 				master.Do("CLUSTER", "FAILOVER", "TAKEOVER")
 				s.coherent(3 * time.Second)
 				over()
-				pause(ctx, 3*time.Second)
+				pause(s.alive, 3*time.Second)
 				replica.Restart()
 				s.linked(replica)
 			}

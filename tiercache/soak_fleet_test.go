@@ -53,17 +53,17 @@ func openFleet(s *scene) bout {
 		})
 		traffic{readers: 1, reads: 10, every: 30 * time.Millisecond, kinds: allKinds}.run(s.alive, s.bad, i, &naive{client: simple, world: s.bad, local: make(map[int]naiveEntry)}, &s.wg)
 	}
-	return func(ctx context.Context, n int) {
-		pause(ctx, 300*time.Millisecond+rand.N(400*time.Millisecond))
+	return func(n int) {
+		pause(s.alive, 300*time.Millisecond+rand.N(400*time.Millisecond))
 		link := links[rand.N(len(links))]
 		switch {
 		case n%11 == 4: // silent, for long enough to be noticed
 			link.Silence(redistest.Down)
-			pause(ctx, 2500*time.Millisecond)
+			pause(s.alive, 2500*time.Millisecond)
 			link.Restore()
 		case n%5 == 2:
 			server.Stop()
-			pause(ctx, 50*time.Millisecond+rand.N(550*time.Millisecond))
+			pause(s.alive, 50*time.Millisecond+rand.N(550*time.Millisecond))
 			server.Cont()
 		default:
 			link.Cut()
@@ -83,19 +83,16 @@ func deafWeather() soakMode {
 			readers: 2, reads: 10, every: 60 * time.Millisecond, apart: 3, kinds: []string{"Delete", "Delete", "Expire"},
 		},
 		open: func(s *scene) bout {
-			server := redistest.Start(s)
-			for range 3 {
-				s.addNode(redis.NewClient(plain(server.Addr(), s.dialer(dialDirect))), s.node)
-			}
-			return func(ctx context.Context, n int) {
+			openThree(s)
+			return func(n int) {
 				e := s.ears[n%len(s.ears)]
 				e.stop()
-				pause(ctx, rand.N(time.Second))
+				pause(s.alive, rand.N(time.Second))
 				node, kind, key := (n+1)%len(s.nodes), []string{"Clear", "InvalidateTags"}[n%2], rand.N(240)
-				s.w.change(key, node, kind, func(version int) error { return s.nodes[node].end(ctx, kind, key, version) })
-				pause(ctx, 3*time.Second+rand.N(time.Second))
+				s.w.change(key, node, kind, func(version int) error { return s.nodes[node].end(s.alive, kind, key, version) })
+				pause(s.alive, 3*time.Second+rand.N(time.Second))
 				e.open()
-				pause(ctx, rand.N(time.Second))
+				pause(s.alive, rand.N(time.Second))
 			}
 		},
 	}
@@ -112,22 +109,19 @@ func tagWeather() soakMode {
 		node:    nodeConfig{other: func(string) { loads.Add(1) }},
 		open: func(s *scene) bout {
 			loads.Store(0)
-			server := redistest.Start(s)
-			for range 3 {
-				s.addNode(redis.NewClient(plain(server.Addr(), s.dialer(dialDirect))), s.node)
-			}
-			return func(ctx context.Context, n int) {
-				stormy, calm := context.WithCancel(ctx)
+			openThree(s)
+			return func(n int) {
+				stormy, calm := context.WithCancel(s.alive)
 				defer calm()
 				var ended atomic.Int64
 				s.wg.Go(func() { s.tagStorm(stormy, n, &ended) })
-				reads, before := s.quietReads(ctx, n, 3*time.Second), loads.Load()
+				reads, before := s.quietReads(s.alive, n, 3*time.Second), loads.Load()
 				lost := before - int64(quietKeys)*int64(n+1)
 				if lost*100 > reads {
 					s.w.fault("tags", "beside %d unrelated tags ended, %d of %d reads of keys whose tags stand became loads, want at most 1 %%", ended.Load(), lost, reads)
 				}
-				res, err := s.nodes[1].Warm(ctx, "quiet")
-				if ctx.Err() == nil && (err != nil || res[0].Refused > 0) {
+				res, err := s.nodes[1].Warm(s.alive, "quiet")
+				if s.alive.Err() == nil && (err != nil || res[0].Refused > 0) {
 					s.w.fault("tags", "a warm run of keys whose tags stand, beside %d unrelated tags ended: %+v, %v", ended.Load(), res, err)
 				}
 			}
@@ -164,6 +158,14 @@ func (s *scene) quietReads(ctx context.Context, n int, long time.Duration) (read
 		pause(ctx, time.Millisecond)
 	}
 	return reads
+}
+
+// openThree starts a server with three nodes.
+func openThree(s *scene) {
+	server := redistest.Start(s)
+	for range 3 {
+		s.addNode(redis.NewClient(plain(server.Addr(), s.dialer(dialDirect))), s.node)
+	}
 }
 
 func newClient(t redistest.TB, change func(*redis.Options)) *redis.Client {

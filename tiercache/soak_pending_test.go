@@ -30,24 +30,24 @@ func pendingWeather() soakMode {
 			for i := range floodWriters {
 				s.wg.Go(func() { f.write(i) })
 			}
-			return func(ctx context.Context, _ int) {
-				s.quietReads(ctx, 0, 500*time.Millisecond) // they are in memory
-				f.settleRate(ctx)
+			return func(_ int) {
+				s.quietReads(s.alive, 0, 500*time.Millisecond) // they are in memory
+				f.settleRate(s.alive)
 				f.freeze(server, 12_000)
 				thawed := time.Now()
-				s.quietReads(ctx, 0, time.Second)
+				s.quietReads(s.alive, 0, time.Second)
 				before := loads.Load()
-				s.quietReads(ctx, 0, time.Second)
+				s.quietReads(s.alive, 0, time.Second)
 				late := s.w.late.Since(thawed)
-				pause(ctx, late) // a busy machine needs longer for what lies in its sockets
+				pause(s.alive, late) // a busy machine needs longer for what lies in its sockets
 				good, bad, then := f.good.Load(), f.bad.Load(), time.Now()
-				s.quietReads(ctx, 0, 3*time.Second)
+				s.quietReads(s.alive, 0, 3*time.Second)
 				good, bad = f.good.Load()-good, f.bad.Load()-bad
 				few := int64(0)
 				if s.w.late.Since(then) > 300*time.Millisecond { // the machine's fault, where it is few
 					few = good / 4
 				}
-				if ctx.Err() == nil && (bad > few || good == 0) {
+				if s.alive.Err() == nil && (bad > few || good == 0) {
 					s.w.fault("storm", "from %v to %v after Redis was back, at %d keys/s: %d SetMany reached Redis, %d did not; %+v",
 						2*time.Second+late, 5*time.Second+late, f.rate, good, bad, s.nodes[0].redis.Health())
 				}

@@ -51,10 +51,8 @@ func fairWeather() soakMode {
 		node:    nodeConfig{slow: 60 * time.Millisecond},
 		traffic: traffic{readers: 3, reads: 10, every: 30 * time.Millisecond, kinds: []string{"Set", "Delete", "Delete", "Expire"}},
 		open: func(s *scene) bout {
-			d := deafWeather()
-			d.traffic, d.node = s.traffic, s.node
-			d.open(s)
-			return func(ctx context.Context, _ int) { pause(ctx, 200*time.Millisecond) }
+			openThree(s)
+			return func(_ int) { pause(s.alive, 200*time.Millisecond) }
 		},
 	}
 }

@@ -43,14 +43,14 @@ func processWeathers() []soakMode {
 			readers.readers = 24 // of which many are waiting when it freezes
 			readers.run(s.alive, s.w, len(s.subjects), child, &s.wg)
 			s.subjects = append(s.subjects, child)
-			return func(ctx context.Context, n int) {
-				pause(ctx, 500*time.Millisecond+rand.N(500*time.Millisecond))
+			return func(n int) {
+				pause(s.alive, 500*time.Millisecond+rand.N(500*time.Millisecond))
 				if n%2 == 1 {
 					go func() { _ = child.call("Node.Warm", 0, new(int)) }() // ends with the child
-					pause(ctx, rand.N(300*time.Millisecond))
+					pause(s.alive, rand.N(300*time.Millisecond))
 				}
-				child.freeze(ctx, 1200*time.Millisecond+rand.N(2300*time.Millisecond))
-				pause(ctx, 2*time.Second)
+				child.freeze(s.alive, 1200*time.Millisecond+rand.N(2300*time.Millisecond))
+				pause(s.alive, 2*time.Second)
 			}
 		},
 	}}
@@ -61,7 +61,6 @@ type process struct {
 	s      *scene
 	cmd    *exec.Cmd
 	client *rpc.Client
-	node   int
 }
 
 // Read and End are what a node is asked over its pipes, Version what it asks its source.
@@ -79,7 +78,7 @@ type (
 
 func startProcess(s *scene, server *redistest.Server) *process {
 	s.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a loopback bind does not wait
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -98,7 +97,7 @@ func startProcess(s *scene, server *redistest.Server) *process {
 	if err != nil {
 		s.Fatal(err)
 	}
-	cmd := exec.Command(self, "-test.run=^TestNodeProcess$", "-test.timeout=0") //nolint:noctx // its end is that of its stdin
+	cmd := exec.Command(self, "-test.run=^TestNodeProcess$", "-test.timeout=0") // it ends with its stdin
 	cmd.Env = append(os.Environ(), processRedis+"="+server.Addr(), processSource+"="+listener.Addr().String())
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	cmd.Stderr = os.Stderr

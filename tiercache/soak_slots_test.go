@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -23,7 +24,7 @@ func slotsWeather() soakMode {
 		open: func(s *scene) bout {
 			group := redistest.Cluster(s)
 			addClusterNodes(s, group)
-			return func(ctx context.Context, n int) {
+			return func(n int) {
 				key := rand.N(len(s.w.records))
 				name := "soak:" + keyName(key)
 				from := group.Owner(name)
@@ -36,11 +37,11 @@ func slotsWeather() soakMode {
 				to.Do("CLUSTER", "SETSLOT", slot, "IMPORTING", from.Do("CLUSTER", "MYID"))
 				from.Do("CLUSTER", "SETSLOT", slot, "MIGRATING", to.Do("CLUSTER", "MYID"))
 				for range 4 {
-					s.endOpen(ctx, key)
-					pause(ctx, 300*time.Millisecond)
+					s.endOpen(s.alive, key)
+					pause(s.alive, 300*time.Millisecond)
 				}
 				group.MoveSlot(name, to)
-				pause(ctx, 300*time.Millisecond)
+				pause(s.alive, 300*time.Millisecond)
 			}
 		},
 	}
@@ -89,11 +90,11 @@ func clockWeather() soakMode {
 				s.findsItsOwn(node)
 			}
 			offset := time.Duration(0)
-			return func(ctx context.Context, n int) {
-				pause(ctx, 500*time.Millisecond)
+			return func(n int) {
+				pause(s.alive, 500*time.Millisecond)
 				offset += steps[n%len(steps)]
 				server.SetClock(offset)
-				pause(ctx, 2*time.Second+rand.N(3*time.Second))
+				pause(s.alive, 2*time.Second+rand.N(3*time.Second))
 			}
 		},
 	}
@@ -106,14 +107,14 @@ func (s *scene) findsItsOwn(node int) {
 	c := newCache(s.T, tiercache.Config[string, int]{Name: name, Capacity: 1, Redis: s.nodes[node].redis})
 	s.wg.Go(func() {
 		for i := 0; s.alive.Err() == nil; {
-			if err := c.Set(s.alive, fmt.Sprint(i), i); err != nil {
+			if err := c.Set(s.alive, strconv.Itoa(i), i); err != nil {
 				continue
 			}
 			pause(s.alive, time.Millisecond+rand.N(20*time.Millisecond))
 			earlier := max(0, i-rand.N(4))
-			got, err := c.Get(s.alive, fmt.Sprint(earlier))
+			got, err := c.Get(s.alive, strconv.Itoa(earlier))
 			if s.alive.Err() == nil && (err != nil || got != earlier) {
-				s.w.fault("own", "node %d had set %q at most 80 ms ago, and finds %d, %v", node, fmt.Sprint(earlier), got, err)
+				s.w.fault("own", "node %d had set %q at most 80 ms ago, and finds %d, %v", node, strconv.Itoa(earlier), got, err)
 			}
 			i++
 		}

@@ -31,7 +31,7 @@ type soakMode struct {
 	enough func(s *scene) error
 }
 
-type bout func(ctx context.Context, n int)
+type bout func(n int)
 
 // weathers are all modes of the soak. A new one goes here.
 func weathers() []soakMode {
@@ -51,7 +51,7 @@ type scene struct {
 	ears     []*ears
 	subjects []subject
 	plant    plant
-	alive    context.Context //nolint:containedctx // of the traffic
+	alive    context.Context // ends with the traffic
 	wg       sync.WaitGroup
 	long     bool // SOAK is set
 }
@@ -117,7 +117,7 @@ func (s *scene) coherent(within time.Duration) {
 
 // try runs a weather for long, or until a promise is broken where first is set, and returns what
 // was seen.
-func (m soakMode) try(t *testing.T, p plant, long time.Duration, first bool) *scene { //nolint:revive // first is what to wait for
+func (m soakMode) try(t *testing.T, p plant, long time.Duration, first bool) *scene {
 	t.Helper()
 	s := &scene{T: t, soakMode: m, w: newWorld(t, m.world), plant: p, long: os.Getenv("SOAK") != ""}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -128,7 +128,7 @@ func (m soakMode) try(t *testing.T, p plant, long time.Duration, first bool) *sc
 	s.coherent(10 * time.Second)
 	began := time.Now()
 	for n := 0; n == 0 || time.Since(began) < long; n++ {
-		if do(ctx, n); first && s.w.broken.Load() > 0 {
+		if do(n); first && s.w.broken.Load() > 0 {
 			break
 		}
 	}

@@ -114,7 +114,7 @@ var errDeaf = errors.New("the node is deaf: it may not subscribe")
 
 func (c *earConn) Write(b []byte) (int, error) {
 	if bytes.Contains(b, []byte("\r\nsubscribe\r\n")) && !c.ears.admit(c.Conn) {
-		c.Conn.Close() //nolint:errcheck // nothing is left to lose
+		c.Close() //nolint:errcheck // nothing is left to lose
 		return 0, errDeaf
 	}
 	return c.Conn.Write(b)
