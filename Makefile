@@ -5,6 +5,7 @@ SHELL := /bin/bash
 
 FUZZTIME ?= 10s
 SOAK ?= 30m
+MODE ?=
 
 # The root module and the nested ones, each with a go.mod of its own.
 MODULES := $(patsubst %/,%,$(dir $(shell find . -name go.mod -not -path '*/testdata/*' | sort)))
@@ -66,8 +67,9 @@ fuzz: ## every fuzz target for FUZZTIME (default 10s) each
 	done
 
 .PHONY: soak
-soak: redis ## every test named TestSoak… for SOAK (default 30m) each; `make test` runs them briefly
-	$(call each,SOAK=$(SOAK) go test -race -count 1 -timeout 0 -v -run '^TestSoak' ./...)
+soak: redis ## every test named TestSoak… for SOAK (default 30m) each, or MODE=deaf alone; `make test` runs them briefly
+	$(if $(MODE),SOAK=$(SOAK) go test -race -count 1 -timeout 0 -v -run '^TestSoakWeather$$/^$(MODE)$$' ./tiercache, \
+	$(call each,SOAK=$(SOAK) go test -race -count 1 -timeout 0 -v -run '^TestSoak' ./...))
 
 .PHONY: mutants
 mutants: redis ## remove each guard in turn: the test that watches it must fail

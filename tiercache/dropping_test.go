@@ -20,15 +20,20 @@ func dropping(drop func(notice string) bool) func(*redis.Options) {
 			if err != nil {
 				return nil, err
 			}
-			return &lossy{Conn: conn, drop: drop}, nil
+			return &lossy{Conn: conn, pass: func(raw []byte, text string) []byte {
+				if drop(text) {
+					return nil
+				}
+				return raw
+			}}, nil
 		}
 	}
 }
 
-// lossy is a connection that passes on whole replies, and leaves some out once it has subscribed to something.
+// lossy is a connection that passes on whole replies. Once it has subscribed to something, of each message that is passed on which pass returns.
 type lossy struct {
 	net.Conn
-	drop       func(string) bool
+	pass       func(raw []byte, text string) []byte
 	subscribed atomic.Bool
 	in, out    []byte
 }
@@ -53,9 +58,11 @@ func (l *lossy) Read(b []byte) (int, error) {
 			if size == 0 {
 				break
 			}
-			if len(texts) != 3 || texts[0] != "message" || !l.drop(texts[2]) {
-				l.out = append(l.out, l.in[:size]...)
+			raw := l.in[:size]
+			if len(texts) == 3 && texts[0] == "message" {
+				raw = l.pass(raw, texts[2])
 			}
+			l.out = append(l.out, raw...)
 			l.in = l.in[size:]
 		}
 		if err != nil && len(l.out) == 0 {
