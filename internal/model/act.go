@@ -71,9 +71,9 @@ func (d deed) String() string {
 	return [...]string{"", "Delete", "Set", "InvalidateTags", "Clear", "InvalidateTags of another tag"}[d]
 }
 
-// String is the act as a sentence. $N is its node, $V a version, $D a kind of invalidation.
-func (a act) String() string {
-	text := [...]string{
+// text is a sentence. $N is the act's node, $V a version, $D a kind of invalidation.
+func (v verb) text() string {
+	return [...]string{
 		vSync:     "the replica catches up",
 		vDetach:   "the replica loses its master",
 		vFailover: "the master dies; the replica is promoted",
@@ -120,15 +120,19 @@ func (a act) String() string {
 		vRunRefused:    "$N's run is refused",
 		vConfirm:       "$N confirms its run",
 		vTakeBack:      "$N takes back what its run wrote",
-	}[a.verb]
+	}[v]
+}
+
+// String is the act as a sentence.
+func (a act) String() string {
 	return strings.NewReplacer(
 		"$N", string(rune('A'+a.node)),
 		"$V", strconv.Itoa(int(a.arg)),
 		"$D", deed(a.arg%10%uint8(endOther+1)).String(),
 		"$R", map[bool]string{true: " ErrDegraded"}[a.arg/10 == uint8(failed)],
-		"$E", [...]string{"what stands under the key", "the mark", "the tag's token", "the cache's token"}[a.arg%4],
+		"$E", [...]string{"what stands under the key", "the tags' tokens", "the cache's token"}[a.arg%3],
 		"$S", map[bool]string{true: "back", false: "forward"}[a.arg == 0],
 		"$B", [...]string{"comes back", "is answered but not heard"}[a.arg%2],
 		"$L", map[uint8]string{0: "absent", 1: fmt.Sprintf("v%d", a.arg%10), 2: "a hold"}[a.arg/10],
-	).Replace(text)
+	).Replace(a.verb.text())
 }

@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"hash/maphash"
 	"slices"
 	"strings"
 )
@@ -99,7 +100,8 @@ type machine struct {
 	parent []int
 	via    []act
 	depth  []int
-	seen   map[state]bool
+	seen   map[uint64]bool // hashes of the states; of a million, two are equal once in 40 million runs
+	seed   maphash.Seed
 }
 
 // most bounds an exploration that is out of hand.
@@ -108,7 +110,7 @@ const most = 2_000_000
 // Explore visits, breadth first, all that can happen in the scenario under some of the rules, and
 // stops at the first state that breaks a guarantee.
 func (sc Scenario) Explore(rules Rules) Result {
-	m := &machine{Scenario: sc, rules: rules, seen: make(map[state]bool)}
+	m := &machine{Scenario: sc, rules: rules, seen: make(map[uint64]bool), seed: maphash.MakeSeed()}
 	m.add(sc.start(), -1, act{})
 	for ; m.from < len(m.states) && len(m.states) < most; m.from++ {
 		s := m.states[m.from]
@@ -151,10 +153,11 @@ func (m *machine) unlike() bool {
 
 func (m *machine) add(s state, from int, a act) {
 	s.rename()
-	if m.seen[s] {
+	hash := maphash.Comparable(m.seed, s)
+	if m.seen[hash] {
 		return
 	}
-	m.seen[s] = true
+	m.seen[hash] = true
 	m.states, m.parent, m.via = append(m.states, s), append(m.parent, from), append(m.via, a)
 	if from < 0 {
 		m.depth = append(m.depth, 0)

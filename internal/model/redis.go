@@ -191,15 +191,12 @@ func (m *machine) evict(s state) {
 	}
 	if s.master.mark != 0 && m.deeds(endTag) {
 		t := s
-		t.master.mark, t.master.count = 0, 0
+		t.master.mark, t.master.count, t.master.tag = 0, 0, token{} // they are one hash
 		m.to(t, act{verb: vEvict, arg: 1})
-		t = s
-		t.master.tag = token{}
-		m.to(t, act{verb: vEvict, arg: 2})
 	}
 	if s.master.clear != 0 && m.deeds(clearAll) {
 		t := s
 		t.master.clear = 0
-		m.to(t, act{verb: vEvict, arg: 3})
+		m.to(t, act{verb: vEvict, arg: 2})
 	}
 }

@@ -21,10 +21,9 @@ func (m *machine) warms(s state, n int) {
 	case read:
 		m.fillAbsent(s, n)
 	case confirmed:
-		if !m.canTakeBack(&s, n) {
-			return
+		if s.canPublish(n) {
+			m.confirm(s, n)
 		}
-		m.confirm(s, n)
 	default:
 	}
 }
@@ -51,9 +50,6 @@ func (m *machine) fillAbsent(s state, n int) {
 	}
 	m.to(s, act{verb: vRunWrite, node: n, arg: ver})
 }
-
-// canTakeBack reports whether the notice of a taking back finds room.
-func (m *machine) canTakeBack(s *state, n int) bool { return s.canPublish(n) }
 
 // confirm settles the run: what an invalidation may have overtaken is taken back. Where notices were
 // missed, that is what may have been written over a hold that is gone.
