@@ -194,11 +194,6 @@ func (ch *channel) all() []noticed {
 // missed begins a new epoch: what is in memory must be validated before it counts as fresh.
 func (ch *channel) missed(why string, n int) {
 	ch.losses.Add(1)
-	ch.broken(why, n)
-}
-
-// broken is missed where numbers will tell what was missed, if anything was.
-func (ch *channel) broken(why string, n int) {
 	ch.begin(why, n)
 }
 
@@ -300,7 +295,7 @@ func (s *session) receive() (err error) {
 				s.alive.Store(now)
 				s.confirmed.Store(true)
 				ch.gapEnds(now)
-				ch.broken("subscribed", 0)
+				ch.begin("subscribed", 0)
 			}
 		case *redis.Message:
 			if ch.handle(m.Payload, now) {
