@@ -24,7 +24,7 @@ func TestCluster_failsBackToALaggingMaster(t *testing.T) {
 	var replica *redistest.Server
 	redistest.Eventually(t, 20*time.Second, func() error {
 		for _, s := range group.Nodes {
-			if s != former && s.Info("replication", "role") == "slave" && s.Info("replication", "master_port") == portOf(former) {
+			if s != former && s.Info("replication", "role") == "slave" && s.Info("replication", "master_port") == portOf(t, former.Addr()) {
 				replica = s
 				return nil
 			}
@@ -89,10 +89,4 @@ func TestCluster_failsBackToALaggingMaster(t *testing.T) {
 	})
 	get(t, a, "k", "new")
 	get(t, b, "k", "new")
-}
-
-func portOf(s *redistest.Server) string {
-	var port string
-	_, _ = fmt.Sscanf(s.Addr(), "127.0.0.1:%s", &port)
-	return port
 }

@@ -26,7 +26,7 @@ func pairWeather() soakMode {
 	return lasting(soakMode{
 		name: "pair", brief: 6 * time.Second,
 		open: func(s *scene) bout {
-			p := newPair(s)
+			p := newSoakPair(s)
 			for range 3 {
 				s.addNode(redis.NewClient(plain("balancer:6379", s.dialer(p.front.dial))), s.node)
 			}
@@ -49,8 +49,8 @@ func pairWeather() soakMode {
 	})
 }
 
-// pair is two servers, of which one replicates the other through a link.
-type pair struct {
+// soakPair is two servers, of which one replicates the other through a link.
+type soakPair struct {
 	*scene
 	servers [2]*redistest.Server
 	links   [2]*redistest.Link // that lead to the servers, for replication
@@ -58,8 +58,8 @@ type pair struct {
 	master  int
 }
 
-func newPair(s *scene) *pair {
-	p := &pair{scene: s}
+func newSoakPair(s *scene) *soakPair {
+	p := &soakPair{scene: s}
 	for i := range p.servers {
 		p.servers[i] = redistest.Start(s, "--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1")
 		p.links[i] = redistest.Proxy(s, p.servers[i].Addr())
@@ -69,11 +69,11 @@ func newPair(s *scene) *pair {
 	return p
 }
 
-func (p *pair) follow(replica, master int) {
+func (p *soakPair) follow(replica, master int) {
 	p.servers[replica].Do("REPLICAOF", "127.0.0.1", portOf(p.T, p.links[master].Addr()))
 }
 
-func (p *pair) inStep() { p.linked(p.servers[1-p.master]) }
+func (p *soakPair) inStep() { p.linked(p.servers[1-p.master]) }
 
 // linked waits until a replica is in step with its master.
 func (s *scene) linked(replica *redistest.Server) {
@@ -88,7 +88,7 @@ func (s *scene) linked(replica *redistest.Server) {
 
 // lateness is how long after its master's loss a replica is promoted. Where there is time it is
 // now and then over a minute.
-func (p *pair) lateness(n int) time.Duration {
+func (p *soakPair) lateness(n int) time.Duration {
 	if p.long && n%40 == 3 {
 		return 70 * time.Second
 	}
@@ -97,7 +97,7 @@ func (p *pair) lateness(n int) time.Duration {
 
 // promoteLate loses the master, and promotes the replica after a while. The other comes back empty,
 // as its replica.
-func (p *pair) promoteLate(late time.Duration) (over func()) {
+func (p *soakPair) promoteLate(late time.Duration) (over func()) {
 	old := p.master
 	p.servers[old].Kill()
 	pause(p.alive, late)
@@ -114,7 +114,7 @@ func (p *pair) promoteLate(late time.Duration) (over func()) {
 
 // healSplit promotes the replica behind the master's back, makes the master its replica, and then
 // the master again: the same server, with other data.
-func (p *pair) healSplit() (over func()) {
+func (p *soakPair) healSplit() (over func()) {
 	m, r := p.master, 1-p.master
 	over = p.w.disturb()
 	p.links[m].Cut()

@@ -110,12 +110,12 @@ type earConn struct {
 	ears *ears
 }
 
-var errDeaf = errors.New("the node is deaf: it may not subscribe")
+var errRefusedDial = errors.New("the node is deaf: it may not subscribe")
 
 func (c *earConn) Write(b []byte) (int, error) {
 	if bytes.Contains(b, []byte("\r\nsubscribe\r\n")) && !c.ears.admit(c.Conn) {
 		c.Close() //nolint:errcheck // nothing is left to lose
-		return 0, errDeaf
+		return 0, errRefusedDial
 	}
 	return c.Conn.Write(b)
 }
