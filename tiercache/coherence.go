@@ -108,7 +108,10 @@ func (c *Cache[K, V]) onNotice(n notice) {
 		c.endAll()
 	case noticeTag:
 		c.endTag(n.rest)
-	case noticeKey, noticeExpire:
+	case noticeKey, noticeBack, noticeExpire:
+		if n.kind == noticeBack {
+			c.backElsewhere.Add(1)
+		}
 		key, err := c.decodeKey(n.rest)
 		if err != nil {
 			c.unreadableNotice(err)

@@ -10,6 +10,7 @@ import (
 // A notice is what one node tells the others over Redis pub/sub, one line of text: "W1 kind node number cache rest". It never holds a value.
 //
 //	K  the key rest of the cache was set or deleted
+//	R  the same of a record that a warm run has taken back: nobody has invalidated the key
 //	E  the key rest of the cache was expired
 //	C  the cache was cleared
 //	T  the tag rest of the cache was invalidated
@@ -33,6 +34,7 @@ type noticeKind byte
 
 const (
 	noticeKey    noticeKind = 'K'
+	noticeBack   noticeKind = 'R'
 	noticeExpire noticeKind = 'E'
 	noticeClear  noticeKind = 'C'
 	noticeTag    noticeKind = 'T'
@@ -43,7 +45,11 @@ const (
 const noticeMagic = "W1"
 
 func (n notice) String() string {
-	return noticeMagic + " " + string(rune(n.kind)) + " " + n.node + " " + strconv.FormatUint(n.number, 10) + " " + n.cache + " " + n.rest
+	kind := n.kind
+	if n.own != 0 {
+		kind = noticeBack
+	}
+	return noticeMagic + " " + string(rune(kind)) + " " + n.node + " " + strconv.FormatUint(n.number, 10) + " " + n.cache + " " + n.rest
 }
 
 var errNotice = errors.New("malformed notice")
@@ -59,7 +65,7 @@ func parseNotice(text string) (notice, error) {
 	}
 	n := notice{kind: noticeKind(parts[1][0]), node: parts[2], number: number, cache: parts[4], rest: parts[5]}
 	switch n.kind {
-	case noticeKey, noticeExpire, noticeClear, noticeTag, noticeDigest, noticeBeat:
+	case noticeKey, noticeBack, noticeExpire, noticeClear, noticeTag, noticeDigest, noticeBeat:
 		return n, nil
 	default:
 		return notice{}, errNotice

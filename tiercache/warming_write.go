@@ -80,11 +80,15 @@ func (w *warming[K, V]) flush() error {
 func (w *warming[K, V]) wanted(batch []warmEntry[K, V]) []warmEntry[K, V] {
 	now := w.c.memory.clock.now()
 	cleared := w.c.floor.Load() >= w.seen.epoch || w.c.journal != nil && w.c.journal.clearing()
+	elsewhere := w.c.backElsewhere.Load() != w.elsewhere
 	tokens := w.tagsNow(batch)
 	wanted := batch[:0]
 	for _, e := range batch {
 		switch {
 		case cleared:
+			w.cleared++
+			e.becomes(warmRefused)
+		case elsewhere && !w.c.memory.unmoved(e.hash, w.gens): // perhaps nobody has invalidated it
 			w.cleared++
 			e.becomes(warmRefused)
 		case w.ended(e.item.tags, tokens) || !w.c.memory.unmoved(e.hash, w.gens) || w.c.journal != nil && w.c.journal.bypass(e.write.text):

@@ -29,9 +29,6 @@ func TestFleet_warmRunsSurviveBadWeather(t *testing.T) {
 		for _, percent := range []int{25, 50, 75} {
 			t.Run(fmt.Sprint(name, " at ", percent, " %"), func(t *testing.T) {
 				t.Parallel()
-				if name == "it is started anew" {
-					t.Skip("open: notices of what another node takes back refuse entries of the next pass, which is ok then")
-				}
 				survives(t, percent, strike, name == "its subscriptions are cut")
 			})
 		}

@@ -59,7 +59,7 @@ func edgeGuards() []mutant {
 		},
 		{
 			guard: "Close leaves what pends to the next cache", file: "tiercache/cache.go",
-			old: "c.ledger = c.redis.inherit(c.name)", new: "c.ledger = newLedger(c.redis.cfg.HoldLife)", test: "TestClose_whatPendsIsNotLost",
+			old: "c.journal = c.redis.inherit(c.name)", new: "c.journal = newJournal(c.name, c.redis.cfg.HoldLife, &c.redis.channel.progress, c.redis.channel.next)", test: "TestClose_whatPendsIsNotLost",
 		},
 	}
 }

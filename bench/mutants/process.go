@@ -15,11 +15,11 @@ func processGuards() []mutant {
 		},
 		{
 			guard: "what Redis has yet to hear of is not read there", file: "tiercache/pilot.go",
-			old: "case c.remote == nil || c.ledger.bypass(f.text):", new: "case c.remote == nil:", test: "TestPending_isNotReadInRedis/Get$",
+			old: "case c.remote == nil || c.journal.bypass(f.text):", new: "case c.remote == nil:", test: "TestPending_isNotReadInRedis/Get$",
 		},
 		{
 			guard: "nor read there for a batch", file: "tiercache/load.go",
-			old: "case l.c.ledger.bypass(f.text):", new: "case false:", test: "TestPending_isNotReadInRedis/GetMany",
+			old: "case l.c.journal.bypass(f.text):", new: "case false:", test: "TestPending_isNotReadInRedis/GetMany",
 		},
 		{
 			guard: "a failed load leaves a back-off mark", file: "tiercache/settle.go",

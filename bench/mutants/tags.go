@@ -46,12 +46,8 @@ func tagGuards() []mutant {
 			old: "if waited && c.overtaken(f, w.since) {", new: "if false {", test: "TestTags_aReadJoins",
 		},
 		{
-			guard: "nor does a refresh", file: "tiercache/read.go",
-			old: "case c.overtaken(f, since):", new: "case false:", test: "TestTags_aReadJoins",
-		},
-		{
 			guard: "other tags begin no flight", file: "tiercache/flight.go",
-			old: "f.seen.epoch == o.seen.epoch {", new: "f.seen == o.seen {", test: "TestTags_aReadJoins",
+			old: "f.seen.epoch == o.seen.epoch && f.serves(o)", new: "f.seen == o.seen && f.serves(o)", test: "TestTags_aReadJoins",
 		},
 		{
 			guard: "a tag is ended on a full Redis", file: "tiercache/scripts.go",

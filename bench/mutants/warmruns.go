@@ -6,11 +6,11 @@ func warmRuns() []mutant {
 	return []mutant{
 		{
 			guard: "warm runs: a cut subscription alone is no loss", file: "tiercache/channel.go",
-			old: `ch.broken("subscribed", 0)`, new: `ch.missed("subscribed", 0)`, test: "TestConfirm_aCutSubscriptionAloneTakesNothingBack",
+			old: `ch.begin("subscribed", 0)`, new: `ch.missed("subscribed", 0)`, test: "TestConfirm_aCutSubscriptionAloneTakesNothingBack",
 		},
 		{
 			guard: "warm runs: numbers that are missing are a loss", file: "tiercache/channel.go",
-			old: "	ch.losses.Add(1)\n	ch.broken(why, n)", new: "	ch.broken(why, n)", test: gaps + "/the_digest_tells",
+			old: "	ch.losses.Add(1)\n	ch.begin(why, n)", new: "	ch.begin(why, n)", test: gaps + "/the_digest_tells",
 		},
 		{
 			guard: "warm runs: who is never heard again may have said something", file: "tiercache/gap.go",

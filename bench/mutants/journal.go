@@ -1,0 +1,68 @@
+package main
+
+// journalGuards is what a node keeps of its own invalidations, and how it meets failovers.
+func journalGuards() []mutant {
+	return []mutant{
+		{
+			guard: "what a former server confirms late is replayed", file: "tiercache/journal.go",
+			old: "case n.takeovers != j.progress.takeovers.Load():", new: "case false:", test: "TestJournal_replays",
+		},
+		{
+			guard: "nothing is forgotten before every replica has it", file: "tiercache/journal.go",
+			old: " || e.round > replicated", new: "", test: "TestJournal_forgets",
+		},
+		{
+			guard: "what is forgotten is known to be", file: "tiercache/journal.go",
+			old: "j.forgot = max(j.forgot, e.round)", new: "", test: "TestJournal_forgets",
+		},
+		{
+			guard: "a failed Set is waited for until it is void", file: "tiercache/journal.go",
+			old: "case e == nil || e.at > n.made || n.made < e.void:", new: "case e == nil || e.at > n.made:", test: "TestJournal_waitsFor",
+		},
+		{
+			guard: "a replay that a later write has overtaken settles nothing", file: "tiercache/journal.go",
+			old: "case e == nil || e.at > n.made || n.made < e.void:", new: "case e == nil || n.made < e.void:", test: "TestJournal_writeDuring",
+		},
+		{
+			guard: "too much that is pending is one Clear", file: "tiercache/journal.go",
+			old: "case j.pending >= mostPending:", new: "case false:", test: "TestJournal_tooMuch",
+		},
+		{
+			guard: "a pending Clear covers what fails meanwhile", file: "tiercache/journal.go",
+			old: "clearing.at = max(clearing.at, e.at)", new: "", test: "TestJournal_tooMuch",
+		},
+		{
+			guard: "a Set that comes late does nothing", file: "tiercache/scripts.go",
+			old: "> tonumber(ARGV[5]) then return 3 end", new: "> tonumber(ARGV[5]) then end", test: "TestSet_thatComesLateDoesNothing",
+		},
+		{
+			guard: "a replica that passes heartbeats on is not trusted", file: "tiercache/heartbeat.go",
+			old: "min(last.back, last.answered)", new: "last.back", test: "TestTrust_",
+		},
+		{
+			guard: "connections to a former master are closed", file: "tiercache/heartbeat.go",
+			old: "ch.shed(client, func(a beatAnswer) bool { return a.replica })", new: "", test: "TestFailover/old_connections_stay_open/Delete",
+		},
+		{
+			guard: "a former master is not believed", file: "tiercache/history.go",
+			old: "if l.isRetired(a, now) {", new: "if false {", test: "TestLineage_retired",
+		},
+		{
+			guard: "what lies beyond a branch is told again", file: "tiercache/history.go",
+			old: "h.stamps = parent.before(a.branch)", new: "h.stamps = parent.stamps", test: "TestLineage_promotion",
+		},
+		{
+			guard: "data of which nothing is known ends the cache", file: "tiercache/history.go",
+			old: "t.lost = true", new: "t = nil", test: "TestLineage_nothingExact",
+		},
+		{
+			guard: "after Expire an older record is not fresh", file: "tiercache/coherence.go",
+			old: "f.left = min(f.left, f.record.stale)", new: "", test: "TestFailover/a_lagging_replica_is_promoted/Expire",
+		},
+		{
+			guard: "the earliest moment of a source read counts", file: "tiercache/coherence.go",
+			old: "read := asked - int64(f.age()) - rounding", new: "read := c.memory.clock.now() - int64(f.age()) + rounding",
+			test: "TestFailover/it_is_promoted_late",
+		},
+	}
+}
