@@ -22,8 +22,8 @@ import (
 // proves nothing about now.
 type channel struct {
 	r     *Redis
-	node  string // this process, as the others see it
 	clock clock
+	identity
 
 	seq   atomic.Uint64 // the last number given to a notice of this node
 	epoch atomic.Uint64 // grows whenever a notice may have been missed
@@ -81,10 +81,11 @@ const (
 
 func newChannel(r *Redis) *channel {
 	ch := &channel{
-		r: r, node: newToken()[:16], clock: clock{time.Now()},
+		r: r, clock: clock{time.Now()},
 		caches: make(map[string]noticed), beats: make(map[string]beatTimes), lineage: newLineage(), pubs: make(publishers),
 		first: make(chan error, 1),
 	}
+	ch.rename()
 	ch.ctx, ch.cancel = context.WithCancel(context.Background()) //nolint:forbidigo // ends with Redis.Close
 	return ch
 }
@@ -163,11 +164,11 @@ func (ch *channel) shared() string {
 	}
 	return name
 }
-func (ch *channel) own() string { return ch.r.cfg.Prefix + "tiercache:beat:" + ch.node }
+func (ch *channel) own() string { return ch.r.cfg.Prefix + "tiercache:beat:" + ch.node() }
 
 // next numbers a notice of this node. Each number must reach Redis sometime, or the others see a gap.
 func (ch *channel) next(kind noticeKind, cache, rest string) notice {
-	return notice{kind: kind, node: ch.node, number: ch.seq.Add(1), cache: cache, rest: rest}
+	return notice{kind: kind, node: ch.node(), number: ch.seq.Add(1), cache: cache, rest: rest}
 }
 
 // coherent says whether notices are heard at this moment.
@@ -280,7 +281,8 @@ func (s *session) receive() (err error) {
 		}
 	}()
 	ch := s.ch
-	sub := ch.r.client.Subscribe(s.ctx, ch.shared(), ch.own())
+	own := ch.own()
+	sub := ch.r.client.Subscribe(s.ctx, ch.shared(), own)
 	defer sub.Close() //nolint:errcheck // it is given up
 	confirmed := 0
 	for s.ctx.Err() == nil {
@@ -304,6 +306,9 @@ func (s *session) receive() (err error) {
 			}
 		}
 		ch.overdue(now)
+		if own != ch.own() {
+			return errTwin
+		}
 		var timeout net.Error
 		if err != nil && (!errors.As(err, &timeout) || !timeout.Timeout()) {
 			return err
@@ -342,12 +347,16 @@ func (ch *channel) handle(text string, now int64) bool {
 		return false
 	}
 	if n.kind == noticeBeat {
-		if n.node == ch.node {
+		if n.node == ch.node() && !ch.mine(int64(n.number)) {
+			ch.renamed(now)
+			return false
+		}
+		if n.node == ch.node() {
 			ch.beaten(n.rest, int64(n.number))
 		}
-		return n.node == ch.node
+		return n.node == ch.node()
 	}
-	if n.node == ch.node { // what we did ourselves was done when it was sent
+	if n.node == ch.node() { // what we did ourselves was done when it was sent
 		return false
 	}
 	ch.pubsMu.Lock()

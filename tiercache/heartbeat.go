@@ -112,7 +112,7 @@ func (ch *channel) nodes() int { return int(ch.heardNodes.Load()) + 1 }
 
 // digest tells the others the last number of ours, so that they notice when that one was lost.
 func (ch *channel) digest() {
-	text := notice{kind: noticeDigest, node: ch.node, number: ch.seq.Load()}.String()
+	text := notice{kind: noticeDigest, node: ch.node(), number: ch.seq.Load()}.String()
 	_, _ = attempt(ch.ctx, ch.r, ch.r.masters.of(anyMaster), ch.r.cfg.Timeout, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, ch.r.client.Publish(ctx, ch.shared(), text).Err()
 	})
@@ -177,7 +177,8 @@ func (ch *channel) beatMaster(master string, client redis.UniversalClient) beatA
 	began := time.Now()
 	a, err := attempt(ch.ctx, ch.r, sh, bound, func(ctx context.Context) (beatAnswer, error) {
 		sent := ch.clock.now()
-		text := notice{kind: noticeBeat, node: ch.node, number: uint64(sent), rest: master}.String()
+		ch.sending(sent)
+		text := notice{kind: noticeBeat, node: ch.node(), number: uint64(sent), rest: master}.String()
 		pipe := client.Pipeline()
 		published := redis.NewIntCmd(ctx, "publish", ch.own(), text)
 		_ = pipe.Process(ctx, once{published})

@@ -400,7 +400,7 @@ const backOffMark = "!"
 // backOff puts, in the place of leases, marks that tell others that the load failed, where, and how.
 func (m *remote) backOff(ctx context.Context, token string, marks []mark, life time.Duration) error {
 	_, err := m.run(ctx, calls{backOffScript, len(marks), func(i int) string { return marks[i].text }, func(i int, args []any) []any {
-		return append(args, token, backOffMark+m.r.channel.node+" "+marks[i].how, life.Milliseconds())
+		return append(args, token, backOffMark+m.r.channel.node()+" "+marks[i].how, life.Milliseconds())
 	}, nil})
 	return err
 }
