@@ -40,7 +40,8 @@ type channel struct {
 	caches map[string]noticed
 	beats  map[string]beatTimes // per master
 
-	lineage *lineage // the beating goroutine's own
+	lineage   *lineage                        // the beating goroutine's own
+	histories atomic.Pointer[map[string]bool] // that it knows
 
 	pubsMu        sync.Mutex
 	pubs          publishers

@@ -158,7 +158,7 @@ func (c *Cache[K, V]) onServer(t takeover) {
 	})
 }
 
-// onBeat: Redis has just answered. What it has yet to hear is said now.
+// onBeat: Redis has just answered. What it has yet to hear is told now.
 func (c *Cache[K, V]) onBeat(now int64) {
 	c.confirm(c.redis.channel.settled.Load(), now)
 	c.keepTokens(now)
@@ -168,27 +168,54 @@ func (c *Cache[K, V]) onBeat(now int64) {
 	}
 	c.background(func(ctx context.Context) {
 		defer c.replaying.Store(false)
-		began, said := time.Now(), 0
-		for _, deed := range []struct {
-			kind noticeKind
-			own  bool
-		}{{noticeKey, false}, {noticeKey, true}, {noticeExpire, false}, {noticeTag, false}, {noticeClear, false}} {
-			some := slices.DeleteFunc(slices.Clone(due), func(n notice) bool { return n.kind != deed.kind || n.own != 0 != deed.own })
-			for batch := range slices.Chunk(some, batchKeys) {
-				for _, err := range c.tell(ctx, batch) {
-					if err == nil {
-						said++
-					}
-				}
-				if deed.kind == noticeClear {
-					c.tokens.endAll() // records with the token of before are dead
-				}
-			}
-		}
-		if said > 0 {
-			c.observe(Event{Kind: EventReplay, Took: time.Since(began), Keys: said})
+		began := time.Now()
+		if told := c.replay(ctx, due); told > 0 {
+			c.observe(Event{Kind: EventReplay, Took: time.Since(began), Keys: told})
 		}
 	})
+}
+
+// replay tells Redis what is due, batch by batch, and returns how much it took. It leaves as much time
+// between batches as they take, for the writes that go on. What those have settled meanwhile is left
+// out: their values would be ended.
+func (c *Cache[K, V]) replay(ctx context.Context, due []notice) (told int) {
+	for _, deed := range []struct {
+		kind noticeKind
+		own  bool
+	}{{noticeKey, false}, {noticeKey, true}, {noticeExpire, false}, {noticeTag, false}, {noticeClear, false}} {
+		some := slices.DeleteFunc(slices.Clone(due), func(n notice) bool { return n.kind != deed.kind || n.own != 0 != deed.own })
+		for batch := range slices.Chunk(some, batchKeys) {
+			if batch = c.journal.undone(batch, c.memory.clock.now()); len(batch) == 0 {
+				continue
+			}
+			began, before := time.Now(), told
+			for _, err := range c.tell(ctx, batch) {
+				if err == nil {
+					told++
+				}
+			}
+			if told == before {
+				return told // the next heartbeat that is answered tries again
+			}
+			if deed.kind == noticeClear {
+				c.tokens.endAll() // records with the token of before are dead
+			}
+			if len(some) > batchKeys {
+				rest(ctx, time.Since(began))
+			}
+		}
+	}
+	return told
+}
+
+// rest waits for a while, or for the end of ctx.
+func rest(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 // tell says notices of one kind to Redis, all of them about own records or none, and enters in the journal what became of them.
@@ -229,30 +256,11 @@ func (c *Cache[K, V]) background(fn func(context.Context)) {
 	}()
 }
 
-// validate takes out of what was found in Redis what is not to be believed: what this node has invalidated since its source was read, and what was
-// ended by Clear or by a tag. Of what this node has stored itself it knows when the source was read, by
-// the record's id. Of what others have stored Redis tells that to within the round trip, which began at
-// asked, and rounding. The earliest that it can be counts: a failover may bring back what was read
-// right before an invalidation.
+// validate takes out of what was found in Redis what is not to be believed: what this node has
+// invalidated since its source was read, and what was ended by Clear or by a tag. asked is when the
+// look-up began.
 func (c *Cache[K, V]) validate(ctx context.Context, texts []string, all []found, s sight, asked int64) error {
-	const rounding = int64(3 * time.Millisecond)
-	for i := range all {
-		f := &all[i]
-		if !f.ok {
-			continue
-		}
-		read := asked - int64(f.age()) - rounding
-		if f.own {
-			read = f.read
-		}
-		switch c.journal.check(texts[i], f.tags(), read) {
-		case outdated:
-			f.disbelieve()
-		case expired:
-			f.left = min(f.left, f.record.stale)
-		case stands:
-		}
-	}
+	c.disbelieveOutdated(ctx, texts, all, asked)
 	doubtful, err := c.doubtful(ctx, all, s, known)
 	if err == nil && len(doubtful) > 0 { // what is known may be what is out of date
 		doubtful, err = c.doubtful(ctx, all, s, fromRedis)

@@ -20,11 +20,11 @@ func (c *Cache[K, V]) Explain(ctx context.Context, key K) (Explanation, error) {
 	if err := ctx.Err(); err != nil {
 		return Explanation{}, c.waitError(key, err)
 	}
-	text, err := c.text(key)
+	hash, err := c.hashOf(key)
 	if err != nil {
 		return Explanation{}, err
 	}
-	hash, err := c.hashOf(key)
+	text, err := c.text(key)
 	if err != nil {
 		return Explanation{}, err
 	}

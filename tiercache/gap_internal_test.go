@@ -45,6 +45,11 @@ func awaitSettled(t *testing.T, c *Cache[string, string]) {
 		if n := len(c.unconfirmed); n > 0 {
 			return fmt.Errorf("%d batches are unconfirmed", n)
 		}
+		c.tasks.mu.Lock()
+		defer c.tasks.mu.Unlock()
+		if c.tasks.n > 0 {
+			return errors.New("something is going on")
+		}
 		return nil
 	})
 	if err := c.Close(); err != nil {

@@ -161,6 +161,8 @@ func (ch *channel) answer(round uint64, answers []beatAnswer, all bool) {
 			c.onServer(t)
 		}
 	}
+	histories := ch.lineage.ids() // now that what they may lack is pending
+	ch.histories.Store(&histories)
 	for _, a := range answers {
 		if ch.lineage.isRetired(a, now) {
 			ch.shed(a.client, func(again beatAnswer) bool { return again.replID == a.replID })

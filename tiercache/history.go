@@ -143,6 +143,15 @@ func (l *lineage) vanished(master string, now int64) (gone *history) {
 	return gone
 }
 
+// ids is the histories that are known.
+func (l *lineage) ids() map[string]bool {
+	ids := make(map[string]bool, len(l.known))
+	for id := range l.known {
+		ids[id] = true
+	}
+	return ids
+}
+
 // replicated is the last round of which every history says that all has reached its replicas.
 func (l *lineage) replicated() uint64 {
 	var rounds []uint64

@@ -79,13 +79,18 @@ func newJournal(cache string, hold time.Duration, p *progress, number func(notic
 // begin enters an invalidation and returns the notice to publish. confirm or fail must follow. Where
 // an earlier try of the same is pending its number is used again, so that others see no gap.
 func (j *journal) begin(kind noticeKind, rest string, now int64) notice {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.enter(kind, rest, now).telling(now, j.progress)
+	return j.beginAt(kind, rest, now, now)
 }
 
-func (j *journal) enter(kind noticeKind, rest string, now int64) *entry {
-	j.forget(now)
+// beginAt is begin for what stands since a moment: a record that was read then is not outdated.
+func (j *journal) beginAt(kind noticeKind, rest string, at, now int64) notice {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.enter(kind, rest, at).telling(now, j.progress)
+}
+
+func (j *journal) enter(kind noticeKind, rest string, at int64) *entry {
+	j.forget(at)
 	key := entryKey{kind: kind, rest: rest}
 	e := j.m[key]
 	if e == nil {
@@ -94,7 +99,7 @@ func (j *journal) enter(kind noticeKind, rest string, now int64) *entry {
 		e.notice = j.number(kind, j.cache, rest)
 		j.become(e, trying)
 	}
-	e.at = now
+	e.at = max(e.at, at)
 	return e
 }
 
@@ -307,6 +312,19 @@ func (j *journal) due(now int64) []notice {
 	all := make([]notice, 0, j.pending)
 	for _, e := range j.m {
 		if e.state == pending && now >= e.void {
+			all = append(all, e.telling(now, j.progress))
+		}
+	}
+	return all
+}
+
+// undone is those of the notices whose entries are still pending, for a try that begins now.
+func (j *journal) undone(notices []notice, now int64) []notice {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var all []notice
+	for _, n := range notices {
+		if e := j.find(n); e != nil && e.state == pending && now >= e.void {
 			all = append(all, e.telling(now, j.progress))
 		}
 	}

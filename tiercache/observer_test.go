@@ -2,6 +2,7 @@ package tiercache_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -115,7 +116,7 @@ func TestObserver_hearsInOrder(t *testing.T) {
 		_, _ = c.GetOrLoad(t.Context(), i, func(context.Context) (int, error) { return 0, err })
 	}
 	closing(t, c)
-	if !slices.Equal(heard, want) {
+	if !slices.EqualFunc(heard, want, errors.Is) {
 		t.Errorf("%d events, want %d in the order of the loads: %v", len(heard), len(want), heard)
 	}
 }

@@ -152,7 +152,7 @@ func (c *Cache[K, V]) setBoth(ctx context.Context, settings []setting[K, V], wri
 		c.begin(settings[lo:hi], func(*setting[K, V], *item[V]) {})
 		notices := make([]notice, hi-lo)
 		for i := range notices {
-			notices[i] = c.journal.begin(noticeKey, writes[lo+i].text, c.memory.clock.now())
+			notices[i] = c.journal.beginAt(noticeKey, writes[lo+i].text, settings[lo+i].item.read, c.memory.clock.now())
 		}
 		errs, err := c.remote.store(ctx, writes[lo:hi], notices)
 		if err != nil {

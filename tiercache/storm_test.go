@@ -79,10 +79,16 @@ func TestStorm_pendingWritesRecoverUnderLoad(t *testing.T) {
 			_ = a.Delete(ctx, gone...)
 			pause(ctx, 3*time.Second-time.Since(frozen))
 			pending := a.Stats().Pending
-			before := loads.Load()
 			server.Cont()
 			back := time.Now()
 			late := redistest.Late(t)
+			redistest.Eventually(t, 5*time.Second, func() error { // until it is, each epoch costs it a load
+				if h := rb.Health(); !h.Coherent || h.Breaker != tiercache.BreakerClosed {
+					return fmt.Errorf("the other node: %+v", h)
+				}
+				return nil
+			})
+			before := loads.Load()
 			for time.Since(back) < 5*time.Second {
 				if v, err := b.Get(ctx, "hot"); v != "v" || err != nil {
 					t.Errorf("the other node's Get = %q, %v", v, err)

@@ -180,9 +180,6 @@ func TestTags_aReadJoinsALoadThatAnotherTagHasOvertaken(t *testing.T) {
 			got, err := c.GetMany(ctx, []string{"k"})
 			return got["k"], err
 		},
-		"Refresh": func(ctx context.Context, c *tiercache.Cache[string, string]) (string, error) {
-			return c.Refresh(ctx, "k")
-		},
 	} {
 		for tag, want := range map[string]string{"another": "old", "tag of k": "new"} {
 			t.Run(via+" "+tag, func(t *testing.T) {
