@@ -35,7 +35,7 @@ func (m *remote) times(ctx context.Context) (*serverTime, error) {
 	answers := make(chan answer, len(known))
 	for addr, client := range known {
 		go func() {
-			now, err := doOn(ctx, m.r, m.r.masters.of(addr), m.r.cfg.Timeout, nil, func(ctx context.Context) (time.Time, error) { return client.Time(ctx).Result() })
+			now, err := doOn(ctx, m.r, operation{m.r.masters.of(addr), m.r.cfg.Timeout, nil}, func(ctx context.Context) (time.Time, error) { return client.Time(ctx).Result() })
 			answers <- answer{addr, now, err}
 		}()
 	}

@@ -80,7 +80,7 @@ func (p *pair) node(t *testing.T, src *truth, cfg tiercache.RedisConfig) (*tierc
 }
 
 // endings are the ways to end a value.
-var endings = map[string]func(context.Context, *tiercache.Cache[string, string]) error{ //nolint:gochecknoglobals // a constant
+var endings = map[string]func(context.Context, *tiercache.Cache[string, string]) error{
 	"Delete":         func(ctx context.Context, c *tiercache.Cache[string, string]) error { return c.Delete(ctx, "k") },
 	"Expire":         func(ctx context.Context, c *tiercache.Cache[string, string]) error { return c.Expire(ctx, "k") },
 	"Set":            func(ctx context.Context, c *tiercache.Cache[string, string]) error { return c.Set(ctx, "k", "new") },
@@ -89,7 +89,7 @@ var endings = map[string]func(context.Context, *tiercache.Cache[string, string])
 }
 
 // failovers are the ways to lose what a master has confirmed. lose is called before the invalidation, over after it.
-var failovers = map[string]struct { //nolint:gochecknoglobals // a constant
+var failovers = map[string]struct {
 	hold       time.Duration
 	lose, over func(t *testing.T, p *pair)
 }{

@@ -65,7 +65,7 @@ func newLineage() *lineage {
 
 // hear takes in what masters answered to the heartbeats of a round, and returns which of them have
 // taken others' places. all says that every master answered.
-func (l *lineage) hear(round uint64, answers []beatAnswer, all bool, now int64) (changed []takeover) {
+func (l *lineage) hear(round uint64, answers []beatAnswer, all bool, now int64) (changed []takeover) { //nolint:revive // all is what happened
 	first := len(l.known) == 0
 	var strange []beatAnswer
 	for _, a := range answers {

@@ -3,6 +3,7 @@ package tiercache
 import (
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,12 +47,7 @@ func (id *identity) sending(number int64) {
 func (id *identity) mine(number int64) bool {
 	id.sentMu.Lock()
 	defer id.sentMu.Unlock()
-	for i := len(id.sent) - 1; i >= 0; i-- {
-		if id.sent[i] == number {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(id.sent, number)
 }
 
 // renamed takes another identity. What the other process said under this one was not heard.

@@ -26,7 +26,7 @@ var (
 
 // do runs one operation, on whichever master, under the breaker, within RedisConfig.Timeout.
 func do[T any](ctx context.Context, r *Redis, fn func(context.Context) (T, error)) (T, error) {
-	return doOn(ctx, r, r.masters.of(anyMaster), r.cfg.Timeout, nil, fn)
+	return doOn(ctx, r, operation{r.masters.of(anyMaster), r.cfg.Timeout, nil}, fn)
 }
 
 // doFor is do on the master that has the key.
@@ -36,7 +36,7 @@ func doFor[T any](ctx context.Context, r *Redis, key string, fn func(context.Con
 		var zero T
 		return zero, err
 	}
-	return doOn(ctx, r, parts[0].master, r.cfg.Timeout, nil, fn)
+	return doOn(ctx, r, operation{parts[0].master, r.cfg.Timeout, nil}, fn)
 }
 
 // route sorts keys by shard. Before a Cluster's slots are known that takes an operation.
@@ -97,7 +97,7 @@ func doPart[T any](ctx context.Context, r *Redis, op keyed[T], p part, fn keyedF
 	var out []T
 	for rest := p.at; ; {
 		at, c := rest[:op.fits(len(rest))], new(cargo)
-		got, err := doOn(ctx, r, p.master, op.bound, c, func(ctx context.Context) ([]T, error) { return fn(ctx, at, c) })
+		got, err := doOn(ctx, r, operation{p.master, op.bound, c}, func(ctx context.Context) ([]T, error) { return fn(ctx, at, c) })
 		switch {
 		case len(got) == len(p.at):
 			return got
@@ -132,34 +132,41 @@ func (op *keyed[T]) fail(n int, err error) []T {
 	return out
 }
 
+// operation is where an operation goes, how long it may take, and, where it matters, what it carries.
+type operation struct {
+	*master
+	bound time.Duration
+	cargo *cargo
+}
+
 // doOn runs one operation on a shard, under its breaker, within bound.
-func doOn[T any](ctx context.Context, r *Redis, m *master, bound time.Duration, c *cargo, fn func(context.Context) (T, error)) (T, error) {
-	return guarded(ctx, r, m, bound, c, func() (T, error) { return attempt(ctx, r, m, bound, fn) })
+func doOn[T any](ctx context.Context, r *Redis, op operation, fn func(context.Context) (T, error)) (T, error) {
+	return guarded(ctx, r, op, func() (T, error) { return attempt(ctx, r, op.master, op.bound, fn) })
 }
 
 // guarded asks the shard's breaker first, and tells it how try went, even where a hook of the client ends the goroutine: a probe that is never heard of again would keep the breaker half open.
-func guarded[T any](ctx context.Context, r *Redis, m *master, bound time.Duration, c *cargo, try func() (T, error)) (value T, err error) {
+func guarded[T any](ctx context.Context, r *Redis, op operation, try func() (T, error)) (value T, err error) {
 	if err := ctx.Err(); err != nil {
 		return value, err
 	}
 	if r.isClosed() {
 		return value, ErrClosed
 	}
-	ticket, ok := m.breaker.allow()
+	ticket, ok := op.breaker.allow()
 	if !ok {
 		return value, errBreakerOpen
 	}
 	began := time.Now()
 	err = ErrGoexit // stands if try doesn't return
 	defer func() {
-		opened, closed := m.breaker.report(ticket, c.judge(ctx, err, time.Since(began), bound))
-		r.noteBreaker(m, opened, closed, err)
+		opened, closed := op.breaker.report(ticket, op.cargo.judge(ctx, err, time.Since(began), op.bound))
+		r.noteBreaker(op.master, opened, closed, err)
 	}()
 	return try()
 }
 
 // noteBreaker logs that a breaker has opened, for err, or closed.
-func (r *Redis) noteBreaker(m *master, opened, closed bool, err error) {
+func (r *Redis) noteBreaker(m *master, opened, closed bool, err error) { //nolint:revive // they are what happened
 	if opened {
 		r.cfg.Logger.Warn("tiercache: Redis does not answer in time: memory and source serve alone until it does", slog.String("master", m.addr), slog.Any("error", cmp.Or(err, errSlow)))
 	} else if closed {

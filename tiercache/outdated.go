@@ -50,7 +50,7 @@ func (m *remote) standsInKnownHistory(ctx context.Context, text string, id uint6
 	if client == nil {
 		return false
 	}
-	stands, err := doOn(ctx, m.r, sh, m.r.cfg.Timeout, nil, func(ctx context.Context) (bool, error) {
+	stands, err := doOn(ctx, m.r, operation{sh, m.r.cfg.Timeout, nil}, func(ctx context.Context) (bool, error) {
 		pipe := client.Pipeline() // over one connection, and so to one server
 		server, replication := pipe.Info(ctx, "server"), pipe.Info(ctx, "replication")
 		stored := pipe.GetRange(ctx, name, 16, 31)

@@ -152,7 +152,7 @@ func (c *Cache[K, V]) remembered(ctx context.Context, hash uint64, key K, it *it
 }
 
 // hit answers from memory.
-func (c *Cache[K, V]) hit(ctx context.Context, hash uint64, key K, it *item[V], now int64, load func(context.Context) (V, error)) (Entry[V], error) {
+func (c *Cache[K, V]) hit(ctx context.Context, hash uint64, key K, it *item[V], now int64, load func(context.Context) (V, error)) (Entry[V], error) { //nolint:revive // on the hit path
 	if it.absent {
 		c.counters.add(hash, negativeHits, 1)
 		return Entry[V]{}, ErrNotFound
@@ -162,7 +162,7 @@ func (c *Cache[K, V]) hit(ctx context.Context, hash uint64, key K, it *item[V], 
 }
 
 // served counts a hit, and begins a refresh behind the caller's back where it is due.
-func (c *Cache[K, V]) served(ctx context.Context, hash uint64, key K, it *item[V], now int64, load func(context.Context) (V, error)) {
+func (c *Cache[K, V]) served(ctx context.Context, hash uint64, key K, it *item[V], now int64, load func(context.Context) (V, error)) { //nolint:revive // on the hit path
 	nth := c.counters.add(hash, memoryHits, 1)
 	if nth%sampleEvery == 0 {
 		c.memory.time.sample()
@@ -197,7 +197,7 @@ func (c *Cache[K, V]) value(it *item[V]) (value V, err error) {
 
 // refreshIfDue begins one refresh, behind their backs, for everybody who sees that it is due, with the loader that the read brought. One that fails is tried
 // again only after a while.
-func (c *Cache[K, V]) refreshIfDue(ctx context.Context, hash uint64, key K, it *item[V], now int64, load func(context.Context) (V, error)) {
+func (c *Cache[K, V]) refreshIfDue(ctx context.Context, hash uint64, key K, it *item[V], now int64, load func(context.Context) (V, error)) { //nolint:revive // on the hit path
 	at := it.due.Load()
 	if at <= 0 || now < at || now >= it.fresh || load == nil && !c.sourced {
 		return

@@ -150,7 +150,7 @@ func (r *Redis) Health() Health {
 // fn, with a client that ignores contexts, does not: fn must not write to what its caller reads after an error.
 func (r *Redis) Do(ctx context.Context, fn func(context.Context, redis.UniversalClient) error) error {
 	m := r.masters.of(anyMaster)
-	_, err := guarded(ctx, r, m, r.cfg.Timeout, nil, func() (struct{}, error) {
+	_, err := guarded(ctx, r, operation{m, r.cfg.Timeout, nil}, func() (struct{}, error) {
 		return apart(ctx, m, r.cfg.Timeout, func(ctx context.Context) (struct{}, error) { return struct{}{}, fromUser(fn(ctx, r.client)) })
 	})
 	return err

@@ -105,7 +105,7 @@ func (s *serverClocks) latest() (latest *serverClock) {
 }
 
 // enter adds a step to those of a master; s.mu is held. What overlaps one that is known is that one.
-func (s *serverClocks) enter(master string, step clockStep) (added bool) {
+func (s *serverClocks) enter(master string, step clockStep) {
 	all := make(map[string][]clockStep)
 	if known := s.steps.Load(); known != nil {
 		for m, steps := range *known {
@@ -114,7 +114,7 @@ func (s *serverClocks) enter(master string, step clockStep) (added bool) {
 	}
 	const same = int64(beatEvery + clockTolerance)
 	if slices.ContainsFunc(all[master], func(k clockStep) bool { return step.from <= k.at+same && k.from <= step.at+same }) {
-		return false
+		return
 	}
 	steps := append(slices.Clone(all[master]), step)
 	slices.SortFunc(steps, func(a, b clockStep) int { return int(min(max(a.at-b.at, -1), 1)) })
@@ -124,7 +124,6 @@ func (s *serverClocks) enter(master string, step clockStep) (added bool) {
 	}
 	all[master] = steps
 	s.steps.Store(&all)
-	return true
 }
 
 // age is how old a record on a master can be at most that, by PTTL, has the age that it seems to
@@ -233,7 +232,11 @@ func (s *serverClocks) share(ctx context.Context, r *Redis, now int64, stepped b
 	}
 	key := r.cfg.Prefix + "tiercache:clock"
 	_, err := do(ctx, r, func(ctx context.Context) (struct{}, error) {
-		text, err := r.client.GetEx(ctx, key, forever).Result()
+		get := r.client.Get
+		if s.any() { // and what is needed stays
+			get = func(ctx context.Context, key string) *redis.StringCmd { return r.client.GetEx(ctx, key, forever) }
+		}
+		text, err := get(ctx, key).Result()
 		if err != nil && !errors.Is(err, redis.Nil) {
 			return struct{}{}, err
 		}
@@ -253,7 +256,7 @@ func (s *serverClocks) share(ctx context.Context, r *Redis, now int64, stepped b
 		s.meet.Do(func() { close(s.met) })
 		if err != nil && !s.failed {
 			s.failed = true
-			r.cfg.Logger.Warn("tiercache: steps of the server's clock are not kept for nodes that start later",
+			r.cfg.Logger.WarnContext(ctx, "tiercache: steps of the server's clock are not kept for nodes that start later",
 				slog.String("key", key), slog.Any("error", err))
 		}
 	default: // the next heartbeat asks

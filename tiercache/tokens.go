@@ -167,17 +167,17 @@ func (m *remote) tokens(ctx context.Context, names []string) (map[string]string,
 			pipe := m.r.client.Pipeline()
 			var token *redis.StringCmd
 			var hash *redis.SliceCmd
+			if own && try > 0 { // whoever comes first makes it
+				pipe.SetArgs(ctx, clearKey, newToken()[:16], redis.SetArgs{Mode: "NX", TTL: forever})
+			}
 			if own {
-				if try > 0 { // whoever comes first makes it
-					pipe.SetArgs(ctx, clearKey, newToken()[:16], redis.SetArgs{Mode: "NX", TTL: forever})
-				}
 				token = pipe.GetEx(ctx, clearKey, forever)
 			}
+			if tagged && try > 0 {
+				pipe.HSetNX(ctx, tagsKey, markField, newToken()[:16]+".0")
+				pipe.PExpire(ctx, tagsKey, forever)
+			}
 			if tagged {
-				if try > 0 {
-					pipe.HSetNX(ctx, tagsKey, markField, newToken()[:16]+".0")
-					pipe.PExpire(ctx, tagsKey, forever)
-				}
 				hash = pipe.HMGet(ctx, tagsKey, fields...)
 			}
 			if _, err := pipe.Exec(ctx); err != nil && !isReply(err) {

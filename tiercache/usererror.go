@@ -16,7 +16,7 @@ type userError struct {
 
 // fromUser is a user's error, of whatever call, as the package keeps it and passes it on.
 func fromUser(err error) error {
-	switch err.(type) {
+	switch err.(type) { //nolint:errorlint // the very error: one that wraps ours is a user's
 	case nil:
 		return nil
 	case *userError:
@@ -64,7 +64,7 @@ func (e *userError) Is(target error) (is bool) {
 			is = false
 		}
 	}()
-	if e.alien && (target == ErrNotFound || target == ErrClosed) { //nolint:errorlint // the very sentinels
+	if e.alien && (target == ErrNotFound || target == ErrClosed) { // the very sentinels
 		return false
 	}
 	return errors.Is(e.err, target)

@@ -18,7 +18,7 @@ func channelGuards() []mutant {
 			old: "if len(due) == 0 ||", new: "if true || len(due) == 0 ||", test: "TestDeleteWhileRedisIsFrozenIsSaidWhenItThaws",
 		},
 		{
-			guard: "a record older than this node's invalidation is disbelieved", file: "tiercache/coherence.go",
+			guard: "a record older than this node's invalidation is disbelieved", file: "tiercache/outdated.go",
 			old: "\t\tcase outdated:\n\t\t\tf.disbelieve()", new: "\t\tcase outdated:", test: "TestRedisOfAnotherDayIsNotBelieved",
 		},
 		{

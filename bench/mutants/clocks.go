@@ -27,7 +27,7 @@ func clockGuards() []mutant {
 		},
 		{
 			guard: "one step that two nodes saw is one", file: "tiercache/serverclock.go",
-			old: "\t\treturn false\n\t}\n\tsteps :=", new: "\t}\n\tsteps :=", test: "TestServerClocks_age",
+			old: "\t\treturn\n\t}\n\tsteps :=", new: "\t}\n\tsteps :=", test: "TestServerClocks_age",
 		},
 		{
 			guard: "drift adds up", file: "tiercache/serverclock.go",
@@ -46,7 +46,7 @@ func clockGuards() []mutant {
 			old: "left > rec.life()+lifeTolerance {", new: "false {", test: "TestClock_moreLifeThanGiven",
 		},
 		{
-			guard: "an own record is known by its id", file: "tiercache/coherence.go",
+			guard: "an own record is known by its id", file: "tiercache/outdated.go",
 			old: "if f.own {", new: "if false {", test: "TestClock_aNodeFindsWhatItHasSet",
 		},
 		{

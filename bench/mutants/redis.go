@@ -122,7 +122,7 @@ func redisGuards() []mutant {
 		},
 		{
 			guard: "a probe that never returns blocks no other", file: "tiercache/operation.go",
-			old: "defer func() {\n\t\topened, closed := m.breaker.report(", new: "func() {\n\t\topened, closed := m.breaker.report(",
+			old: "defer func() {\n\t\topened, closed := op.breaker.report(", new: "func() {\n\t\topened, closed := op.breaker.report(",
 			test: "TestBreaker_aProbe",
 		},
 	}

@@ -69,7 +69,7 @@ func TestStatus(t *testing.T) {
 	s := serve(t)
 	s.call(t, "status").want(t, 0, "warm-up    not ready, waits for hot:numbers", "scheduler  on", "daily_cache_warmup", "USEFUL")
 	s.call(t, "run", "broken", "numbers").want(t, 1)
-	s.call(t, "status").want(t, 0, "last run   1 of 2 tasks ok, 3 items in ", "broken: failed: the loader returned an error", "interval_cache_warmup")
+	s.call(t, "status").want(t, 0, "numbers      numbers  ok", "broken: failed: the loader returned an error", "interval_cache_warmup")
 
 	got := s.call(t, "status", "-json")
 	got.want(t, 0)
