@@ -9,67 +9,17 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
-	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 	"github.com/jmoiron/sqlx"
 	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"github.com/warmcache/warmcache/internal/dsn"
 )
 
-// database is what DATABASE_URL names: a PostgreSQL database, or an SQLite file.
-type database struct {
-	postgres *pgx.ConnConfig // nil for SQLite
-	path     string          // of the SQLite file, absolute
-	readOnly bool            // the SQLite file is not to be written
-}
-
-// name says which database it is, without a password.
-func (d database) name() string {
-	if d.postgres != nil {
-		return fmt.Sprintf("PostgreSQL database %q on %s:%d", d.postgres.Database, d.postgres.Host, d.postgres.Port)
-	}
-	return "database file " + d.path
-}
-
-// parseDatabase reads DATABASE_URL. No error shows the text: there may be a password in it.
-func parseDatabase(text string) (database, error) {
-	if strings.HasPrefix(text, "postgres://") || strings.HasPrefix(text, "postgresql://") {
-		cfg, err := pgx.ParseConfig(text)
-		if err != nil {
-			return database{}, errors.New("DATABASE_URL is not understood; it must be like postgres://USER:PASSWORD@HOST:5432/NAME")
-		}
-		if cfg.ConnectTimeout == 0 {
-			cfg.ConnectTimeout = 5 * time.Second
-		}
-		return database{postgres: cfg}, nil
-	}
-	path, options := text, ""
-	for _, scheme := range []string{"sqlite://", "sqlite:", "file:"} {
-		if rest, ok := strings.CutPrefix(text, scheme); ok {
-			path, options, _ = strings.Cut(rest, "?")
-			break
-		}
-	}
-	switch {
-	case path == "" || strings.Contains(path, "://"):
-		return database{}, errors.New("DATABASE_URL must be the path of an SQLite file, sqlite:PATH, or postgres://USER:PASSWORD@HOST:5432/NAME")
-	case strings.HasPrefix(path, ":memory:"):
-		return database{}, errors.New("DATABASE_URL=:memory: is not supported: name a file")
-	case options != "" && options != "mode=ro":
-		return database{}, errors.New("DATABASE_URL: the only option of an SQLite file is ?mode=ro")
-	}
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return database{}, fmt.Errorf("DATABASE_URL: %w", err)
-	}
-	return database{path: path, readOnly: options != ""}, nil
-}
-
 // openDatabase opens the database, creates the schema where it is missing, and fills it where it is empty.
-func openDatabase(ctx context.Context, d database, reports int, log *slog.Logger) (*sqlx.DB, error) {
-	db, err := d.open()
+func openDatabase(ctx context.Context, d dsn.Database, reports int, log *slog.Logger) (*sqlx.DB, error) {
+	db, err := connect(d)
 	if err != nil {
 		return nil, err
 	}
@@ -78,25 +28,25 @@ func openDatabase(ctx context.Context, d database, reports int, log *slog.Logger
 	if err := fill(ctx, db, reports, log); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	log.InfoContext(ctx, "database is ready", slog.String("name", d.name()))
+	log.InfoContext(ctx, "database is ready", slog.String("name", d.String()))
 	return db, nil
 }
 
-func (d database) open() (*sqlx.DB, error) {
-	if d.postgres != nil {
-		return sqlx.NewDb(stdlib.OpenDB(*d.postgres), "pgx"), nil
+func connect(d dsn.Database) (*sqlx.DB, error) {
+	if d.Postgres != nil {
+		return sqlx.NewDb(stdlib.OpenDB(*d.Postgres), "pgx"), nil
 	}
-	if err := checkFile(d.path, d.readOnly); err != nil {
+	if err := checkFile(d.Path, d.ReadOnly); err != nil {
 		return nil, err
 	}
 	options := url.Values{"_pragma": {"busy_timeout(5000)"}, "_time_format": {"sqlite"}}
-	if d.readOnly || !writable(d.path) {
+	if d.ReadOnly || !writable(d.Path) {
 		options.Set("mode", "ro")
 	} else {
 		options["_pragma"] = append(options["_pragma"], "journal_mode(WAL)", "synchronous(NORMAL)")
 		options.Set("_txlock", "immediate")
 	}
-	uri := url.URL{Scheme: "file", Opaque: (&url.URL{Path: d.path}).EscapedPath(), RawQuery: options.Encode()}
+	uri := url.URL{Scheme: "file", Opaque: (&url.URL{Path: d.Path}).EscapedPath(), RawQuery: options.Encode()}
 	return sqlx.Open("sqlite", uri.String())
 }
 

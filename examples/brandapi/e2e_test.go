@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
 	"github.com/jmoiron/sqlx"
 	_ "modernc.org/sqlite"
 
@@ -267,8 +268,12 @@ func TestPostgreSQL(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() }) //nolint:errcheck // nothing is left to lose
-	variables := []string{"DATABASE_URL=" + dsn, "REDIS_URL=redis://" + redis.Addr() + "/0"}
-	s := serve(t, variables...)
+	cfg, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := fmt.Sprintf("host=%s port=%d user=%s password=%s dbname=%s sslmode=disable", cfg.Host, cfg.Port, cfg.User, secret, cfg.Database)
+	s := serve(t, "DATABASE_URL="+words, "REDIS_URL=redis://"+redis.Addr()+"/0")
 	s.warmed()
 	for path, tier := range map[string]string{"/api/brands/Nike": "memory", "/api/monitoring": "memory", "/api/users/none": ""} {
 		if a := s.get(path); a.header.Get("X-Cache") != tier {

@@ -58,6 +58,10 @@ func TestBadVariables(t *testing.T) {
 		"a task that does not exist":           {[]string{`"nobody"`, "known: popular_brands"}, []string{"WARMUP_PRIORITY=popular_brands,nobody"}},
 		"a Redis without its slashes":          {[]string{"REDIS_URL", "redis://USER"}, []string{"REDIS_URL=redis:" + secret}},
 		"a database of another kind":           {[]string{"DATABASE_URL", "postgres://USER"}, []string{"DATABASE_URL=mysql://user:" + secret + "@host/name"}},
+		"MySQL's form of an address":           {[]string{"DATABASE_URL", "host=HOST"}, []string{"DATABASE_URL=user:" + secret + "@tcp(host)/name"}},
+		"words of another database":            {[]string{"DATABASE_URL", "host=HOST"}, []string{"DATABASE_URL=server=host;password=" + secret}},
+		"a password with a slash":              {[]string{"DATABASE_URL", "percent-encode"}, []string{"DATABASE_URL=postgres://user:1/" + secret + "@host/name"}},
+		"a Redis password with a hash":         {[]string{"REDIS_URL", "percent-encode"}, []string{"REDIS_URL=redis://user:1#" + secret + "@host/0"}},
 		"a database in memory":                 {[]string{"DATABASE_URL=:memory:"}, []string{"DATABASE_URL=:memory:"}},
 		"an option that SQLite files have not": {[]string{"DATABASE_URL", "?mode=ro"}, []string{"DATABASE_URL=file:x.db?cache=shared"}},
 		"an address without a port":            {[]string{`ADDR="127.0.0.1"`, "HOST:PORT"}, []string{"ADDR=127.0.0.1"}},
@@ -369,6 +373,11 @@ func TestRedisAway(t *testing.T) {
 		t.Parallel()
 		redis := redistest.Start(t, "--requirepass", "another")
 		refused(t, []string{"REDIS_URL", redis.Addr(), "refuses", "WRONGPASS"}, "REDIS_URL=redis://:"+secret+"@"+redis.Addr())
+	})
+	t.Run("it does not know AUTH, and repeats the password in saying so", func(t *testing.T) {
+		t.Parallel()
+		redis := redistest.Start(t, "--rename-command", "AUTH", "", "--rename-command", "HELLO", "")
+		refused(t, []string{"REDIS_URL", redis.Addr(), "refuses", "unknown command"}, "DATABASE_URL="+filled(t), "REDIS_URL=redis://:"+secret+"@"+redis.Addr())
 	})
 }
 

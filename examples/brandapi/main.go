@@ -49,7 +49,7 @@ func run(ctx context.Context, log *slog.Logger) error {
 	defer listener.Close() //nolint:errcheck // the server has closed it
 	db, err := openDatabase(ctx, cfg.database, cfg.reports, log)
 	if err != nil {
-		return fmt.Errorf("%s: %w", cfg.database.name(), err)
+		return fmt.Errorf("%s: %w", cfg.database, err)
 	}
 	defer closing(log, "database", db.Close)
 	client, closeRedis, err := openRedis(ctx, cfg.redis, log)
