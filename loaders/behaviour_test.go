@@ -245,8 +245,12 @@ func testManyKeys(t *testing.T, db database) {
 	if got := warmAll(t, openCaches(t, pool, loaders.Config{})).len(); got != 192 {
 		t.Errorf("%d items warmed, want 192", got)
 	}
-	if q := pool.queries.Load(); q != 2+6 {
-		t.Errorf("Open and a warm run made %d queries; want 2 for the schema, one for each of 4 loaders, 2 for the responses", q)
+	asks := int64(2) // SQLite has no version()
+	if isPostgres(pool.DB) {
+		asks = 1
+	}
+	if q := pool.queries.Load(); q != asks+2+6 {
+		t.Errorf("Open and a warm run made %d queries; want one or two for what the database is, 2 for the schema, one for each of 4 loaders, 2 for the responses", q)
 	}
 }
 

@@ -29,8 +29,11 @@ const valueVersion = 1
 // Close the caches before redis and db; Open takes neither over.
 func Open(ctx context.Context, db DB, redis *tiercache.Redis, cfg Config) (*Caches, error) {
 	cfg, cfgErr := cfg.withDefaults()
-	s, err := newSource(db)
+	s, err := newSource(ctx, db)
 	if err == nil {
+		if cfg.Logger != nil {
+			s.log = cfg.Logger
+		}
 		err = s.checkSchema(ctx)
 	}
 	if err := errors.Join(cfgErr, err); err != nil {
