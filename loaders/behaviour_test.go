@@ -121,7 +121,7 @@ func testHostileKeys(t *testing.T, db database) {
 		"日本語", "👩‍👩‍👧", "e\u0301", "\u202Eabc",
 	}
 	unstorable := []string{"a\x00b", "\x00", "\xff\xfe", "caf\xe9"}
-	c := openCaches(t, pool, loaders.Config{})
+	c := openCaches(t, pool, loaders.Config{NegativeTTL: -1})
 	for _, name := range slices.Concat(hostile, unstorable) {
 		if got, err := c.Brands.Get(t.Context(), name); !errors.Is(err, tiercache.ErrNotFound) {
 			t.Errorf("Get(%.40q) of an empty database = %v, %v; want ErrNotFound", name, got, err)
