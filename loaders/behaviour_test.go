@@ -121,7 +121,7 @@ func testHostileKeys(t *testing.T, db database) {
 		"日本語", "👩‍👩‍👧", "e\u0301", "\u202Eabc",
 	}
 	unstorable := []string{"a\x00b", "\x00", "\xff\xfe", "caf\xe9"}
-	c := openCaches(t, pool, loaders.Config{})
+	c := openCaches(t, pool, loaders.Config{NegativeTTL: -1})
 	for _, name := range slices.Concat(hostile, unstorable) {
 		if got, err := c.Brands.Get(t.Context(), name); !errors.Is(err, tiercache.ErrNotFound) {
 			t.Errorf("Get(%.40q) of an empty database = %v, %v; want ErrNotFound", name, got, err)
@@ -245,8 +245,12 @@ func testManyKeys(t *testing.T, db database) {
 	if got := warmAll(t, openCaches(t, pool, loaders.Config{})).len(); got != 192 {
 		t.Errorf("%d items warmed, want 192", got)
 	}
-	if q := pool.queries.Load(); q != 2+6 {
-		t.Errorf("Open and a warm run made %d queries; want 2 for the schema, one for each of 4 loaders, 2 for the responses", q)
+	asks := int64(2) // SQLite has no version()
+	if isPostgres(pool.DB) {
+		asks = 1
+	}
+	if q := pool.queries.Load(); q != asks+2+6 {
+		t.Errorf("Open and a warm run made %d queries; want one or two for what the database is, 2 for the schema, one for each of 4 loaders, 2 for the responses", q)
 	}
 }
 

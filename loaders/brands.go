@@ -31,8 +31,10 @@ func brands(s *source, ttl time.Duration) reader[brandRow, BrandStats] {
 	seconds := int64(math.Ceil(ttl.Seconds()))
 	return reader[brandRow, BrandStats]{
 		source: s, what: "brands", ranked: popularBrandsSQL, byKey: brandsByNameSQL,
-		entry: func(r brandRow) (string, BrandStats) {
-			return r.BrandName, BrandStats{BrandName: text(r.BrandName), ReportCount: r.ReportCount, Stats: r.stats(), TTL: seconds}
+		key: "brand_name",
+		entry: func(r brandRow) (string, BrandStats, error) {
+			stats, err := r.stats(r.BrandName)
+			return r.BrandName, BrandStats{BrandName: text(r.BrandName), ReportCount: r.ReportCount, Stats: stats, TTL: seconds}, err
 		},
 	}
 }

@@ -24,6 +24,10 @@ type Config struct {
 	ReportTTL   time.Duration // default 15 min
 	ResponseTTL time.Duration // default 5 min
 
+	// NegativeTTL is how long it is remembered that the database knows no such brand, report, question or user, at most 1 h; negative: not at all, so that each read of
+	// an unknown id is a query. An id that is new is not found for so long where it was asked for before.
+	NegativeTTL time.Duration // default 30 s
+
 	// StaleFor is how long after its TTL a value of any of the five caches may still be served while the database fails or is slow; default 0: not at all.
 	StaleFor time.Duration
 	// Capacity of each cache's memory, in entries; default 100,000.
@@ -42,6 +46,9 @@ type Config struct {
 const (
 	mostItems  = 100_000
 	longestTTL = 30 * 24 * time.Hour
+
+	usualNegative   = 30 * time.Second
+	longestNegative = time.Hour
 )
 
 // withDefaults returns cfg with every zero field filled in, or one error that names every bad field.
@@ -83,6 +90,14 @@ func (cfg Config) withDefaults() (Config, error) {
 		if *d.value < 0 || *d.value > longestTTL {
 			bad("%s %v must be from 0 to %v", d.field, *d.value, longestTTL)
 		}
+	}
+	switch {
+	case cfg.NegativeTTL == 0:
+		cfg.NegativeTTL = usualNegative
+	case cfg.NegativeTTL < 0:
+		cfg.NegativeTTL = 0 // what a tiercache.Config calls not at all
+	case cfg.NegativeTTL > longestNegative:
+		bad("NegativeTTL %v is more than %v", cfg.NegativeTTL, longestNegative)
 	}
 	if cfg.LearnHot < 0 || cfg.LearnHot > mostItems {
 		bad("LearnHot %d must be from 0 to %d", cfg.LearnHot, mostItems)

@@ -2,6 +2,7 @@ package loaders_test
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jmoiron/sqlx"
 
+	"github.com/warmcache/warmcache/internal/redistest"
 	"github.com/warmcache/warmcache/loaders"
 	"github.com/warmcache/warmcache/tiercache"
 	"github.com/warmcache/warmcache/warm"
@@ -72,11 +74,47 @@ func TestOpen_observer(t *testing.T) {
 			t.Errorf("a key of nobody: %v, want ErrNotFound", err)
 		}
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
 	want := map[string]int{"brand_stats": 1, "report_info": 1, "question_stats": 1, "user_stats": 1, "api_response": 1}
-	if diff := cmp.Diff(want, h.loads); diff != "" {
-		t.Errorf("loads that the observer heard of (-want +got):\n%s", diff)
+	redistest.Eventually(t, time.Minute, func() error { // an observer hears a little later
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if diff := cmp.Diff(want, h.loads); diff != "" {
+			return fmt.Errorf("loads that the observer heard of (-want +got):\n%s", diff)
+		}
+		return nil
+	})
+}
+
+// TestOpen_unknownIDs: an id that the database does not know is a query once, and not each time.
+func TestOpen_unknownIDs(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		ttl  time.Duration
+		want int64
+	}{"by default": {0, 4}, "for a minute": {time.Minute, 4}, "not at all": {-1, 40}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db := &counted{DB: seeded(t, sqliteFile(t), 100, 1)}
+			c := openCaches(t, db, loaders.Config{NegativeTTL: tt.ttl})
+			db.queries.Store(0)
+			for range 10 {
+				_, brand := c.Brands.Get(t.Context(), "nobody")
+				_, report := c.Reports.Get(t.Context(), "nobody")
+				_, question := c.Questions.Get(t.Context(), "nobody")
+				_, user := c.Users.Get(t.Context(), "nobody")
+				for _, err := range []error{brand, report, question, user} {
+					if !errors.Is(err, tiercache.ErrNotFound) {
+						t.Fatalf("Get of an unknown id: %v", err)
+					}
+				}
+			}
+			if n := db.queries.Load(); n != tt.want {
+				t.Errorf("%d queries for 4 unknown ids, each read 10 times; want %d", n, tt.want)
+			}
+		})
+	}
+	if _, err := loaders.Open(t.Context(), seeded(t, sqliteFile(t), 1, 1), nil, loaders.Config{NegativeTTL: 2 * time.Hour}); err == nil || !strings.Contains(err.Error(), "NegativeTTL") {
+		t.Errorf("Open with a NegativeTTL of two hours: %v", err)
 	}
 }
 
@@ -157,13 +195,14 @@ func TestConfigFromEnv(t *testing.T) {
 		"WARMUP_POPULAR_BRANDS_COUNT": "7", "WARMUP_POPULAR_USERS_COUNT": "0", "WARMUP_POPULAR_QUESTIONS_COUNT": "100000", "WARMUP_RECENT_REPORTS_COUNT": "",
 		"WARMUP_LEARN_HOT_COUNT": "500",
 		"BRAND_STATS_TTL":        "7200", "USER_STATS_TTL": "1h30m", "REPORT_STATS_TTL": "1s", "QUESTION_STATS_TTL": "720h", "API_RESPONSE_TTL": "",
+		"NEGATIVE_TTL": "45",
 	} {
 		t.Setenv(name, value)
 	}
 	got, err := loaders.ConfigFromEnv()
 	want := loaders.Config{
 		Brands: 7, Users: -1, Questions: 100_000, LearnHot: 500,
-		BrandTTL: 2 * time.Hour, UserTTL: 90 * time.Minute, ReportTTL: time.Second, QuestionTTL: 30 * 24 * time.Hour,
+		BrandTTL: 2 * time.Hour, UserTTL: 90 * time.Minute, ReportTTL: time.Second, QuestionTTL: 30 * 24 * time.Hour, NegativeTTL: 45 * time.Second,
 	}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("ConfigFromEnv: %v (-want +got):\n%s", err, diff)
@@ -174,7 +213,7 @@ func TestConfigFromEnv_everyFaultInOneError(t *testing.T) {
 	bad := map[string]string{
 		"WARMUP_POPULAR_BRANDS_COUNT": "-1", "WARMUP_POPULAR_USERS_COUNT": "100001", "WARMUP_POPULAR_QUESTIONS_COUNT": "twenty",
 		"WARMUP_RECENT_REPORTS_COUNT": "99999999999999999999", "BRAND_STATS_TTL": "0", "USER_STATS_TTL": "1 h", "REPORT_STATS_TTL": "999ms",
-		"QUESTION_STATS_TTL": "99999999999999999999", "API_RESPONSE_TTL": "2592001",
+		"QUESTION_STATS_TTL": "99999999999999999999", "API_RESPONSE_TTL": "2592001", "NEGATIVE_TTL": "2h",
 	}
 	for name, value := range bad {
 		t.Setenv(name, value)
@@ -189,6 +228,9 @@ func TestConfigFromEnv_everyFaultInOneError(t *testing.T) {
 	}
 	for name, value := range bad {
 		accepted := "from 1s to 720h"
+		if name == "NEGATIVE_TTL" {
+			accepted = "0, seconds as an integer"
+		}
 		if strings.HasSuffix(name, "_COUNT") {
 			accepted = "from 0 to 100000"
 		}

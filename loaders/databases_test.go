@@ -99,9 +99,14 @@ func TestPostgres(t *testing.T) {
 func conformance(t *testing.T, empty func(testing.TB) database) {
 	t.Helper()
 	for name, test := range map[string]func(*testing.T, database){
-		"Migrate/again and at once":                   testMigrate,
-		"Migrate/adds columns":                        testMigrateAddsColumns,
-		"Migrate/another table of that name":          testMigrateRefusesAnotherTable,
+		"Migrate/again and at once":                     testMigrate,
+		"Migrate/adds columns":                          testMigrateAddsColumns,
+		"Migrate/another table of that name":            testMigrateRefusesAnotherTable,
+		"Migrate/a table without a column that is read": testColumnsOfAllTables,
+		"Open/views":                                  testViews,
+		"warm/fractional scores":                      testFractionalScores,
+		"warm/rows that cannot be read":               testUnreadableRows,
+		"Get/typed ids":                               testTypedIDs,
 		"Open/without the schema":                     testOpenWithoutSchema,
 		"SeedDemo/same rows for the same seed":        testSeedReproducible,
 		"SeedDemo/again":                              testSeedAgain,

@@ -5,8 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strings"
-	"unicode/utf8"
+	"log/slog"
 
 	"github.com/jmoiron/sqlx"
 )
@@ -23,9 +22,11 @@ type DB interface {
 type source struct {
 	db       DB
 	postgres bool
+	types    map[string]map[string]string // of the columns by table, as checkSchema has read them
+	log      *slog.Logger
 }
 
-func newSource(db DB) (*source, error) {
+func newSource(ctx context.Context, db DB) (*source, error) {
 	one := false
 	switch d := db.(type) {
 	case nil:
@@ -45,18 +46,11 @@ func newSource(db DB) (*source, error) {
 		}
 		one = true
 	}
-	s := &source{db: db}
-	switch placeholder := db.Rebind("?"); placeholder {
-	case "?":
-	case "$1":
-		s.postgres = true
-	default:
-		return nil, fmt.Errorf("db has placeholders such as %q: want SQLite (driver sqlite) or PostgreSQL (driver pgx)", placeholder)
-	}
+	s := &source{db: db, log: slog.Default()}
 	if one {
 		s.db = &connection{DB: db, turn: make(chan struct{}, 1)}
 	}
-	return s, nil
+	return s, s.identify(ctx)
 }
 
 var errNilDB = errors.New("db is nil: want a *sqlx.DB, *sqlx.Conn or *sqlx.Tx")
@@ -85,7 +79,7 @@ func selectRows[R any](ctx context.Context, s *source, query string, args ...any
 		return nil, err
 	}
 	var rows []R
-	err := s.db.SelectContext(ctx, &rows, s.db.Rebind(query), args...)
+	err := s.db.SelectContext(ctx, &rows, s.rebind(query), args...)
 	if err == nil {
 		return rows, nil
 	}
@@ -100,8 +94,9 @@ func selectRows[R any](ctx context.Context, s *source, query string, args ...any
 const chunk = 500
 
 // selectIn runs a query whose one placeholder is an IN list once for each chunk of keys. With an error come the rows read before it.
-func selectIn[R any](ctx context.Context, s *source, query string, keys []string) ([]R, error) {
-	keys = s.storable(keys)
+// column is the one that the list is compared with.
+func selectIn[R any](ctx context.Context, s *source, query, column string, keys []string) ([]R, error) {
+	keys, query = s.storable(column, keys), s.fit(query)
 	var all []R
 	for len(keys) > 0 {
 		n := min(chunk, len(keys))
@@ -117,19 +112,4 @@ func selectIn[R any](ctx context.Context, s *source, query string, keys []string
 		keys = keys[n:]
 	}
 	return all, nil
-}
-
-// storable leaves out the keys that the database could not hold and would refuse to compare with: PostgreSQL's text is UTF-8 without NUL.
-// To a caller they are what they are, not found.
-func (s *source) storable(keys []string) []string {
-	if !s.postgres {
-		return keys
-	}
-	kept := make([]string, 0, len(keys))
-	for _, key := range keys {
-		if utf8.ValidString(key) && strings.IndexByte(key, 0) < 0 {
-			kept = append(kept, key)
-		}
-	}
-	return kept
 }

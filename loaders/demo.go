@@ -29,12 +29,16 @@ func SeedDemo(ctx context.Context, db DB, reports int, seed uint64, progress ...
 		return fmt.Errorf("loaders: seed demo: %w", err)
 	}
 	err := inTransaction(ctx, db, func(tx DB) error {
-		added, err := claimSeed(ctx, tx, reports, seed)
+		s, err := newSource(ctx, tx)
+		if err != nil {
+			return err
+		}
+		added, err := claimSeed(ctx, s, reports, seed)
 		if err != nil || !added {
 			report(progress, reports)
 			return err
 		}
-		return withoutIndexes(ctx, tx, func() error { return addDemo(ctx, tx, newDemo(reports, seed), progress) })
+		return withoutIndexes(ctx, tx, s, func() error { return addDemo(ctx, tx, s, newDemo(reports, seed), progress) })
 	})
 	if err != nil {
 		if cause := ctx.Err(); cause != nil && !errors.Is(err, cause) {
@@ -66,9 +70,9 @@ func inTransaction(ctx context.Context, db DB, add func(DB) error) error {
 
 // claimSeed says whether this set is to be added. As it writes before anything is read, a second process waits here until the first is
 // done, and then finds its row.
-func claimSeed(ctx context.Context, tx DB, reports int, seed uint64) (bool, error) {
+func claimSeed(ctx context.Context, s *source, reports int, seed uint64) (bool, error) {
 	name := strconv.FormatUint(seed, 10)
-	result, err := tx.ExecContext(ctx, tx.Rebind(`INSERT INTO demo_seeds (seed, reports) VALUES (?, ?) ON CONFLICT DO NOTHING`), name, reports)
+	result, err := s.db.ExecContext(ctx, s.rebind(`INSERT INTO demo_seeds (seed, reports) VALUES (?, ?) ON CONFLICT DO NOTHING`), name, reports)
 	if err != nil {
 		return false, err
 	}
@@ -76,7 +80,7 @@ func claimSeed(ctx context.Context, tx DB, reports int, seed uint64) (bool, erro
 		return err == nil, err
 	}
 	var there []int
-	if err := tx.SelectContext(ctx, &there, tx.Rebind(`SELECT reports FROM demo_seeds WHERE seed = ?`), name); err != nil {
+	if err := s.db.SelectContext(ctx, &there, s.rebind(`SELECT reports FROM demo_seeds WHERE seed = ?`), name); err != nil {
 		return false, err
 	}
 	if len(there) != 1 || there[0] != reports {
@@ -87,11 +91,7 @@ func claimSeed(ctx context.Context, tx DB, reports int, seed uint64) (bool, erro
 
 // withoutIndexes runs add with the indexes of diagnosis_reports dropped, where the table is empty, and builds them from the rows then: for a
 // million rows that takes a fifth of the time of keeping them up to date row by row.
-func withoutIndexes(ctx context.Context, tx DB, add func() error) error {
-	s, err := newSource(tx)
-	if err != nil {
-		return err
-	}
+func withoutIndexes(ctx context.Context, tx DB, s *source, add func() error) error {
 	if s.postgres { // in SQLite claimSeed has taken the one write lock there is
 		if _, err := tx.ExecContext(ctx, lockPostgres); err != nil {
 			return err
@@ -115,14 +115,14 @@ func withoutIndexes(ctx context.Context, tx DB, add func() error) error {
 	return Migrate(ctx, tx)
 }
 
-func addDemo(ctx context.Context, tx DB, d *demo, progress []func(int)) error {
-	users := inserter{table: "users", columns: []string{"user_id", "name", "created_at"}}
+func addDemo(ctx context.Context, tx DB, s *source, d *demo, progress []func(int)) error {
+	users := inserter{rebind: s.rebind, table: "users", columns: []string{"user_id", "name", "created_at"}}
 	for _, u := range d.users {
 		if err := users.add(ctx, tx, u[0], u[1], demoStart.Format(instantLayout)); err != nil {
 			return err
 		}
 	}
-	questions := inserter{table: "questions", columns: []string{"question_id", "text", "created_at"}}
+	questions := inserter{rebind: s.rebind, table: "questions", columns: []string{"question_id", "text", "created_at"}}
 	for _, q := range d.questions {
 		if err := questions.add(ctx, tx, q[0], q[1], demoStart.Format(instantLayout)); err != nil {
 			return err
@@ -132,6 +132,7 @@ func addDemo(ctx context.Context, tx DB, d *demo, progress []func(int)) error {
 		return err
 	}
 	rows := inserter{
+		rebind:  s.rebind,
 		table:   "diagnosis_reports",
 		columns: []string{"execution_id", "brand_name", "user_id", "question_id", "status", "score", "created_at"},
 		flushed: func(done int) { report(progress, done) },
@@ -159,6 +160,7 @@ const batch = 500
 
 // inserter adds rows to a table, many in one statement, which is prepared once.
 type inserter struct {
+	rebind  func(string) string
 	table   string
 	columns []string
 	flushed func(done int) // optional
@@ -201,7 +203,7 @@ func (i *inserter) insert(ctx context.Context, tx DB, rows int) error {
 		return err
 	}
 	row := "(" + strings.Repeat("?, ", len(i.columns)-1) + "?)"
-	query := tx.Rebind("INSERT INTO " + i.table + " (" + strings.Join(i.columns, ", ") + ") VALUES " + strings.Repeat(row+", ", rows-1) + row)
+	query := i.rebind("INSERT INTO " + i.table + " (" + strings.Join(i.columns, ", ") + ") VALUES " + strings.Repeat(row+", ", rows-1) + row)
 	p, ok := tx.(interface {
 		PreparexContext(ctx context.Context, query string) (*sqlx.Stmt, error)
 	})

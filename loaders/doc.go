@@ -13,8 +13,8 @@
 //
 // # Databases
 //
-// The loaders run on SQLite (modernc.org/sqlite) and on PostgreSQL (github.com/jackc/pgx/v5/stdlib, driver name "pgx"), told apart by
-// the placeholders that Rebind writes. [Migrate] creates the schema, [SeedDemo] adds demo data. For SQLite use a DSN such as
+// The loaders run on SQLite (modernc.org/sqlite) and on PostgreSQL (github.com/jackc/pgx/v5/stdlib); the database is
+// asked which it is. [Migrate] creates the schema, [SeedDemo] adds demo data. For SQLite use a DSN such as
 //
 //	file:brands.db?_pragma=journal_mode(WAL)&_pragma=busy_timeout(5000)&_txlock=immediate&_time_format=sqlite
 //

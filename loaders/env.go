@@ -22,6 +22,7 @@ import (
 //	REPORT_STATS_TTL                900
 //	QUESTION_STATS_TTL              3600
 //	API_RESPONSE_TTL                300
+//	NEGATIVE_TTL                    30    the same form, to 1h; 0 = not at all: how long an unknown id is remembered
 func ConfigFromEnv() (Config, error) {
 	var env environment
 	cfg := Config{
@@ -35,6 +36,7 @@ func ConfigFromEnv() (Config, error) {
 		ReportTTL:   env.ttl("REPORT_STATS_TTL"),
 		QuestionTTL: env.ttl("QUESTION_STATS_TTL"),
 		ResponseTTL: env.ttl("API_RESPONSE_TTL"),
+		NegativeTTL: env.negative("NEGATIVE_TTL"),
 	}
 	if len(env.faults) > 0 {
 		return Config{}, fmt.Errorf("loaders: environment: %w", errors.Join(env.faults...))
@@ -69,16 +71,37 @@ func (env *environment) ttl(name string) time.Duration {
 	if value == "" {
 		return 0
 	}
-	seconds := value
-	if strings.Trim(seconds, "0123456789") == "" {
-		seconds += "s"
-	}
-	d, err := time.ParseDuration(seconds)
+	d, err := duration(value)
 	if err != nil || d < shortestTTL || d > longestTTL {
 		env.bad(name, value, "seconds as an integer, or a duration such as 1h or 90s, from 1s to %.0fh", longestTTL.Hours())
 		return 0
 	}
 	return d
+}
+
+// negative is a duration of which 0, where it is said, is none.
+func (env *environment) negative(name string) time.Duration {
+	value := os.Getenv(name)
+	if value == "" {
+		return 0
+	}
+	d, err := duration(value)
+	if err != nil || d < 0 || d > longestNegative || d > 0 && d < time.Millisecond {
+		env.bad(name, value, "0, seconds as an integer, or a duration such as 30s, to %v", longestNegative)
+		return 0
+	}
+	if d == 0 {
+		return -1 // not at all
+	}
+	return d
+}
+
+// duration reads seconds, or a duration with its unit.
+func duration(value string) (time.Duration, error) {
+	if strings.Trim(value, "0123456789") == "" {
+		value += "s"
+	}
+	return time.ParseDuration(value)
 }
 
 // longestQuote bounds how much of a bad value an error repeats.

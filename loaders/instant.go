@@ -32,6 +32,19 @@ func (t *instant) Scan(src any) error {
 	}
 }
 
+// moment is an instant whose fault is for its row alone: an error of Scan would end the whole query.
+type moment struct {
+	instant
+
+	fault error
+}
+
+// Scan implements sql.Scanner.
+func (m *moment) Scan(src any) error {
+	m.fault = m.instant.Scan(src)
+	return nil
+}
+
 func (t *instant) parse(text string) error {
 	clock := text
 	// time.Time.String, as a SQLite driver without _time_format stores it, appends the zone's name, which may be anything, and the monotonic reading.

@@ -29,8 +29,11 @@ const valueVersion = 1
 // Close the caches before redis and db; Open takes neither over.
 func Open(ctx context.Context, db DB, redis *tiercache.Redis, cfg Config) (*Caches, error) {
 	cfg, cfgErr := cfg.withDefaults()
-	s, err := newSource(db)
+	s, err := newSource(ctx, db)
 	if err == nil {
+		if cfg.Logger != nil {
+			s.log = cfg.Logger
+		}
 		err = s.checkSchema(ctx)
 	}
 	if err := errors.Join(cfgErr, err); err != nil {
@@ -89,7 +92,7 @@ type cache[V any] struct {
 func build[V any](redis *tiercache.Redis, cfg Config, own cache[V]) (*tiercache.Cache[string, V], error) {
 	c, err := tiercache.New(tiercache.Config[string, V]{
 		Name: own.name, Load: own.load, LoadMany: own.loadMany,
-		TTL: own.ttl, StaleFor: cfg.StaleFor, Capacity: cfg.Capacity, LearnHot: cfg.LearnHot,
+		TTL: own.ttl, NegativeTTL: cfg.NegativeTTL, StaleFor: cfg.StaleFor, Capacity: cfg.Capacity, LearnHot: cfg.LearnHot,
 		Version: valueVersion, Redis: redis, Logger: cfg.Logger, Observer: cfg.Observer,
 	})
 	if err != nil {

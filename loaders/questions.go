@@ -26,10 +26,10 @@ type questionRow struct {
 func questions(s *source) reader[questionRow, QuestionStats] {
 	return reader[questionRow, QuestionStats]{
 		source: s, what: "questions", ranked: popularQuestionsSQL, byKey: questionsByIDSQL,
-		entry: func(r questionRow) (string, QuestionStats) {
-			return r.QuestionID, QuestionStats{
-				QuestionID: text(r.QuestionID), Text: text(r.Text), ReportCount: r.ReportCount, Stats: r.stats(),
-			}
+		key: "question_id",
+		entry: func(r questionRow) (string, QuestionStats, error) {
+			stats, err := r.stats(r.QuestionID)
+			return r.QuestionID, QuestionStats{QuestionID: text(r.QuestionID), Text: text(r.Text), ReportCount: r.ReportCount, Stats: stats}, err
 		},
 	}
 }

@@ -28,7 +28,7 @@ func oneConnection(t *testing.T) *source {
 	if err := SeedDemo(t.Context(), db, 1000, 1); err != nil {
 		t.Fatalf("SeedDemo: %v", err)
 	}
-	s, err := newSource(db)
+	s, err := newSource(t.Context(), db)
 	if err != nil {
 		t.Fatalf("newSource: %v", err)
 	}

@@ -1,7 +1,10 @@
 package loaders
 
 import (
+	"database/sql"
 	_ "embed"
+	"errors"
+	"fmt"
 	"time"
 )
 
@@ -20,22 +23,30 @@ type ReportInfo struct {
 }
 
 type reportRow struct {
-	ExecutionID string  `db:"execution_id"`
-	BrandName   *string `db:"brand_name"`
-	Status      string  `db:"status"`
-	CreatedAt   instant `db:"created_at"`
+	ExecutionID sql.NullString `db:"execution_id"`
+	BrandName   *string        `db:"brand_name"`
+	Status      sql.NullString `db:"status"`
+	CreatedAt   moment         `db:"created_at"`
 }
 
 func reports(s *source) reader[reportRow, ReportInfo] {
 	return reader[reportRow, ReportInfo]{
 		source: s, what: "reports", ranked: recentReportsSQL, byKey: reportsByIDSQL,
-		entry: func(r reportRow) (string, ReportInfo) {
-			info := ReportInfo{ExecutionID: text(r.ExecutionID), Status: r.Status, CreatedAt: r.CreatedAt.Time}
-			if r.BrandName != nil {
-				name := text(*r.BrandName)
-				info.BrandName = &name
-			}
-			return r.ExecutionID, info
-		},
+		key: "execution_id", entry: reportRow.entry,
 	}
+}
+
+func (r reportRow) entry() (string, ReportInfo, error) {
+	switch {
+	case !r.ExecutionID.Valid:
+		return "", ReportInfo{}, errors.New("execution_id is NULL")
+	case r.CreatedAt.fault != nil:
+		return "", ReportInfo{}, fmt.Errorf("%q: created_at: %w", r.ExecutionID.String, r.CreatedAt.fault)
+	}
+	info := ReportInfo{ExecutionID: text(r.ExecutionID.String), Status: r.Status.String, CreatedAt: r.CreatedAt.Time}
+	if r.BrandName != nil {
+		name := text(*r.BrandName)
+		info.BrandName = &name
+	}
+	return r.ExecutionID.String, info, nil
 }

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -119,17 +120,20 @@ func (r responses) monitoring(ctx context.Context) (Monitoring, error) {
 		Running      int64   `db:"running"`
 		Pending      int64   `db:"pending"`
 		Scored       int64   `db:"scored"`
-		ScoreSum     int64   `db:"score_sum"`
-		LastReportAt instant `db:"last_report_at"`
+		ScoreSum     float64 `db:"score_sum"`
+		LastReportAt moment  `db:"last_report_at"`
 	}
-	rows, err := selectRows[row](ctx, r.source, monitoringSQL)
+	rows, err := selectRows[row](ctx, r.source, r.source.fit(monitoringSQL))
 	if err != nil {
 		return Monitoring{}, err
 	}
-	all := rows[0] // an aggregate without GROUP BY has exactly one row
+	all := rows[0]                                     // an aggregate without GROUP BY has exactly one row
+	if fault := all.LastReportAt.fault; fault != nil { // of one row; the counts are of all
+		r.source.log.WarnContext(ctx, "the time of the last report cannot be read, and is left out", slog.Any("error", fault))
+	}
 	return Monitoring{
 		Reports: all.Total, Completed: all.Completed, Failed: all.Failed, Running: all.Running, Pending: all.Pending,
-		SuccessRate: mean(100*all.Completed, all.Completed+all.Failed), AverageScore: mean(all.ScoreSum, all.Scored),
+		SuccessRate: mean(100*float64(all.Completed), all.Completed+all.Failed), AverageScore: mean(all.ScoreSum, all.Scored),
 		LastReportAt: all.LastReportAt.Time,
 	}, nil
 }
@@ -152,7 +156,7 @@ func (r responses) brandDistribution(ctx context.Context) (BrandDistribution, er
 		}
 		d.Other -= brand.ReportCount
 		d.Top = append(d.Top, BrandShare{
-			BrandName: text(brand.BrandName), ReportCount: brand.ReportCount, Share: mean(100*brand.ReportCount, brand.Total),
+			BrandName: text(brand.BrandName), ReportCount: brand.ReportCount, Share: mean(100*float64(brand.ReportCount), brand.Total),
 		})
 	}
 	return d, nil

@@ -26,8 +26,10 @@ type userRow struct {
 func users(s *source) reader[userRow, UserStats] {
 	return reader[userRow, UserStats]{
 		source: s, what: "users", ranked: activeUsersSQL, byKey: usersByIDSQL,
-		entry: func(r userRow) (string, UserStats) {
-			return r.UserID, UserStats{UserID: text(r.UserID), Name: text(r.Name), ReportCount: r.ReportCount, Stats: r.stats()}
+		key: "user_id",
+		entry: func(r userRow) (string, UserStats, error) {
+			stats, err := r.stats(r.UserID)
+			return r.UserID, UserStats{UserID: text(r.UserID), Name: text(r.Name), ReportCount: r.ReportCount, Stats: stats}, err
 		},
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/warmcache/warmcache/internal/dsn"
 	"github.com/warmcache/warmcache/loaders"
 	"github.com/warmcache/warmcache/warm"
 )
@@ -18,7 +19,7 @@ import (
 // config is what the environment says.
 type config struct {
 	addr       string         // ADDR
-	database   database       // DATABASE_URL
+	database   dsn.Database   // DATABASE_URL
 	redis      *redis.Options // REDIS_URL; nil is an embedded Redis
 	timeout    time.Duration  // REDIS_TIMEOUT: bound on one operation
 	adminToken string         // ADMIN_TOKEN
@@ -46,7 +47,7 @@ func configFromEnv() (config, error) {
 	var errs [7]error
 	cfg := config{addr: env("ADDR", defaultAddr), adminToken: os.Getenv("ADMIN_TOKEN")}
 	errs[0] = checkAddr(cfg.addr)
-	cfg.database, errs[1] = parseDatabase(env("DATABASE_URL", defaultDatabase))
+	cfg.database, errs[1] = dsn.ParseDatabase(env("DATABASE_URL", defaultDatabase))
 	cfg.redis, errs[2] = parseRedis(os.Getenv("REDIS_URL"))
 	if strings.ContainsFunc(cfg.adminToken, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		errs[3] = errors.New("ADMIN_TOKEN must have no blanks and nothing but printable ASCII, as it travels in a header")

@@ -58,6 +58,10 @@ func TestBadVariables(t *testing.T) {
 		"a task that does not exist":           {[]string{`"nobody"`, "known: popular_brands"}, []string{"WARMUP_PRIORITY=popular_brands,nobody"}},
 		"a Redis without its slashes":          {[]string{"REDIS_URL", "redis://USER"}, []string{"REDIS_URL=redis:" + secret}},
 		"a database of another kind":           {[]string{"DATABASE_URL", "postgres://USER"}, []string{"DATABASE_URL=mysql://user:" + secret + "@host/name"}},
+		"MySQL's form of an address":           {[]string{"DATABASE_URL", "host=HOST"}, []string{"DATABASE_URL=user:" + secret + "@tcp(host)/name"}},
+		"words of another database":            {[]string{"DATABASE_URL", "host=HOST"}, []string{"DATABASE_URL=server=host;password=" + secret}},
+		"a password with a slash":              {[]string{"DATABASE_URL", "percent-encode"}, []string{"DATABASE_URL=postgres://user:1/" + secret + "@host/name"}},
+		"a Redis password with a hash":         {[]string{"REDIS_URL", "percent-encode"}, []string{"REDIS_URL=redis://user:1#" + secret + "@host/0"}},
 		"a database in memory":                 {[]string{"DATABASE_URL=:memory:"}, []string{"DATABASE_URL=:memory:"}},
 		"an option that SQLite files have not": {[]string{"DATABASE_URL", "?mode=ro"}, []string{"DATABASE_URL=file:x.db?cache=shared"}},
 		"an address without a port":            {[]string{`ADDR="127.0.0.1"`, "HOST:PORT"}, []string{"ADDR=127.0.0.1"}},
@@ -113,7 +117,7 @@ func TestBadDatabase(t *testing.T) {
 					t.Fatal(err)
 				}
 			},
-			[]string{"database file", "attempt to write a readonly database"},
+			[]string{"database file", "no table diagnosis_reports"},
 			"",
 		},
 		"another application's": {
@@ -122,6 +126,14 @@ func TestBadDatabase(t *testing.T) {
 				execute(t, path, `CREATE TABLE orders (id INTEGER PRIMARY KEY)`, `INSERT INTO orders VALUES (7)`, `CREATE TABLE users (name TEXT)`)
 			},
 			[]string{"database file", "another application", `"orders"`, "nothing was changed"},
+			"",
+		},
+		"one whose users are not like ours": {
+			func(t *testing.T, path string) {
+				t.Helper()
+				execute(t, path, `CREATE TABLE diagnosis_reports (execution_id TEXT, brand_name TEXT, status TEXT, created_at TEXT)`, `CREATE TABLE users (user_id TEXT, full_name TEXT)`)
+			},
+			[]string{"database file", "the table users has no column name"},
 			"",
 		},
 		"one whose table is not like ours": {
@@ -137,10 +149,13 @@ func TestBadDatabase(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join(t.TempDir(), "place")
 			tt.content(t, path)
-			before := rows(t, path)
+			before, bytes := rows(t, path), content(path)
 			refused(t, tt.words, "DATABASE_URL=sqlite:"+path+tt.mode)
 			if diff := cmp.Diff(before, rows(t, path)); diff != "" {
 				t.Errorf("what was there has changed (-before +after):\n%s", diff)
+			}
+			if content(path) != bytes {
+				t.Error("the file that was refused has changed: it may have been switched to WAL")
 			}
 		})
 	}
@@ -148,6 +163,15 @@ func TestBadDatabase(t *testing.T) {
 		t.Parallel()
 		refused(t, []string{`PostgreSQL database "name" on 127.0.0.1:1`, "connection refused"}, "DATABASE_URL=postgres://user:"+secret+"@127.0.0.1:1/name")
 	})
+}
+
+// content is the bytes of a file, "" where there is none.
+func content(path string) string {
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return ""
+	}
+	text, _ := os.ReadFile(path)
+	return string(text)
 }
 
 func makeFolder(t *testing.T, path string) {
@@ -263,9 +287,43 @@ func TestDatabaseInUse(t *testing.T) {
 			}
 		}
 		t.Cleanup(func() { os.Chmod(filepath.Dir(file), 0o755) }) //nolint:errcheck // else it cannot be removed
+		s := listen(asNobody(t, "DATABASE_URL="+file))
+		s.warmed()
+		if a := s.get("/api/brands/Nike"); a.field("brand_name") != "Nike" || !strings.Contains(s.log.String(), "must not change") {
+			t.Errorf("from a read-only folder: %d %s", a.code, a.body)
+		}
+		s.terminate()
+	})
+	t.Run("a read-only folder beside a log of changes", func(t *testing.T) {
+		t.Parallel()
+		file := filled(t)
+		write(t, file+"-wal", "changes")
+		for path, mode := range map[string]os.FileMode{file: 0o444, filepath.Dir(file): 0o555, filepath.Dir(filepath.Dir(file)): 0o755} {
+			if err := os.Chmod(path, mode); err != nil {
+				t.Fatal(err)
+			}
+		}
+		t.Cleanup(func() { os.Chmod(filepath.Dir(file), 0o755) }) //nolint:errcheck // else it cannot be removed
 		p := asNobody(t, "DATABASE_URL="+file)
-		if code := p.wait(60 * time.Second); code != 1 || !strings.Contains(p.log.String(), "brandapi: database file "+file) {
-			t.Errorf("exit code %d, want 1 and a message that names the file: %s", code, p.log)
+		if code := p.wait(60 * time.Second); code != 1 || !strings.Contains(p.log.String(), "brandapi: database file "+file) || !strings.Contains(p.log.String(), "wal_checkpoint") {
+			t.Errorf("exit code %d, want 1 and a message that says what to do: %s", code, p.log)
+		}
+	})
+	t.Run("mode=ro without the demo's own table and without indexes", func(t *testing.T) {
+		t.Parallel()
+		file := filepath.Join(t.TempDir(), "own.db")
+		execute(t, file, `CREATE TABLE users (user_id TEXT, name TEXT)`, `CREATE TABLE questions (question_id TEXT, text TEXT)`,
+			`CREATE TABLE diagnosis_reports (execution_id TEXT, brand_name TEXT, user_id TEXT, question_id TEXT, status TEXT, score REAL, created_at TEXT)`,
+			`INSERT INTO diagnosis_reports VALUES ('e', 'Acme', 'u', 'q', 'completed', 1.5, '2026-01-02 03:04:05')`)
+		before := content(file)
+		s := serve(t, "DATABASE_URL=sqlite:"+file+"?mode=ro")
+		s.warmed()
+		if a := s.get("/api/brands/Acme"); a.field("report_count") != 1.0 {
+			t.Errorf("its own brand: %d %s", a.code, a.body)
+		}
+		s.terminate()
+		if content(file) != before {
+			t.Error("mode=ro has changed the file")
 		}
 	})
 	t.Run("a folder in which no file can be made", func(t *testing.T) {
@@ -369,6 +427,11 @@ func TestRedisAway(t *testing.T) {
 		t.Parallel()
 		redis := redistest.Start(t, "--requirepass", "another")
 		refused(t, []string{"REDIS_URL", redis.Addr(), "refuses", "WRONGPASS"}, "REDIS_URL=redis://:"+secret+"@"+redis.Addr())
+	})
+	t.Run("it does not know AUTH, and repeats the password in saying so", func(t *testing.T) {
+		t.Parallel()
+		redis := redistest.Start(t, "--rename-command", "AUTH", "", "--rename-command", "HELLO", "")
+		refused(t, []string{"REDIS_URL", redis.Addr(), "refuses", "unknown command"}, "DATABASE_URL="+filled(t), "REDIS_URL=redis://:"+secret+"@"+redis.Addr())
 	})
 }
 

@@ -17,15 +17,8 @@ import (
 // demoSeed makes every demo database the same.
 const demoSeed = 1
 
-// fill creates the schema where it is missing, and adds demo data where there is none. A database in which somebody else keeps something is
-// left as it is: one with other tables and without ours is refused, and one with rows of its own is not filled.
-func fill(ctx context.Context, db *sqlx.DB, reports int, log *slog.Logger) error {
-	if err := checkTables(ctx, db); err != nil {
-		return err
-	}
-	if err := loaders.Migrate(ctx, db); err != nil {
-		return err
-	}
+// fill adds demo data where there is none. A database in which somebody else keeps something is left as it is: one with rows of its own is not filled.
+func fill(ctx context.Context, db *sqlx.DB, reports int, log *slog.Logger, progress func(done int)) error {
 	for _, table := range []string{"diagnosis_reports", "questions", "users"} {
 		var some int
 		if err := db.GetContext(ctx, &some, `SELECT COUNT(*) FROM (SELECT 1 FROM `+table+` LIMIT 1) AS first`); err != nil {
@@ -42,7 +35,7 @@ func fill(ctx context.Context, db *sqlx.DB, reports int, log *slog.Logger) error
 	log.InfoContext(ctx, "filling the empty database with demo data, once", slog.Int("reports", reports))
 	began := time.Now()
 	bar := newBar(os.Stderr, reports)
-	err := loaders.SeedDemo(ctx, db, reports, demoSeed, bar.show)
+	err := loaders.SeedDemo(ctx, db, reports, demoSeed, bar.show, progress)
 	bar.end()
 	if err != nil {
 		return fmt.Errorf("fill with demo data: %w", err)

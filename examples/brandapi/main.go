@@ -23,6 +23,9 @@ import (
 )
 
 func main() {
+	if code := arguments(os.Args[1:], os.Stdout, os.Stderr); code >= 0 {
+		os.Exit(code)
+	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	slog.SetDefault(log)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -47,9 +50,13 @@ func run(ctx context.Context, log *slog.Logger) error {
 		return fmt.Errorf("ADDR=%q: %w", cfg.addr, err)
 	}
 	defer listener.Close() //nolint:errcheck // the server has closed it
-	db, err := openDatabase(ctx, cfg.database, cfg.reports, log)
+	g := new(gate)
+	g.total.Store(int64(cfg.reports))
+	server, failed := begin(ctx, log, listener, g)
+	defer server.Close() //nolint:errcheck // serve has shut it down where it came to that
+	db, err := openDatabase(ctx, cfg.database, cfg.reports, log, func(done int) { g.filled.Store(int64(done)) })
 	if err != nil {
-		return fmt.Errorf("%s: %w", cfg.database.name(), err)
+		return fmt.Errorf("%s: %w", cfg.database, err)
 	}
 	defer closing(log, "database", db.Close)
 	client, closeRedis, err := openRedis(ctx, cfg.redis, log)
@@ -64,7 +71,7 @@ func run(ctx context.Context, log *slog.Logger) error {
 	defer closing(log, "redis tier", tier.Close)
 	caches, err := loaders.Open(ctx, db, tier, cfg.loaders)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", cfg.database, err)
 	}
 	defer closing(log, "caches", caches.Close)
 
@@ -84,7 +91,9 @@ func run(ctx context.Context, log *slog.Logger) error {
 	if err := engine.Start(context.WithoutCancel(ctx)); err != nil {
 		return err
 	}
-	return serve(ctx, log, listener, routes(caches, panel), engine)
+	g.open(routes(caches, panel))
+	log.InfoContext(ctx, "listening", slog.String("url", "http://"+listener.Addr().String()))
+	return serve(ctx, log, server, failed, engine)
 }
 
 // closing closes something at the end and logs where that fails.

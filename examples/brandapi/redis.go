@@ -3,31 +3,30 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
+	"strings"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/warmcache/warmcache/internal/dsn"
 )
 
 // lookFor bounds the first look at Redis, which only decides what is logged.
 const lookFor = 300 * time.Millisecond
 
-// parseRedis reads REDIS_URL; empty is nil, the embedded Redis. No error shows the text, which go-redis would: there may be a password in it.
+// parseRedis reads REDIS_URL; empty is nil, the embedded Redis.
 func parseRedis(text string) (*redis.Options, error) {
 	if text == "" {
 		return nil, nil //nolint:nilnil // no options are the embedded Redis
 	}
-	options, err := redis.ParseURL(text)
-	// Without a host ParseURL takes localhost, which nobody means who forgot a slash.
-	if parsed, _ := url.Parse(text); err != nil || parsed.Scheme != "unix" && parsed.Host == "" {
-		return nil, errors.New("REDIS_URL is not understood; it must be like redis://USER:PASSWORD@HOST:6379/0, rediss://… or unix://…")
+	options, err := dsn.ParseRedis(text)
+	if err != nil {
+		return nil, err
 	}
-	prompt(options)
-	return options, nil
+	return prompt(options), nil
 }
 
 // prompt sets what keeps an outage cheap, as far as REDIS_URL does not say otherwise.
@@ -53,13 +52,19 @@ func openRedis(ctx context.Context, options *redis.Options, log *slog.Logger) (*
 	switch {
 	case err == nil:
 		log.InfoContext(ctx, "connected to Redis", slog.String("addr", options.Addr))
-	case redis.IsAuthError(err):
+	case refuses(err):
 		closeClient()
-		return nil, nil, fmt.Errorf("REDIS_URL: Redis on %s refuses its user or password: %w", options.Addr, err)
+		return nil, nil, fmt.Errorf("REDIS_URL: Redis on %s refuses its user or password: %w", options.Addr, dsn.RedisReply(err))
 	default:
 		log.WarnContext(ctx, "Redis does not answer; memory and the database serve until it does", slog.String("addr", options.Addr), slog.Any("error", err))
 	}
 	return client, closeClient, nil
+}
+
+// refuses reports whether an answer is about the user and the password: Redis refuses them, or knows neither AUTH nor HELLO, and repeats both in saying so.
+func refuses(err error) bool {
+	text := strings.ToUpper(err.Error())
+	return redis.IsAuthError(err) || strings.Contains(text, "COMMAND 'AUTH'") || strings.Contains(text, "COMMAND 'HELLO'")
 }
 
 func embeddedRedis(ctx context.Context, log *slog.Logger) (*redis.Client, func(), error) {

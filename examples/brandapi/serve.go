@@ -19,12 +19,17 @@ const (
 	stopWithin  = 4 * time.Second // from a signal until the process ends, whatever still hangs
 )
 
-// serve answers until ctx ends; then it lets running requests and warm-ups end, but not for long.
-func serve(ctx context.Context, log *slog.Logger, listener net.Listener, handler http.Handler, engine *warm.Engine) error {
+// begin answers on the listener; what ends that comes from the channel.
+func begin(ctx context.Context, log *slog.Logger, listener net.Listener, handler http.Handler) (*http.Server, <-chan error) {
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
-	log.InfoContext(ctx, "listening", slog.String("url", "http://"+listener.Addr().String()))
+	log.InfoContext(ctx, "starting: every path but /healthz answers 503 until the database is ready", slog.String("at", "http://"+listener.Addr().String()))
+	return server, failed
+}
+
+// serve answers until ctx ends; then it lets running requests and warm-ups end, but not for long.
+func serve(ctx context.Context, log *slog.Logger, server *http.Server, failed <-chan error, engine *warm.Engine) error {
 	var err error
 	select {
 	case err = <-failed:

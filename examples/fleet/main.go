@@ -9,7 +9,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -19,6 +18,8 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/warmcache/warmcache/internal/dsn"
 )
 
 // The program is a node of the fleet where these are set.
@@ -55,8 +56,8 @@ func run(ctx context.Context) error {
 		defer server.Close()
 		address = "redis://" + server.Addr()
 		log.InfoContext(ctx, "running an embedded Redis (miniredis) for the demo; it is gone with the process, set REDIS_URL for a real one", slog.String("addr", server.Addr()))
-	} else if _, err := redis.ParseURL(address); err != nil {
-		return errors.New("REDIS_URL is not understood; it must be like redis://USER:PASSWORD@HOST:6379/0") // not the text: there may be a password in it
+	} else if _, err := dsn.ParseRedis(address); err != nil {
+		return err
 	}
 	return show(ctx, address, newView(os.Stdout))
 }

@@ -1,8 +1,8 @@
 -- The most active users: those with the most reports. A user who was deleted keeps the statistics and has no name.
-SELECT s.*, COALESCE(t.name, '') AS name
+SELECT s.*, COALESCE(CAST(t.name AS TEXT), '') AS name
 FROM (
 	SELECT
-		user_id,
+		user_id AS user_id,
 		COUNT(*) AS report_count,
 		COUNT(*) FILTER (WHERE status = 'completed') AS completed,
 		COUNT(*) FILTER (WHERE status = 'failed') AS failed,

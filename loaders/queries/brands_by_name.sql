@@ -1,6 +1,6 @@
 -- The same columns as popular_brands.sql for the brands that are asked for.
 SELECT
-	brand_name,
+	brand_name AS brand_name,
 	COUNT(*) AS report_count,
 	COUNT(*) FILTER (WHERE status = 'completed') AS completed,
 	COUNT(*) FILTER (WHERE status = 'failed') AS failed,

@@ -1,6 +1,6 @@
 -- The brands with the most reports, each with its statistics: one pass over one index, whatever the number of brands.
 SELECT
-	brand_name,
+	brand_name AS brand_name,
 	COUNT(*) AS report_count,
 	COUNT(*) FILTER (WHERE status = 'completed') AS completed,
 	COUNT(*) FILTER (WHERE status = 'failed') AS failed,

@@ -1,8 +1,8 @@
 -- The questions with the most reports. A question that was deleted keeps its statistics and has no text.
-SELECT s.*, COALESCE(t.text, '') AS text
+SELECT s.*, COALESCE(CAST(t.text AS TEXT), '') AS text
 FROM (
 	SELECT
-		question_id,
+		question_id AS question_id,
 		COUNT(*) AS report_count,
 		COUNT(*) FILTER (WHERE status = 'completed') AS completed,
 		COUNT(*) FILTER (WHERE status = 'failed') AS failed,

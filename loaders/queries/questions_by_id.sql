@@ -1,8 +1,8 @@
 -- The same columns as popular_questions.sql for the questions that are asked for.
-SELECT s.*, COALESCE(t.text, '') AS text
+SELECT s.*, COALESCE(CAST(t.text AS TEXT), '') AS text
 FROM (
 	SELECT
-		question_id,
+		question_id AS question_id,
 		COUNT(*) AS report_count,
 		COUNT(*) FILTER (WHERE status = 'completed') AS completed,
 		COUNT(*) FILTER (WHERE status = 'failed') AS failed,

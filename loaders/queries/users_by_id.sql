@@ -1,8 +1,8 @@
 -- The same columns as active_users.sql for the users who are asked for.
-SELECT s.*, COALESCE(t.name, '') AS name
+SELECT s.*, COALESCE(CAST(t.name AS TEXT), '') AS name
 FROM (
 	SELECT
-		user_id,
+		user_id AS user_id,
 		COUNT(*) AS report_count,
 		COUNT(*) FILTER (WHERE status = 'completed') AS completed,
 		COUNT(*) FILTER (WHERE status = 'failed') AS failed,
