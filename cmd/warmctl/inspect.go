@@ -122,7 +122,7 @@ func explain(ctx context.Context, t terminal, args []string) error {
 	}
 	var e tiercache.Explanation
 	if err := json.Unmarshal(raw, &e); err != nil {
-		return fmt.Errorf("the explanation of %s is not understood: %w", c.base, err)
+		return fmt.Errorf("the explanation of %s is not understood: %w", c.at, err)
 	}
 	say(t.out, "%v", e)
 	return nil

@@ -37,7 +37,7 @@ func status(ctx context.Context, t terminal, args []string) error {
 	}
 	var s warm.Status
 	if err := json.Unmarshal(raw, &s); err != nil {
-		return fmt.Errorf("the status of %s is not understood: %w", c.base, err)
+		return fmt.Errorf("the status of %s is not understood: %w", c.at, err)
 	}
 	printStatus(t.out, s)
 	return nil
