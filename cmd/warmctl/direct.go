@@ -54,6 +54,7 @@ func openHere(ctx context.Context, t terminal) (h *here, err error) {
 	if h.redis != nil {
 		shared = h.redis.Redis
 	}
+	warmCfg.Redis = shared // its ledger makes this process a node of the fleet: it leads or follows
 	if h.caches, err = loaders.Open(ctx, h.db, shared, loaderCfg); err != nil {
 		return h, err
 	}

@@ -151,7 +151,10 @@ func TestRun_waits_are_bounded(t *testing.T) {
 	s.call(t, "run", "-timeout", "1s", "slow").want(t, 1, "is not over after 1s", "goes on in the service")
 	s.gate <- struct{}{}
 
-	frozen := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	frozen := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // else the server does not see that the client goes away
+		<-r.Context().Done()
+	})
 	front(t, frozen, "run", "-timeout", "1s", "numbers").want(t, 1, "did not answer within 1s")
 
 	forgetful := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
