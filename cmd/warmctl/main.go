@@ -36,17 +36,17 @@ func main() {
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	hide := secrets(os.Getenv)
 	code := run(ctx, os.Args[1:], terminal{
-		out: hide.writer(os.Stdout), err: hide.writer(os.Stderr), live: isTerminal(os.Stdout), env: os.Getenv, hide: hide,
+		out: os.Stdout, err: os.Stderr, live: isTerminal(os.Stdout), env: os.Getenv, hide: hide,
 	})
 	os.Exit(code)
 }
 
-// terminal is what a command reads and writes. What it writes passes through redaction.
+// terminal is what a command reads and writes.
 type terminal struct {
 	out, err io.Writer
 	live     bool // out is a person's terminal: lines may be redrawn
 	env      func(string) string
-	hide     redaction
+	hide     redaction // for others' texts
 }
 
 func isTerminal(f *os.File) bool {
