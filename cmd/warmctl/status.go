@@ -125,7 +125,7 @@ func state(w warm.WarmupStatus) string {
 // notReady says what is waited for; nothing but the start is where the engine was never started, as with -direct.
 func notReady(tasks []string) string {
 	if len(tasks) == 0 {
-		return "not started"
+		return "not ready, waits for the start"
 	}
 	return "not ready, waits for " + strings.Join(tasks, ", ")
 }
