@@ -26,16 +26,21 @@ const (
 type client struct {
 	base  *url.URL
 	token string
+	hide  redaction
+	at    string // the address, for people
 	http  *http.Client
 }
 
 // admin adds the flag -addr, and returns what makes the client once the flags are parsed.
 func (f flags) admin(t terminal) func() (*client, error) {
 	addr := f.String("addr", defaultAddr, "where the service's admin handler is, its prefix included; the token is in ADMIN_TOKEN")
-	return func() (*client, error) { return newClient(*addr, t.env("ADMIN_TOKEN")) }
+	return func() (*client, error) { return newClient(*addr, t.env("ADMIN_TOKEN"), t.hide) }
 }
 
-func newClient(addr, token string) (*client, error) {
+func newClient(addr, token string, hide redaction) (*client, error) {
+	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return nil, errors.New("the service does not accept the token of ADMIN_TOKEN: a token is printable ASCII without blanks and line breaks; it travels in a header")
+	}
 	if !strings.Contains(addr, "://") {
 		addr = "http://" + addr
 	}
@@ -44,7 +49,7 @@ func newClient(addr, token string) (*client, error) {
 		return nil, usageError{"-addr: want a URL without user and query, such as " + defaultAddr + " or https://service.internal/admin"}
 	}
 	base.Path = strings.TrimSuffix(base.Path, "/")
-	return &client{base: base, token: token, http: &http.Client{
+	return &client{base: base, token: token, hide: hide, at: hide.text(base.String()), http: &http.Client{
 		Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: dialTime}).DialContext},
 		// The token is meant for this address and no other.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -57,7 +62,8 @@ func (c *client) close() { c.http.CloseIdleConnections() }
 type request struct {
 	method, path string // the path below api
 	query        url.Values
-	body         any // marshalled to JSON; nil = none
+	body         any    // marshalled to JSON; nil = none
+	accept       string // "" = whatever the service prefers
 }
 
 // send makes a request and returns its answer with the code 200 or 202; all else is an error.
@@ -77,12 +83,15 @@ func (c *client) send(ctx context.Context, r request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.accept != "" {
+		req.Header.Set("Accept", r.accept)
+	}
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
 	res, err := c.http.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("no service answers at %s: %w", c.base, inner(err))
+		return nil, fmt.Errorf("no service answers at %s: %w", c.at, inner(err))
 	}
 	if res.StatusCode == http.StatusOK || res.StatusCode == http.StatusAccepted {
 		return res, nil
@@ -108,15 +117,15 @@ func (c *client) refused(res *http.Response) error {
 	_ = json.Unmarshal(text, &said)                         // what is no JSON says nothing
 	switch {
 	case res.StatusCode/100 == 3:
-		return fmt.Errorf("%s leads to %s: give that as -addr if it is right; the token is sent to no other address", c.base, shown(res.Header.Get("Location")))
+		return fmt.Errorf("%s leads to %s: give that as -addr if it is right; the token is sent to no other address", c.at, shown(c.hide.text(res.Header.Get("Location"))))
 	case res.StatusCode == http.StatusUnauthorized && c.token == "":
 		return errors.New("the service wants a token: set ADMIN_TOKEN")
 	case res.StatusCode == http.StatusUnauthorized:
 		return errors.New("the service does not accept the token of ADMIN_TOKEN")
 	case said.Error != "":
-		return fmt.Errorf("the service says %d: %s", res.StatusCode, shown(said.Error))
+		return fmt.Errorf("the service says %d: %s", res.StatusCode, shown(c.hide.text(said.Error)))
 	default:
-		return fmt.Errorf("%s answers %d and is no admin handler of ours: check -addr, and the prefix under which the handler is served", c.base, res.StatusCode)
+		return fmt.Errorf("%s answers %d and is no admin handler of ours: check -addr, and the prefix under which the handler is served", c.at, res.StatusCode)
 	}
 }
 
@@ -129,10 +138,10 @@ func (c *client) read(ctx context.Context, r request, into any) error {
 	defer res.Body.Close() //nolint:errcheck // it was read
 	text, err := io.ReadAll(io.LimitReader(res.Body, mostAnswer))
 	if err != nil {
-		return fmt.Errorf("the answer of %s broke off: %w", c.base, inner(err))
+		return fmt.Errorf("the answer of %s broke off: %w", c.at, inner(err))
 	}
 	if err := json.Unmarshal(text, into); err != nil {
-		return fmt.Errorf("%s does not answer in JSON: check -addr, and the prefix under which the handler is served", c.base)
+		return fmt.Errorf("%s does not answer in JSON: check -addr, and the prefix under which the handler is served", c.at)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -18,11 +19,16 @@ import (
 
 // openDatabase opens what DATABASE_URL names, an SQLite file or a PostgreSQL database, for reading alone, and asks it something. No error shows the text: there may be
 // a password in it.
-func openDatabase(ctx context.Context, text string) (db *sqlx.DB, name string, err error) {
+func openDatabase(ctx context.Context, text string, hide redaction) (db *sqlx.DB, name string, err error) {
 	switch {
 	case text == "":
 		return nil, "", errors.New("DATABASE_URL is not set: want the path of an SQLite file, or postgres://USER:PASSWORD@HOST:5432/NAME")
 	case strings.HasPrefix(text, "postgres://"), strings.HasPrefix(text, "postgresql://"):
+		if !readable(text) {
+			return nil, "", errors.New("DATABASE_URL is not understood: @, /, ? and # of a user or password must be percent-encoded, as in postgres://USER:p%40ss@HOST:5432/NAME")
+		}
+		db, name, err = openPostgres(text)
+	case keywords.MatchString(text):
 		db, name, err = openPostgres(text)
 	default:
 		db, name, err = openSQLite(text)
@@ -32,10 +38,16 @@ func openDatabase(ctx context.Context, text string) (db *sqlx.DB, name string, e
 	}
 	var one int
 	if err := db.GetContext(ctx, &one, "SELECT 1"); err != nil {
-		return nil, "", errors.Join(fmt.Errorf("%s does not answer: %w", name, err), db.Close())
+		return nil, "", errors.Join(fmt.Errorf("%s does not answer: %w", name, hide.error(err)), db.Close())
 	}
 	return db, name, nil
 }
+
+// keywords is PostgreSQL's other form, such as "host=db user=app password=x dbname=y".
+var keywords = regexp.MustCompile(`(?i)(^|\s)(host|hostaddr|port|user|password|passfile|dbname|database|service|sslmode)\s*=`)
+
+// foreign is what other drivers take: USER:PASSWORD@tcp(HOST)/NAME.
+var foreign = regexp.MustCompile(`:.*@|@(tcp|unix)\(`)
 
 func openPostgres(text string) (*sqlx.DB, string, error) {
 	cfg, err := pgx.ParseConfig(text)
@@ -57,7 +69,7 @@ func openSQLite(text string) (*sqlx.DB, string, error) {
 			break
 		}
 	}
-	if path == "" || strings.Contains(path, "://") || strings.HasPrefix(path, ":memory:") {
+	if path == "" || strings.Contains(path, "://") || foreign.MatchString(path) || strings.HasPrefix(path, ":memory:") {
 		return nil, "", errors.New("DATABASE_URL must be the path of an SQLite file, sqlite:PATH, or postgres://USER:PASSWORD@HOST:5432/NAME")
 	}
 	path, err := filepath.Abs(path)
@@ -65,6 +77,9 @@ func openSQLite(text string) (*sqlx.DB, string, error) {
 		return nil, "", fmt.Errorf("DATABASE_URL: %w", err)
 	}
 	if info, err := os.Stat(path); err != nil {
+		if strings.ContainsAny(text, "@=") { // it may be no path at all
+			return nil, "", errors.New("DATABASE_URL: there is no such file; want the path of an SQLite file, or postgres://USER:PASSWORD@HOST:5432/NAME")
+		}
 		return nil, "", fmt.Errorf("DATABASE_URL: there is no such file: %w", err)
 	} else if !info.Mode().IsRegular() {
 		return nil, "", fmt.Errorf("DATABASE_URL: %s is no regular file", path)

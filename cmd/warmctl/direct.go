@@ -41,11 +41,11 @@ func openHere(ctx context.Context, t terminal) (h *here, err error) {
 		return h, err
 	}
 	if text := t.env("REDIS_URL"); text != "" {
-		if h.redis, err = openRedis(ctx, text); err != nil {
+		if h.redis, err = openRedis(ctx, text, t.hide); err != nil {
 			return h, err
 		}
 	}
-	if h.db, _, err = openDatabase(ctx, t.env("DATABASE_URL")); err != nil {
+	if h.db, _, err = openDatabase(ctx, t.env("DATABASE_URL"), t.hide); err != nil {
 		return h, err
 	}
 	quiet := slog.New(slog.DiscardHandler)
@@ -54,8 +54,9 @@ func openHere(ctx context.Context, t terminal) (h *here, err error) {
 	if h.redis != nil {
 		shared = h.redis.Redis
 	}
+	warmCfg.Redis = shared // its ledger makes this process a node of the fleet: it leads or follows
 	if h.caches, err = loaders.Open(ctx, h.db, shared, loaderCfg); err != nil {
-		return h, err
+		return h, t.hide.error(err)
 	}
 	if h.engine, err = warm.New(warmCfg); err != nil {
 		return h, err

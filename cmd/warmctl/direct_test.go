@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -18,7 +19,7 @@ func TestDirect(t *testing.T) {
 	server := redistest.Start(t)
 	env := []string{"REDIS_URL=redis://" + server.Addr(), "DATABASE_URL=" + database(t)}
 
-	call(t, env, "status", "-direct").want(t, 0, "popular_brands", "not ready, waits for")
+	call(t, env, "status", "-direct").want(t, 0, "popular_brands", "not ready, waits for the start")
 	call(t, env, "explain", "-direct", "brand_stats", "Nike").want(t, 0, `brand_stats "Nike": A read loads from the source`)
 	call(t, env, "run", "-direct", "-dry-run", "popular_brands").want(t, 0, "popular_brands")
 	if n := server.Do("EXISTS", "brand_stats:Nike"); n != int64(0) {
@@ -27,6 +28,9 @@ func TestDirect(t *testing.T) {
 	call(t, env, "run", "-direct", "popular_brands", "user_stats").want(t, 0, "popular_brands ok", "2 of 2 tasks")
 	if n := server.Do("EXISTS", "brand_stats:Nike"); n != int64(1) {
 		t.Errorf("the run wrote nothing: %v", n)
+	}
+	if keys := fmt.Sprint(server.Do("KEYS", "*warm*")); !strings.Contains(keys, "popular_brands") {
+		t.Errorf("the fleet's ledger does not know of the run: %s", keys)
 	}
 	call(t, env, "explain", "-direct", "brand_stats", "Nike").want(t, 0, "A read is answered from Redis")
 	got := call(t, env, "run", "-direct", "-json", "api_responses")

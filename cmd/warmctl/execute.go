@@ -1,13 +1,8 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"strings"
 	"time"
 
@@ -35,10 +30,14 @@ func execute(ctx context.Context, t terminal, args []string) error {
 	admin := f.admin(t)
 	var o order
 	f.BoolVar(&o.Sequential, "sequential", false, "one task after the other")
+	wait := f.Duration("timeout", longestRun, "how long the service may take, 1s to 24h; a run goes on in the service")
 	dry := f.Bool("dry-run", false, "only say what a run would do, cost and evict")
 	var err error
 	if o.Tasks, err = f.parse(args, 0, 1000); err != nil {
 		return err
+	}
+	if *wait < time.Second || *wait > 24*time.Hour {
+		return usageError{fmt.Sprintf("-timeout %v: want 1s to 24h", *wait)}
 	}
 	var by executor
 	if *direct {
@@ -54,7 +53,7 @@ func execute(ctx context.Context, t terminal, args []string) error {
 			return err
 		}
 		defer c.close()
-		by = c
+		by = &runner{c, *wait}
 	}
 	if *dry {
 		return showPlan(ctx, t, f, by, o)
@@ -90,12 +89,6 @@ func showPlan(ctx context.Context, t terminal, f flags, by executor, o order) er
 	return nil
 }
 
-// plan asks the service.
-func (c *client) plan(ctx context.Context, o order) (p warm.Plan, err error) {
-	err = c.read(ctx, request{method: http.MethodPost, path: "plan", body: o}, &p)
-	return p, err
-}
-
 // step is an event of a run, as the service streams it.
 type step struct {
 	Type            warm.EventKind  `json:"type"`
@@ -106,76 +99,6 @@ type step struct {
 	DurationSeconds float64         `json:"duration_seconds"`
 	Reason          string          `json:"reason"`
 	Total           int             `json:"total"`
-}
-
-// follow starts a run, or joins one, hands its steps to show, and returns its record. It listens before it starts, so that it misses nothing.
-func (c *client) follow(ctx context.Context, o order, show func(step)) (warm.RunStatus, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	stream, err := c.send(ctx, request{method: http.MethodGet, path: "events"})
-	if err != nil {
-		return warm.RunStatus{}, err
-	}
-	defer stream.Body.Close() //nolint:errcheck // it was read
-	var begun struct {
-		RunID string `json:"run_id"`
-	}
-	if err := c.read(ctx, request{method: http.MethodPost, path: "execute", body: o}, &begun); err != nil {
-		return warm.RunStatus{}, err
-	}
-	err = steps(stream.Body, func(s step) bool {
-		if s.Run == begun.RunID {
-			show(s)
-		}
-		return s.Run == begun.RunID && s.Type == warm.EventRunEnded
-	})
-	if err != nil && ctx.Err() != nil {
-		return warm.RunStatus{}, fmt.Errorf("interrupted; run %s goes on in the service", begun.RunID)
-	}
-	return c.record(ctx, begun.RunID) // also where the stream broke off: the run is no worse for it
-}
-
-// steps reads server-sent events until one is the last.
-func steps(body io.Reader, last func(step) bool) error {
-	lines := bufio.NewScanner(body)
-	for lines.Scan() {
-		data, ok := strings.CutPrefix(lines.Text(), "data: ")
-		if !ok {
-			continue
-		}
-		var s step
-		if err := json.Unmarshal([]byte(data), &s); err != nil {
-			return err
-		}
-		if last(s) {
-			return nil
-		}
-	}
-	return errors.Join(lines.Err(), io.ErrUnexpectedEOF)
-}
-
-// record waits for the record of a run that is over, or nearly.
-func (c *client) record(ctx context.Context, id string) (warm.RunStatus, error) {
-	const pause = 300 * time.Millisecond
-	for {
-		var s warm.Status
-		if err := c.get(ctx, "status", nil, &s); err != nil {
-			return warm.RunStatus{}, err
-		}
-		for _, r := range s.Warmup.RecentRuns {
-			if r.ID == id {
-				return r, nil
-			}
-		}
-		if s.Warmup.CurrentRun == nil && s.Warmup.QueuedRuns == 0 {
-			return warm.RunStatus{}, fmt.Errorf("the service no longer knows run %s: it was restarted, or many runs came after", id)
-		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return warm.RunStatus{}, fmt.Errorf("interrupted; run %s goes on in the service", id)
-		}
-	}
 }
 
 // progress shows the steps of a run: a bar that is redrawn where a person looks at it, else a line for each task that ends.

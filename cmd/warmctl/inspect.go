@@ -26,7 +26,7 @@ func hot(ctx context.Context, t terminal, args []string) error {
 	}
 	found := hotKeys{Cache: words[0], Keys: []tiercache.HotKey[string]{}}
 	if *direct {
-		err = found.fromRedis(ctx, t.env("REDIS_URL"), *n)
+		err = found.fromRedis(ctx, t.env("REDIS_URL"), t.hide, *n)
 	} else {
 		err = found.fromService(ctx, admin, *n)
 	}
@@ -57,11 +57,11 @@ func (found *hotKeys) fromService(ctx context.Context, admin func() (*client, er
 }
 
 // fromRedis asks as a node of the fleet would, one that reads nothing.
-func (found *hotKeys) fromRedis(ctx context.Context, address string, n int) error {
+func (found *hotKeys) fromRedis(ctx context.Context, address string, hide redaction, n int) error {
 	if address == "" {
 		return usageError{"-direct: REDIS_URL is not set"}
 	}
-	shared, err := openRedis(ctx, address)
+	shared, err := openRedis(ctx, address, hide)
 	if err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func explain(ctx context.Context, t terminal, args []string) error {
 	}
 	var e tiercache.Explanation
 	if err := json.Unmarshal(raw, &e); err != nil {
-		return fmt.Errorf("the explanation of %s is not understood: %w", c.base, err)
+		return fmt.Errorf("the explanation of %s is not understood: %w", c.at, err)
 	}
 	say(t.out, "%v", e)
 	return nil

@@ -12,6 +12,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -35,17 +36,17 @@ func main() {
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	hide := secrets(os.Getenv)
 	code := run(ctx, os.Args[1:], terminal{
-		out: hide.writer(os.Stdout), err: hide.writer(os.Stderr), live: isTerminal(os.Stdout), env: os.Getenv, hide: hide,
+		out: os.Stdout, err: os.Stderr, live: isTerminal(os.Stdout), env: os.Getenv, hide: hide,
 	})
 	os.Exit(code)
 }
 
-// terminal is what a command reads and writes. What it writes passes through redaction.
+// terminal is what a command reads and writes.
 type terminal struct {
 	out, err io.Writer
 	live     bool // out is a person's terminal: lines may be redrawn
 	env      func(string) string
-	hide     redaction
+	hide     redaction // for others' texts
 }
 
 func isTerminal(f *os.File) bool {
@@ -78,8 +79,32 @@ type usageError struct{ text string }
 
 func (e usageError) Error() string { return e.text }
 
-// run runs one command line and returns the exit code.
+// run runs one command line and returns the exit code: no success where the output was lost, as on a full disk.
 func run(ctx context.Context, args []string, t terminal) int {
+	out := &output{Writer: t.out}
+	t.out = out
+	code := obey(ctx, args, t)
+	if out.err != nil {
+		say(t.err, "warmctl: the output cannot be written: %v\n", out.err)
+		code = max(code, exitFound)
+	}
+	return code
+}
+
+// output remembers the first error of a writer.
+type output struct {
+	io.Writer
+
+	err error
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.Writer.Write(p)
+	o.err = cmp.Or(o.err, err)
+	return n, err
+}
+
+func obey(ctx context.Context, args []string, t terminal) int {
 	if len(args) == 0 {
 		usage(t.err)
 		return exitUsage

@@ -1,14 +1,14 @@
 package main
 
 import (
-	"bytes"
-	"io"
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/jackc/pgx/v5"
 )
 
-// redaction is the texts that are never shown.
+// redaction is the texts that are never shown. It is put to others' texts where they come in: in finished output, JSON above all, it would meet what is no secret.
 type redaction []string
 
 // secrets collects what the environment holds of them: the token, and the passwords of both URLs, as they stand there and decoded.
@@ -40,6 +40,9 @@ func secrets(env func(string) string) redaction {
 			}
 		}
 	}
+	if cfg, err := pgx.ParseConfig(env("DATABASE_URL")); err == nil && env("DATABASE_URL") != "" { // keywords, or PGPASSWORD
+		add(cfg.Password)
+	}
 	// The longest first: one may be a part of another.
 	slices.SortFunc(hide, func(a, b string) int { return len(b) - len(a) })
 	return hide
@@ -56,21 +59,27 @@ func (r redaction) text(s string) string {
 	return s
 }
 
-// writer passes on what is written to it without secrets. A secret is found where it is written in one piece, as every caller here does.
-func (r redaction) writer(w io.Writer) io.Writer { return redacting{r, w} }
-
-type redacting struct {
-	hide redaction
-	w    io.Writer
+// error is err, which is of somebody else's, without secrets in its text.
+func (r redaction) error(err error) error {
+	if err == nil || r.text(err.Error()) == err.Error() {
+		return err
+	}
+	return redacted{err, r.text(err.Error())}
 }
 
-func (r redacting) Write(p []byte) (int, error) {
-	clean := p
-	for _, secret := range r.hide {
-		clean = bytes.ReplaceAll(clean, []byte(secret), []byte("***"))
-	}
-	if _, err := r.w.Write(clean); err != nil {
-		return 0, err
-	}
-	return len(p), nil
+type redacted struct {
+	error
+
+	text string
+}
+
+func (r redacted) Error() string { return r.text }
+func (r redacted) Unwrap() error { return r.error }
+
+// readable reports whether a URL's password ends where it seems to: a raw @, /, ? or # in it would make a part of it a host, a path or a name, which
+// are shown.
+func readable(text string) bool {
+	_, rest, _ := strings.Cut(text, "://")
+	authority := rest[:len(rest)-len(strings.TrimLeftFunc(rest, func(c rune) bool { return !strings.ContainsRune("/?#", c) }))]
+	return strings.Count(rest, "@") == strings.Count(authority, "@") && strings.Count(rest, "@") <= 1
 }

@@ -27,12 +27,12 @@ func (t *tier) close() error { return errors.Join(t.Close(), t.client.Close()) }
 
 // openRedis connects to what REDIS_URL names and looks at it: that it answers, its version, and that its user may do what a cache must. No error shows
 // the text, which go-redis would: there may be a password in it.
-func openRedis(ctx context.Context, text string) (*tier, error) {
+func openRedis(ctx context.Context, text string, hide redaction) (*tier, error) {
 	redis.SetLogger(silent{}) // it prints each failed dial; the findings say what matters
 	options, err := redis.ParseURL(text)
 	// Without a host ParseURL takes localhost, which nobody means who forgot a slash.
-	if parsed, _ := url.Parse(text); err != nil || parsed.Scheme != "unix" && parsed.Host == "" {
-		return nil, errors.New("REDIS_URL is not understood; it must be like redis://USER:PASSWORD@HOST:6379/0, rediss://… or unix://…")
+	if parsed, _ := url.Parse(text); err != nil || parsed.Scheme != "unix" && parsed.Host == "" || !readable(text) {
+		return nil, errors.New("REDIS_URL is not understood; it must be like redis://USER:PASSWORD@HOST:6379/0, rediss://… or unix://…, and @, /, ? and # of a password percent-encoded")
 	}
 	options.ContextTimeoutEnabled, options.DialTimeout, options.DialerRetries = true, 5*time.Second, 1
 	client := redis.NewClient(options)
@@ -40,7 +40,7 @@ func openRedis(ctx context.Context, text string) (*tier, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	if err := client.Ping(ctx).Err(); err != nil {
-		return nil, errors.Join(fmt.Errorf("REDIS_URL: %s does not answer: %w", name, err), client.Close())
+		return nil, errors.Join(fmt.Errorf("REDIS_URL: %s does not answer: %w", name, hide.error(err)), client.Close())
 	}
 	version := serverVersion(ctx, client)
 	if version != "" {
@@ -51,7 +51,7 @@ func openRedis(ctx context.Context, text string) (*tier, error) {
 	}
 	r, err := tiercache.NewRedis(client, tiercache.RedisConfig{Timeout: 5 * time.Second, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("REDIS_URL: %s: %w", name, err), client.Close())
+		return nil, errors.Join(fmt.Errorf("REDIS_URL: %s: %w", name, hide.error(err)), client.Close())
 	}
 	return &tier{r, name, client}, nil
 }

@@ -37,7 +37,7 @@ func status(ctx context.Context, t terminal, args []string) error {
 	}
 	var s warm.Status
 	if err := json.Unmarshal(raw, &s); err != nil {
-		return fmt.Errorf("the status of %s is not understood: %w", c.base, err)
+		return fmt.Errorf("the status of %s is not understood: %w", c.at, err)
 	}
 	printStatus(t.out, s)
 	return nil
@@ -111,7 +111,7 @@ func state(w warm.WarmupStatus) string {
 	case w.Ready.Ready:
 		words = append(words, "ready")
 	default:
-		words = append(words, "not ready, waits for "+strings.Join(w.Ready.WaitingFor, ", "))
+		words = append(words, notReady(w.Ready.WaitingFor))
 	}
 	if r := w.CurrentRun; r != nil {
 		words = append(words, fmt.Sprintf("run %s goes on (%d of %d tasks ok)", r.ID, r.Metrics.CompletedTasks, r.Metrics.TotalTasks))
@@ -120,6 +120,14 @@ func state(w warm.WarmupStatus) string {
 		words = append(words, "abandoned: "+strings.Join(w.Abandoned, ", "))
 	}
 	return strings.Join(words, "; ")
+}
+
+// notReady says what is waited for; nothing but the start is where the engine was never started, as with -direct.
+func notReady(tasks []string) string {
+	if len(tasks) == 0 {
+		return "not ready, waits for the start"
+	}
+	return "not ready, waits for " + strings.Join(tasks, ", ")
 }
 
 func refresh(r *warm.RefreshStatus) string {

@@ -65,9 +65,6 @@ func verify(ctx context.Context, t terminal, args []string) error {
 		return err
 	}
 	r.OK = len(r.Findings) == 0
-	for i := range r.Findings { // the text of others' errors may hold what a URL held
-		r.Findings[i].Message = t.hide.text(r.Findings[i].Message)
-	}
 	if *f.json {
 		if err := printJSON(t.out, r); err != nil {
 			return err
@@ -92,14 +89,14 @@ func (r *report) all(ctx context.Context, t terminal, times int) error {
 	var shared *tiercache.Redis
 	if text := t.env("REDIS_URL"); text == "" {
 		r.note("redis", "REDIS_URL is not set: memory only", nil)
-	} else if tier, err := openRedis(ctx, text); err != nil {
+	} else if tier, err := openRedis(ctx, text, t.hide); err != nil {
 		r.note("redis", "", err)
 	} else {
 		defer tier.close() //nolint:errcheck // it was only read
 		r.note("redis", tier.name, nil)
 		shared = tier.Redis
 	}
-	db, name, err := openDatabase(ctx, t.env("DATABASE_URL"))
+	db, name, err := openDatabase(ctx, t.env("DATABASE_URL"), t.hide)
 	if !r.note("database", name, err) {
 		return ctx.Err()
 	}
@@ -109,16 +106,16 @@ func (r *report) all(ctx context.Context, t terminal, times int) error {
 	}
 	loaderCfg.Logger = slog.New(slog.DiscardHandler)
 	caches, err := loaders.Open(ctx, db, shared, loaderCfg)
-	if !r.note("loaders", "five caches over the database's schema", err) {
+	if !r.note("loaders", "five caches over the database's schema", t.hide.error(err)) {
 		return ctx.Err()
 	}
 	defer caches.Close() //nolint:errcheck // nothing is in them
-	r.tasks(ctx, warmCfg, caches.Targets())
+	r.tasks(ctx, warmCfg, caches.Targets(), t.hide)
 	return ctx.Err()
 }
 
 // tasks judges the registered tasks, and makes a dry run of them.
-func (r *report) tasks(ctx context.Context, cfg warm.Config, targets []warm.Target) {
+func (r *report) tasks(ctx context.Context, cfg warm.Config, targets []warm.Target, hide redaction) {
 	cfg.Logger = slog.New(slog.DiscardHandler)
 	disabled := cfg.Disabled
 	cfg.Disabled = false // what would be wrong once it is enabled is worth knowing
@@ -141,7 +138,7 @@ func (r *report) tasks(ctx context.Context, cfg warm.Config, targets []warm.Targ
 		return
 	}
 	found = append(found, r.Plan.Findings...)
-	r.dryRun(engine.History())
+	r.dryRun(engine.History(), hide)
 	r.note("lint", fmt.Sprintf("%d findings", len(found)), nil)
 	for _, f := range found {
 		r.find("lint", f.String())
@@ -149,7 +146,7 @@ func (r *report) tasks(ctx context.Context, cfg warm.Config, targets []warm.Targ
 }
 
 // dryRun says what the loaders' own errors were: who may see the database may see them.
-func (r *report) dryRun(history []warm.Run) {
+func (r *report) dryRun(history []warm.Run, hide redaction) {
 	detail := fmt.Sprintf("%d items", r.items())
 	r.note("dry run", detail, nil)
 	if len(history) == 0 {
@@ -157,7 +154,7 @@ func (r *report) dryRun(history []warm.Run) {
 	}
 	for _, task := range history[len(history)-1].Tasks {
 		if task.Err != nil && task.Status != warm.TaskSkipped {
-			r.find("dry run", fmt.Sprintf("%s: %s: %v", task.Name, task.Status, task.Err))
+			r.find("dry run", fmt.Sprintf("%s: %s: %v", task.Name, task.Status, hide.error(task.Err)))
 		}
 	}
 }

@@ -2,12 +2,14 @@ package admin
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/warmcache/warmcache/warm"
@@ -46,7 +48,8 @@ type finished struct {
 	Tasks   []warm.TaskRunStatus `json:"tasks"`
 }
 
-// execute begins or joins a run. The run is the engine's: a client that goes away doesn't end it.
+// execute begins or joins a run. The run is the engine's: a client that goes away doesn't end it. A client that accepts text/event-stream is shown the run's steps,
+// and then its record.
 func (h *handler) execute(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
 		wrongMethod(w, "POST")
@@ -60,6 +63,14 @@ func (h *handler) execute(w http.ResponseWriter, r *http.Request) {
 		fail(w, code, err.Error())
 		return
 	}
+	// One request does the work and shows its progress: behind a load balancer, a second one may reach another process.
+	var events <-chan warm.Event
+	streamed := strings.Contains(r.Header.Get("Accept"), "text/event-stream")
+	if streamed {
+		var stop func()
+		events, stop = h.watch(r.Context()) // before the run begins, so that nothing is missed
+		defer stop()
+	}
 	ticket, err := h.engine.Begin(r.Context(), warm.Request{
 		Tasks: o.Tasks, Sequential: o.Sequential, DryRun: o.DryRun, Trigger: warm.TriggerHTTP,
 	})
@@ -69,6 +80,10 @@ func (h *handler) execute(w http.ResponseWriter, r *http.Request) {
 	}
 	h.cfg.Logger.InfoContext(r.Context(), "admin: run requested", slog.String("run", ticket.ID()),
 		slog.Bool("joined", ticket.Joined()), slog.String("remote", r.RemoteAddr))
+	if streamed {
+		h.follow(w, r, ticket, events, cmp.Or(o.wait, longestWait))
+		return
+	}
 	if o.wait > 0 {
 		// The server's own WriteTimeout counts from the request on. Where there is none to move, there is none in the way.
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(o.wait + writeTime))
@@ -80,20 +95,19 @@ func (h *handler) execute(w http.ResponseWriter, r *http.Request) {
 		case <-r.Context().Done():
 		}
 	}
-	h.report(w, ticket)
+	now, body := state(ticket)
+	answer(w, now, body)
 }
 
-// report answers with the run as it stands.
-func (h *handler) report(w http.ResponseWriter, ticket *warm.Ticket) {
+// state is a run as it stands: finished, accepted, or an error.
+func state(ticket *warm.Ticket) (code int, body any) {
 	run, err := ticket.Run()
 	if err != nil {
-		fail(w, codeOf(err), err.Error())
-		return
+		return codeOf(err), map[string]string{"error": err.Error()}
 	}
 	s := run.Status()
 	if s.Ended != nil {
-		answer(w, http.StatusOK, finished{RunID: s.ID, State: "done", Joined: ticket.Joined(), Metrics: s.Metrics, Tasks: s.Tasks})
-		return
+		return http.StatusOK, finished{RunID: s.ID, State: "done", Joined: ticket.Joined(), Metrics: s.Metrics, Tasks: s.Tasks}
 	}
 	a := accepted{RunID: s.ID, State: "running", Joined: ticket.Joined(), Tasks: make([]string, len(s.Tasks))}
 	if s.Started.IsZero() {
@@ -102,7 +116,7 @@ func (h *handler) report(w http.ResponseWriter, ticket *warm.Ticket) {
 	for i, t := range s.Tasks {
 		a.Tasks[i] = t.Name
 	}
-	answer(w, http.StatusAccepted, a)
+	return http.StatusAccepted, a
 }
 
 func codeOf(err error) int {

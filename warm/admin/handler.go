@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/warmcache/warmcache/warm"
 )
@@ -18,6 +19,9 @@ type Config struct {
 	Authorize func(*http.Request) error
 	// Unprotected lets everybody run tasks and see keys who reaches the handler, where Authorize is nil.
 	Unprotected bool
+	// TrustedOrigins are the origins, such as "https://ops.example.com", whose pages may run tasks although the request's Host is another: that of a proxy
+	// that rewrites Host, under which people open the page. Requests of all other sites' pages are refused.
+	TrustedOrigins []string
 	// Logger hears of runs that were asked for and of requests that were refused; default slog.Default().
 	Logger *slog.Logger
 }
@@ -26,13 +30,16 @@ type handler struct {
 	engine *warm.Engine
 	cfg    Config
 	slots  chan struct{} // of event streams
+
+	mu      sync.Mutex
+	servers map[*http.Server]chan struct{} // closed and left out once the server is shut down
 }
 
 // mostStreams bounds the event streams at a time: they need no authorization, and each costs a connection and two goroutines.
 const mostStreams = 128
 
 // Handler returns the handler of an engine, for the root of a server or, with http.StripPrefix, below a prefix. It has no goroutine
-// of its own and needs no closing; event streams end with their client or with the engine.
+// of its own and needs no closing; event streams end with their client, with the engine, or once the server's Shutdown is called.
 func Handler(e *warm.Engine, cfg Config) (http.Handler, error) {
 	var errs []error
 	if e == nil {
@@ -44,13 +51,19 @@ func Handler(e *warm.Engine, cfg Config) (http.Handler, error) {
 	case cfg.Authorize != nil && cfg.Unprotected:
 		errs = append(errs, errors.New("admin: Config.Authorize and Config.Unprotected contradict each other: set one"))
 	}
+	crossOrigin := http.NewCrossOriginProtection()
+	for _, origin := range cfg.TrustedOrigins {
+		if err := crossOrigin.AddTrustedOrigin(origin); err != nil {
+			errs = append(errs, fmt.Errorf("admin: Config.TrustedOrigins: want SCHEME://HOST[:PORT], such as https://ops.example.com: %w", err))
+		}
+	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	h := &handler{engine: e, cfg: cfg, slots: make(chan struct{}, mostStreams)}
+	h := &handler{engine: e, cfg: cfg, slots: make(chan struct{}, mostStreams), servers: make(map[*http.Server]chan struct{})}
 
 	mux := http.NewServeMux()
 	mux.HandleFunc("/api/cache/warmup/status", read(h.status))
@@ -67,7 +80,6 @@ func Handler(e *warm.Engine, cfg Config) (http.Handler, error) {
 		fail(w, http.StatusNotFound, "there is nothing at "+quote(r.URL.Path))
 	})
 
-	crossOrigin := http.NewCrossOriginProtection()
 	crossOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		cfg.Logger.WarnContext(r.Context(), "admin: cross-site request refused", slog.String("remote", r.RemoteAddr), slog.String("origin", r.Header.Get("Origin")))
 		fail(w, http.StatusForbidden, "a request from another site")

@@ -80,9 +80,17 @@ function show(status) {
     const tr = row(cell(t.name + (t.required ? " *" : "")), cell(t.cache || "function", "soft"), mark,
       cell(last ? last.items.toLocaleString() : "", "n"), cell(last ? seconds(last.duration_seconds) : "", "n"),
       cell(t.ttl_seconds ? t.useful.toLocaleString() : "", "n"), cell(refresh, "soft"), again);
-    if (last && last.reason) tr.title = last.reason;
+    ["task", "cache", "last run", "items", "took", "read since", "next refresh", ""].forEach((name, i) => { tr.children[i].dataset.name = name; });
+    if (last && last.reason) tr.children[2].append(el("small", last.reason));
     return tr;
   }));
+  if (asked && !(run && run.id === asked)) {
+    const over = w.recent_runs.find((r) => r.id === asked);
+    if (over) {
+      say("run " + asked + " is over: " + over.metrics.completed_tasks + " of " + over.metrics.total_tasks + " tasks ok", true);
+      asked = "";
+    }
+  }
 
   at("jobs").replaceChildren(...status.scheduler.tasks.map((j) => {
     const li = el("li", j.name + " ");
@@ -104,6 +112,7 @@ function show(status) {
   }));
 }
 
+let asked = ""; // the run that the message tells of, until it is over
 let asking = false;
 let again = false;
 
@@ -135,11 +144,13 @@ async function execute(tasks) {
   const headers = { "Content-Type": "application/json" };
   if (token) headers.Authorization = "Bearer " + token;
   say("");
+  asked = "";
   try {
     const answer = await fetch(api + "execute", { method: "POST", headers: headers, body: JSON.stringify({ tasks: tasks, dry_run: at("dry").checked }) });
     const body = await answer.json();
     if (!answer.ok) throw new Error(body.error || "status " + answer.status);
     say("run " + body.run_id + " is " + body.state, true);
+    asked = body.state === "done" ? "" : body.run_id;
   } catch (err) {
     say(err.message);
   }

@@ -56,7 +56,9 @@ func TestPage_runs_tasks(t *testing.T) {
 	b.eventually(fmt.Sprintf(text, "done"), "2 / 3")
 	b.eventually(fmt.Sprintf(text, "rate"), "66.7 %")
 	b.eventually(`document.querySelectorAll("#runs tr").length`, "1")
-	b.eventually(`document.querySelector("#tasks .failed")?.textContent ?? ""`, "failed")
+	b.eventually(`(document.querySelector("#tasks .failed")?.firstChild ?? {}).textContent ?? ""`, "failed")
+	b.eventually(`document.querySelector("#tasks .failed small")?.textContent ?? ""`, "the loader returned an error")
+	b.eventually(`/^run .* is over: 2 of 3 tasks ok$/.test(document.getElementById("message").textContent)`, "true")
 
 	b.do(chromedp.Click(chromedp.CSS(`button[aria-label="Warm numbers"]`)))
 	b.eventually(`document.querySelectorAll("#runs tr").length`, "2")
@@ -86,6 +88,8 @@ func TestPage_is_for_narrow_screens_too(t *testing.T) {
 	for _, width := range []int64{1280, 390} {
 		b.do(chromedp.EmulateViewport(width, 800))
 		b.eventually(`document.documentElement.scrollWidth <= document.documentElement.clientWidth`, "true")
+		b.eventually(`[...document.querySelectorAll(".scroll:has(#tasks)")].every(e => e.scrollWidth <= e.clientWidth)`, "true")
+		b.eventually(`[...document.querySelectorAll("#tasks button")].every(e => e.getBoundingClientRect().right <= innerWidth)`, "true")
 	}
 }
 
