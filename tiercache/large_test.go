@@ -16,13 +16,17 @@ import (
 // A batch of large values takes longer than an operation may: it is read in parts, from Redis, and no breaker opens.
 func TestGetMany_largeValues(t *testing.T) {
 	const n, size = 256, 256 << 10 // on a busy machine, not beside others
+	patience := 150 * time.Millisecond
+	if raceEnabled {
+		patience *= 4
+	}
 	for name, change := range map[string]func(*redis.Options){
 		"go-redis's defaults": func(*redis.Options) {}, "with the contexts' deadlines": punctual,
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := redistest.Start(t)
 			open := func() *tiercache.Redis {
-				r, err := tiercache.NewRedis(server.Client(change), tiercache.RedisConfig{Timeout: 150 * time.Millisecond})
+				r, err := tiercache.NewRedis(server.Client(change), tiercache.RedisConfig{Timeout: patience})
 				if err != nil {
 					t.Fatal(err)
 				}

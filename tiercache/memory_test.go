@@ -244,6 +244,7 @@ func TestMemory_everyLeaverIsToldWithItsKey(t *testing.T) {
 		}
 		synctest.Wait()
 		waitFor(75 * time.Second)
+		synctest.Wait() // for the observer's goroutine
 		why := make(map[any]tiercache.EventKind)
 		for _, e := range w.events {
 			if e.Keys != len(e.Left) {
