@@ -98,7 +98,7 @@ func (u *unreadable) add(err error) {
 	}
 }
 
-func (u unreadable) err(what string) error {
+func (u *unreadable) err(what string) error {
 	if u.n == 0 {
 		return nil
 	}

@@ -43,6 +43,8 @@ func usable(client redis.UniversalClient) error {
 }
 
 // severalServers says whether a client of a type that is not go-redis's is one of several servers: those refuse to watch no keys, where one of a single server calls back. Nothing is sent.
+//
+//nolint:contextcheck // it asks nobody
 func severalServers(client redis.UniversalClient) bool {
 	called := false
 	_, err := unpanicked(context.Background(), func(ctx context.Context) (struct{}, error) { //nolint:forbidigo // nobody waits

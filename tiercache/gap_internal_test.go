@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -58,6 +59,8 @@ func awaitSettled(t *testing.T, c *Cache[string, string]) {
 }
 
 // cut ends every subscription, and says in the same moment, to nobody, what is given.
+//
+//nolint:contextcheck // of the test
 func cut(t *testing.T, raw redis.UniversalClient, said ...string) {
 	t.Helper()
 	_, err := raw.TxPipelined(t.Context(), func(tx redis.Pipeliner) error {
@@ -76,7 +79,7 @@ func TestConfirm_aCutSubscriptionAloneTakesNothingBack(t *testing.T) {
 	t.Parallel()
 	const all = 6000
 	for _, percent := range []int{25, 50, 75} {
-		t.Run(fmt.Sprint(percent), func(t *testing.T) {
+		t.Run(strconv.Itoa(percent), func(t *testing.T) {
 			t.Parallel()
 			server := redistest.Start(t)
 			raw := server.Client()
@@ -102,7 +105,7 @@ func TestConfirm_aCutSubscriptionAloneTakesNothingBack(t *testing.T) {
 							return nil
 						})
 					}
-					if err := emit(fmt.Sprint(i), "v"); err != nil {
+					if err := emit(strconv.Itoa(i), "v"); err != nil {
 						return err
 					}
 				}
@@ -122,7 +125,7 @@ func TestConfirm_aCutSubscriptionAloneTakesNothingBack(t *testing.T) {
 			}
 			keys := make([]string, all)
 			for i := range keys {
-				keys[i] = fmt.Sprint(i)
+				keys[i] = strconv.Itoa(i)
 			}
 			if got := other.Hydrate(t.Context(), keys, WarmOptions{}); got.Memory != all {
 				t.Errorf("another node finds %d, want all: %+v", got.Memory, got)
@@ -231,7 +234,7 @@ func TestConfirm_waitsForRareDigests(t *testing.T) {
 	const nodes, now = 1000, int64(time.Hour)
 	ch.heardNodes.Store(nodes - 1)
 	for i := range nodes - 1 {
-		ch.pubs[fmt.Sprint(i)] = &publisher{heard: now, digest: now}
+		ch.pubs[strconv.Itoa(i)] = &publisher{heard: now, digest: now}
 	}
 	silent := ch.pubs["0"]
 	since := now - int64(4*time.Second)
@@ -279,7 +282,7 @@ func TestConfirm_whatWasNeverSentIsNotTakenBack(t *testing.T) {
 					return nil
 				})
 			}
-			if err := emit(fmt.Sprint(i), "v"); err != nil {
+			if err := emit(strconv.Itoa(i), "v"); err != nil {
 				return err
 			}
 		}
@@ -305,7 +308,7 @@ func TestWarm_aValueOverMaxValueBytesIsInMemoryAsAfterAGet(t *testing.T) {
 	c := gapNode(t, server, RedisConfig{MaxValueBytes: 1000})
 	large := strings.Repeat("x", 2000)
 	for _, values := range [][]string{{large}, {"small", large, "small"}} {
-		err := c.RegisterLoader(Loader[string, string]{Name: fmt.Sprint(len(values)), Load: func(_ context.Context, emit func(string, string) error) error {
+		err := c.RegisterLoader(Loader[string, string]{Name: strconv.Itoa(len(values)), Load: func(_ context.Context, emit func(string, string) error) error {
 			for i, v := range values {
 				if err := emit(fmt.Sprint(len(values), "-", i), v); err != nil {
 					return err
@@ -317,7 +320,7 @@ func TestWarm_aValueOverMaxValueBytesIsInMemoryAsAfterAGet(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := c.Stats().Oversized
-		res := c.WarmLoader(t.Context(), fmt.Sprint(len(values)), WarmOptions{})
+		res := c.WarmLoader(t.Context(), strconv.Itoa(len(values)), WarmOptions{})
 		if res.Err != nil || res.Memory != len(values) || res.Redis != len(values)-1 || res.Failed != 0 {
 			t.Errorf("%+v, want all in memory, all but one in Redis", res)
 		}

@@ -3,6 +3,7 @@ package tiercache
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -188,7 +189,7 @@ func TestJournal_forgetsWhatReplicasHave(t *testing.T) {
 		t.Error("what is missing before round 7 is forgotten, and nothing after it")
 	}
 	for i := range 2 * mostEntries {
-		j.confirm(j.begin(noticeKey, fmt.Sprint(i), late))
+		j.confirm(j.begin(noticeKey, strconv.Itoa(i), late))
 	}
 	if len(j.m)-j.waiting() > mostEntries {
 		t.Errorf("%d are remembered, want at most %d", len(j.m), mostEntries)

@@ -127,8 +127,8 @@ func hasInterface(t reflect.Type) bool {
 	case reflect.Array:
 		return hasInterface(t.Elem())
 	case reflect.Struct:
-		for i := range t.NumField() {
-			if hasInterface(t.Field(i).Type) {
+		for f := range t.Fields() {
+			if hasInterface(f.Type) {
 				return true
 			}
 		}
@@ -147,8 +147,7 @@ func promotedText(t reflect.Type) string {
 	if t.Kind() != reflect.Struct || t.NumField() < 2 {
 		return ""
 	}
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		if !f.Anonymous {
 			continue
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -80,7 +81,7 @@ func TestObserver_mayBlock(t *testing.T) {
 	}
 	soon(t, a, "k", "new")
 	for i := range 1100 {
-		get(t, a, fmt.Sprint(i), "new")
+		get(t, a, strconv.Itoa(i), "new")
 	}
 	if n := a.Stats().EventsDropped; n == 0 || n > 1200 {
 		t.Errorf("%d events were dropped", n)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -108,9 +109,7 @@ func (s *serverClocks) latest() (latest *serverClock) {
 func (s *serverClocks) enter(master string, step clockStep) {
 	all := make(map[string][]clockStep)
 	if known := s.steps.Load(); known != nil {
-		for m, steps := range *known {
-			all[m] = steps
-		}
+		maps.Copy(all, *known)
 	}
 	const same = int64(beatEvery + clockTolerance)
 	if slices.ContainsFunc(all[master], func(k clockStep) bool { return step.from <= k.at+same && k.from <= step.at+same }) {

@@ -153,13 +153,7 @@ func (t *tokens) get(ctx context.Context, m *remote, epoch uint64, names []strin
 
 // tokens reads tokens, and makes those that are missing.
 func (m *remote) tokens(ctx context.Context, names []string) (map[string]string, error) {
-	own := slices.Contains(names, clearToken)
-	fields := []string{markField}
-	for _, name := range names {
-		if tag, ok := strings.CutPrefix(name, markToken); ok && tag != "" {
-			fields = append(fields, tag)
-		}
-	}
+	own, fields := slices.Contains(names, clearToken), tagFields(names)
 	tagged := len(fields) > 1 || slices.Contains(names, markToken)
 	clearKey, tagsKey := m.ns.token(clearToken), m.ns.token(markToken)
 	return doFor(ctx, m.r, clearKey, func(ctx context.Context) (map[string]string, error) {
@@ -190,6 +184,17 @@ func (m *remote) tokens(ctx context.Context, names []string) (map[string]string,
 		}
 		return nil, errors.New("redis: a token could not be made")
 	})
+}
+
+// tagFields is the mark's field in the hash of tags, and those of the tags that are named.
+func tagFields(names []string) []string {
+	fields := []string{markField}
+	for _, name := range names {
+		if tag, ok := strings.CutPrefix(name, markToken); ok && tag != "" {
+			fields = append(fields, tag)
+		}
+	}
+	return fields
 }
 
 // readTokens is the tokens in the replies, each of which may be missing. redis.Nil is that there is

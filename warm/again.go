@@ -73,10 +73,10 @@ func (e *Engine) takenBack(ctx context.Context, r *running, t *task, hold *lease
 	out := r.run.Tasks[i].tookBack(n)
 	r.run.Tasks[i] = out
 	for k := range e.history {
-		e.history[k].amend(r.run.ID, i, out)
+		amend(&e.history[k], r.run.ID, i, out)
 	}
 	if e.last != nil {
-		e.last.amend(r.run.ID, i, out)
+		amend(e.last, r.run.ID, i, out)
 	}
 	if rec := e.records[t.name]; rec.lastRunID == r.run.ID {
 		if rec.last.Status == TaskOK {
@@ -93,7 +93,7 @@ func (e *Engine) takenBack(ctx context.Context, r *running, t *task, hold *lease
 }
 
 // amend replaces the record of a task in that of its run.
-func (r *Run) amend(id string, i int, out TaskRun) {
+func amend(r *Run, id string, i int, out TaskRun) {
 	if r.ID == id {
 		r.Tasks[i] = out
 	}

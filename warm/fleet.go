@@ -82,7 +82,7 @@ func (t *task) life() time.Duration {
 
 var (
 	errRedisAway = errors.New("the task waits until Redis is back")
-	errRedisFull = errors.New("Redis is full")
+	errRedisFull = errors.New("redis is full")
 	// errGone is what a follower finds of a pass that is of no use to it.
 	errGone = errors.New("most of what the last complete pass has left in Redis is gone")
 )
@@ -106,14 +106,12 @@ func (e *Engine) share(ctx context.Context, r *running, t *task) TaskRun {
 		}
 		c, err := l.ask(ctx, token, want)
 		if err == nil && c.verdict == done {
-			var followed TaskRun
-			followed, err = e.follow(ctx, r, t, l, c)
-			gone := errors.Is(err, errGone)
+			followed, gone := e.tryFollow(ctx, r, t, l, c)
 			if gone && !withdrawn && l.withdraw(ctx, c.pass) == nil {
 				withdrawn, want.pass = true, ""
 				continue
 			}
-			if err == nil || gone || ctx.Err() != nil || r.byHand() {
+			if err = followed.Err; err == nil || gone || ctx.Err() != nil || r.byHand() {
 				followed.Started, followed.Attempts = out.Started, out.Attempts
 				return followed
 			}
@@ -124,11 +122,12 @@ func (e *Engine) share(ctx context.Context, r *running, t *task) TaskRun {
 				e.giveBack(ctx, l, token)
 			}
 			return end(interrupted(ctx))
-		case err != nil && waited, err != nil && r.byHand():
+		case err != nil && (waited || r.byHand()):
 			return e.alone(ctx, r, t, err)
-		case err != nil && !errors.Is(err, errRedisFull) && !e.mayWarmAlone(t):
-			return end(TaskSkipped, fmt.Errorf("%w: %w", errRedisAway, err))
 		case err != nil:
+			if !errors.Is(err, errRedisFull) && !e.mayWarmAlone(t) {
+				return end(TaskSkipped, fmt.Errorf("%w: %w", errRedisAway, err))
+			}
 			waited, wait = true, e.spread()
 		case c.verdict == lead:
 			led, lost := e.lead(ctx, r, t, &lease{ledger: l, token: token, task: t, began: asked, former: c.former, slot: want.slot})
@@ -146,6 +145,12 @@ func (e *Engine) share(ctx context.Context, r *running, t *task) TaskRun {
 			return end(interrupted(ctx))
 		}
 	}
+}
+
+// tryFollow is follow, and whether most of what the pass had left is gone.
+func (e *Engine) tryFollow(ctx context.Context, r *running, t *task, l *ledger, c claim) (followed TaskRun, gone bool) {
+	followed, err := e.follow(ctx, r, t, l, c)
+	return followed, errors.Is(err, errGone)
 }
 
 // ask is a claim that is made again where it fails: one late answer of a busy server is no outage. That
@@ -235,9 +240,9 @@ func (e *Engine) mayWarmAlone(t *task) bool {
 func (e *Engine) alone(ctx context.Context, r *running, t *task, why error) TaskRun {
 	what := "Redis is away"
 	if errors.Is(why, errRedisFull) {
-		what = errRedisFull.Error()
+		what = "Redis is full"
 	}
-	e.cfg.Logger.WarnContext(ctx, "warm: "+what+": the task runs on this node alone", slog.String("run", r.run.ID), slog.String("task", t.name), slog.Any("error", why))
+	e.cfg.Logger.WarnContext(ctx, "warm: the task runs on this node alone", slog.String("as", what), slog.String("run", r.run.ID), slog.String("task", t.name), slog.Any("error", why))
 	e.setRole(r, t, RoleLocal)
 	out := e.load(ctx, r, t, nil)
 	out.full = errors.Is(why, errRedisFull)

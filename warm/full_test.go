@@ -3,6 +3,7 @@ package warm_test
 import (
 	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -70,7 +71,7 @@ func TestFleet_aClockSetBackMakesNoPassNew(t *testing.T) {
 	cfg := fleetConfig{loader: counted("popular", 10, &passes)}
 	warmed(t, newNode(t, server.Client(), cfg))
 	const ledger = "{warm:brands:popular:0/string}"
-	server.Do("HSET", ledger, "began", fmt.Sprint(time.Now().Add(time.Hour).UnixMilli()))
+	server.Do("HSET", ledger, "began", strconv.FormatInt(time.Now().Add(time.Hour).UnixMilli(), 10))
 	if tr := task(t, warmed(t, newNode(t, server.Client(), cfg)), "popular"); tr.Role != warm.RoleLeader || passes.Load() != 2 {
 		t.Errorf("%+v after %d passes, want it to lead", tr, passes.Load())
 	}

@@ -1,8 +1,6 @@
 package main
 
 // tagGuards is tokens, tags and the trust in what is remembered of Redis.
-//
-//nolint:funlen // a list
 func tagGuards() []mutant {
 	return []mutant{
 		{

@@ -82,8 +82,8 @@ func (c *runner) listen(ctx context.Context, cancel context.CancelCauseFunc, hea
 		case <-heard:
 		case <-ctx.Done():
 		case <-time.After(silence):
-			var any json.RawMessage
-			if err := c.get(ctx, "status", nil, &any); err != nil {
+			var status json.RawMessage
+			if err := c.get(ctx, "status", nil, &status); err != nil {
 				cancel(err)
 			}
 		}

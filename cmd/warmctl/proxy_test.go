@@ -105,7 +105,7 @@ func TestRun_all_event_streams_are_taken(t *testing.T) {
 	s := serve(t)
 	taken := 0
 	for {
-		res, err := http.Get(s.addr + "/api/cache/warmup/events") //nolint:noctx // it ends with the test
+		res, err := http.Get(s.addr + "/api/cache/warmup/events")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -80,7 +80,7 @@ func immutable(path string) (bool, error) {
 	}
 	defer file.Close() //nolint:errcheck // nothing was written
 	if _, err := io.ReadFull(file, header); err != nil || header[readVersion] != wal {
-		return false, nil //nolint:nilerr // one that is too short is SQLite's to judge
+		return false, nil // one that is too short is SQLite's to judge
 	}
 	if _, err := os.Stat(path + "-shm"); err == nil {
 		return false, nil
