@@ -50,7 +50,7 @@ func warmRuns() []mutant {
 		},
 		{
 			guard: "warm runs: a full Redis is none that is away", file: "warm/fleet.go",
-			old: "case err != nil && !errors.Is(err, errRedisFull) && !e.mayWarmAlone(t):", new: "case err != nil && !e.mayWarmAlone(t):",
+			old: "if !errors.Is(err, errRedisFull) && !e.mayWarmAlone(t) {", new: "if !e.mayWarmAlone(t) {",
 			test: "TestFleet_onAFullRedisEachNodeWarmsItsMemoryOnce",
 		},
 		{
