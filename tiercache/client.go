@@ -42,12 +42,13 @@ func usable(client redis.UniversalClient) error {
 	return nil
 }
 
+// unbounded is for what ends by itself.
+var unbounded = context.Background() //nolint:gochecknoglobals,forbidigo // a constant
+
 // severalServers says whether a client of a type that is not go-redis's is one of several servers: those refuse to watch no keys, where one of a single server calls back. Nothing is sent.
-//
-//nolint:contextcheck // it asks nobody
 func severalServers(client redis.UniversalClient) bool {
 	called := false
-	_, err := unpanicked(context.Background(), func(ctx context.Context) (struct{}, error) { //nolint:forbidigo // nobody waits
+	_, err := unpanicked(unbounded, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, client.Watch(ctx, func(*redis.Tx) error {
 			called = true
 			return nil

@@ -59,8 +59,6 @@ func awaitSettled(t *testing.T, c *Cache[string, string]) {
 }
 
 // cut ends every subscription, and says in the same moment, to nobody, what is given.
-//
-//nolint:contextcheck // of the test
 func cut(t *testing.T, raw redis.UniversalClient, said ...string) {
 	t.Helper()
 	_, err := raw.TxPipelined(t.Context(), func(tx redis.Pipeliner) error {
@@ -97,7 +95,7 @@ func TestConfirm_aCutSubscriptionAloneTakesNothingBack(t *testing.T) {
 				for i := range all {
 					if i == all*percent/100 {
 						before := a.redis.channel.subscribed.Load()
-						cut(t, raw)
+						cut(t, raw) //nolint:contextcheck // it has the test's
 						redistest.Eventually(t, 10*time.Second, func() error {
 							if a.redis.channel.subscribed.Load() == before {
 								return errors.New("not subscribed again")
@@ -177,7 +175,7 @@ func TestConfirm_whatTheNumbersTellOfAGap(t *testing.T) {
 			}
 			err := a.RegisterLoader(Loader[string, string]{Name: "all", Load: func(_ context.Context, emit func(string, string) error) error {
 				before := a.redis.channel.subscribed.Load()
-				cut(t, raw, trial.gap)
+				cut(t, raw, trial.gap) //nolint:contextcheck // it has the test's
 				redistest.Eventually(t, 10*time.Second, func() error {
 					if a.redis.channel.subscribed.Load() == before {
 						return errors.New("not subscribed again")

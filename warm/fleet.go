@@ -87,70 +87,105 @@ var (
 	errGone = errors.New("most of what the last complete pass has left in Redis is gone")
 )
 
-// share runs a task of a fleet: it leads, or waits for the node that does and fills memory with what that has left in Redis.
+// sharing is a task of a fleet on its way: it leads, or waits for the node that does and fills memory with
+// what that has left in Redis.
+type sharing struct {
+	e         *Engine
+	r         *running
+	t         *task
+	l         *ledger
+	out       TaskRun
+	want      terms
+	token     string
+	wait      time.Duration
+	waited    bool // for Redis
+	withdrawn bool // a pass of which nothing was left
+}
+
+// share runs a task of a fleet.
 func (e *Engine) share(ctx context.Context, r *running, t *task) TaskRun {
-	out := TaskRun{Name: t.name, Role: RoleFollower, Started: time.Now()}
-	end := func(status TaskStatus, err error) TaskRun {
-		out.Status, out.Err, out.Ended = status, err, time.Now()
-		return out
+	s := &sharing{
+		e: e, r: r, t: t, l: &ledger{redis: e.cfg.Redis, key: ledgerKey(e.cfg.Redis.Prefix(), t), life: e.cfg.LockLife},
+		out: TaskRun{Name: t.name, Role: RoleFollower, Started: time.Now()}, want: e.wanted(r, t), token: newID() + newID(),
 	}
-	l := &ledger{redis: e.cfg.Redis, key: ledgerKey(e.cfg.Redis.Prefix(), t), life: e.cfg.LockLife}
-	want := e.wanted(r, t)
-	token := newID() + newID()
-	waited := false    // for Redis
-	withdrawn := false // a pass of which nothing was left
-	for wait := leastLookWait; ; wait = min(wait*3/2, mostLookWait, max(l.life/4, leastLookWait)) {
-		asked := time.Now()
-		if r.byHand() {
-			want.age = asked.Sub(out.Started) // whoever made it, if it began since
+	for s.wait = leastLookWait; ; s.wait = min(s.wait*3/2, mostLookWait, max(s.l.life/4, leastLookWait)) {
+		if out, over := s.step(ctx); over {
+			return out
 		}
-		c, err := l.ask(ctx, token, want)
-		if err == nil && c.verdict == done {
-			followed, gone := e.tryFollow(ctx, r, t, l, c)
-			if gone && !withdrawn && l.withdraw(ctx, c.pass) == nil {
-				withdrawn, want.pass = true, ""
-				continue
-			}
-			if err = followed.Err; err == nil || gone || ctx.Err() != nil || r.byHand() {
-				followed.Started, followed.Attempts = out.Started, out.Attempts
-				return followed
-			}
-		}
-		switch {
-		case ctx.Err() != nil:
-			if err != nil || c.verdict == lead {
-				e.giveBack(ctx, l, token)
-			}
-			return end(interrupted(ctx))
-		case err != nil && (waited || r.byHand()):
-			return e.alone(ctx, r, t, err)
-		case err != nil:
-			if !errors.Is(err, errRedisFull) && !e.mayWarmAlone(t) {
-				return end(TaskSkipped, fmt.Errorf("%w: %w", errRedisAway, err))
-			}
-			waited, wait = true, e.spread()
-		case c.verdict == lead:
-			led, lost := e.lead(ctx, r, t, &lease{ledger: l, token: token, task: t, began: asked, former: c.former, slot: want.slot})
-			led.Started = out.Started
-			if !lost {
-				return led
-			}
-			out.Attempts += led.Attempts
-			token, wait = newID()+newID(), leastLookWait
-			e.ousted(ctx, r, t, led.Err)
-		case c.verdict == busy:
-			want.pass, want.force = c.pass, false
-		}
-		if !pause(ctx, wait/2+rand.N(wait)) { //nolint:gosec // spreads nodes; nothing is guarded by it
-			return end(interrupted(ctx))
+		if !pause(ctx, s.wait/2+rand.N(s.wait)) { //nolint:gosec // spreads nodes; nothing is guarded by it
+			return s.end(interrupted(ctx))
 		}
 	}
 }
 
-// tryFollow is follow, and whether most of what the pass had left is gone.
-func (e *Engine) tryFollow(ctx context.Context, r *running, t *task, l *ledger, c claim) (followed TaskRun, gone bool) {
-	followed, err := e.follow(ctx, r, t, l, c)
-	return followed, errors.Is(err, errGone)
+func (s *sharing) end(status TaskStatus, err error) TaskRun {
+	s.out.Status, s.out.Err, s.out.Ended = status, err, time.Now()
+	return s.out
+}
+
+// step asks the ledger, and does what it says. over says that the task has ended.
+func (s *sharing) step(ctx context.Context) (out TaskRun, over bool) {
+	asked := time.Now()
+	if s.r.byHand() {
+		s.want.age = asked.Sub(s.out.Started) // whoever made it, if it began since
+	}
+	c, err := s.l.ask(ctx, s.token, s.want)
+	if err == nil && c.verdict == done {
+		if out, over, err = s.follow(ctx, c); over || err == nil {
+			return out, over
+		}
+	}
+	switch {
+	case ctx.Err() != nil:
+		if err != nil || c.verdict == lead {
+			s.e.giveBack(ctx, s.l, s.token)
+		}
+		return s.end(interrupted(ctx)), true
+	case err != nil:
+		return s.away(ctx, err)
+	case c.verdict == lead:
+		return s.lead(ctx, c, asked)
+	case c.verdict == busy:
+		s.want.pass, s.want.force = c.pass, false
+	}
+	return TaskRun{}, false
+}
+
+// follow takes what a complete pass has left. Where most of that is gone, the pass is withdrawn, once.
+func (s *sharing) follow(ctx context.Context, c claim) (out TaskRun, over bool, err error) {
+	out, err = s.e.follow(ctx, s.r, s.t, s.l, c)
+	gone := errors.Is(err, errGone)
+	if gone && !s.withdrawn && s.l.withdraw(ctx, c.pass) == nil {
+		s.withdrawn, s.want.pass = true, ""
+		return TaskRun{}, false, nil
+	}
+	out.Started, out.Attempts = s.out.Started, s.out.Attempts
+	return out, err == nil || gone || ctx.Err() != nil || s.r.byHand(), err
+}
+
+// away waits a while for a Redis that does not answer, or is full; then the node is on its own.
+func (s *sharing) away(ctx context.Context, err error) (out TaskRun, over bool) {
+	if s.waited || s.r.byHand() {
+		return s.e.alone(ctx, s.r, s.t, err), true
+	}
+	if !errors.Is(err, errRedisFull) && !s.e.mayWarmAlone(s.t) {
+		return s.end(TaskSkipped, fmt.Errorf("%w: %w", errRedisAway, err)), true
+	}
+	s.waited, s.wait = true, s.e.spread()
+	return TaskRun{}, false
+}
+
+// lead asks the source for all. A node that has lost its lock meanwhile looks again what there is.
+func (s *sharing) lead(ctx context.Context, c claim, asked time.Time) (out TaskRun, over bool) {
+	out, lost := s.e.lead(ctx, s.r, s.t, &lease{ledger: s.l, token: s.token, task: s.t, began: asked, former: c.former, slot: s.want.slot})
+	out.Started = s.out.Started
+	if !lost {
+		return out, true
+	}
+	s.out.Attempts += out.Attempts
+	s.token, s.wait = newID()+newID(), leastLookWait
+	s.e.ousted(ctx, s.r, s.t, out.Err)
+	return TaskRun{}, false
 }
 
 // ask is a claim that is made again where it fails: one late answer of a busy server is no outage. That
