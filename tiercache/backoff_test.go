@@ -140,7 +140,7 @@ func TestBackOff_aLiveLeaseIsNotTaken(t *testing.T) {
 				if len(cmds) > 1 && saying(cmds, "set") && looking.Load() {
 					for _, cmd := range cmds {
 						if got, ok := cmd.(*redis.StringCmd); ok && strings.HasPrefix(got.Val(), "!") && looking.CompareAndSwap(true, false) {
-							waitFor(300 * time.Millisecond) // the mark ends
+							waitFor(300 * time.Millisecond)                    // the mark ends
 							begun.Go(func() { get(t, other, "k", "other's") }) //nolint:contextcheck // it has the test's
 							<-loading
 						}

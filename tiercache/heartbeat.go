@@ -209,6 +209,7 @@ func (ch *channel) beatMaster(master string, client redis.UniversalClient) beatA
 		return beatAnswer{err: err}
 	}
 	if errors.Is(err, errReplica) {
+		ch.settle(err) // NewRedis waits no longer
 		ch.shed(client, func(a beatAnswer) bool { return a.replica })
 	}
 	how := judge(ch.ctx, err, time.Since(began), bound)

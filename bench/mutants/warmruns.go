@@ -50,7 +50,7 @@ func warmRuns() []mutant {
 		},
 		{
 			guard: "warm runs: a full Redis is none that is away", file: "warm/fleet.go",
-			old: "if !errors.Is(err, errRedisFull) && !e.mayWarmAlone(t) {", new: "if !e.mayWarmAlone(t) {",
+			old: "if !errors.Is(err, errRedisFull) && !s.e.mayWarmAlone(s.t) {", new: "if !s.e.mayWarmAlone(s.t) {",
 			test: "TestFleet_onAFullRedisEachNodeWarmsItsMemoryOnce",
 		},
 		{
