@@ -45,7 +45,10 @@ func usable(client redis.UniversalClient) error {
 // unbounded is for what ends by itself.
 var unbounded = context.Background() //nolint:gochecknoglobals,forbidigo // a constant
 
-// severalServers says whether a client of a type that is not go-redis's is one of several servers: those refuse to watch no keys, where one of a single server calls back. Nothing is sent.
+// severalServers reports whether a client of a type that is not go-redis's is one of several
+// servers: those refuse to watch no keys, where one of a single server calls back. Nothing is sent.
+//
+//nolint:contextcheck,nolintlint // it ends by itself; the linter looks from its callers
 func severalServers(client redis.UniversalClient) bool {
 	called := false
 	_, err := unpanicked(unbounded, func(ctx context.Context) (struct{}, error) {
