@@ -12,7 +12,8 @@ type flight[K comparable, V any] struct {
 	cache *Cache[K, V]
 	key   K
 	text  string
-	texts [1]string // text, as a list
+	texts [1]string        // text, as a list
+	one   [1]*flight[K, V] // the flight, as a list
 	hash  uint64
 	next  *flight[K, V] // in the table of flights
 	gen   uint64        // the key's generation when it began; see memory.generation

@@ -167,7 +167,7 @@ func (l *hotLoad[K, V]) chunk(ctx context.Context, keys []K) error {
 		}
 	}
 	if len(mine.flights) > 0 {
-		c.launch(ctx, mine.flights)
+		c.start(ctx, mine.flights, patience{})
 	}
 	for _, f := range all {
 		if err := c.await(ctx, f, nil, time.Time{}); err != nil {

@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// lease loads the keys whose leases it gets, batch by batch, and beside that looks after the nodes that hold the others': who waits for one of
-// those here is not to wait for our loads too. Two nodes with keys in common never wait for each other, as neither's loads wait.
-func (l *loading[K, V]) lease(ctx context.Context, fls []*flight[K, V]) {
-	var lost []*flight[K, V]
-	var deadline time.Time
-	under, over := 0, make(chan struct{}, len(fls)) // loads
+// share loads the keys whose leases it has, or gets, batch by batch, and beside that looks after the
+// nodes that hold the others': who waits for one of those here is not to wait for our loads too. Two
+// nodes with keys in common never wait for each other, as neither's loads wait. direct are loaded
+// without leases; those of queue are yet to be asked for.
+func (l *loading[K, V]) share(ctx context.Context, got leases[K, V], direct, queue []*flight[K, V]) {
+	under, over := 0, make(chan struct{}, len(l.fls)) // loads
 	defer func() {
 		for range under {
 			<-over
@@ -27,10 +27,13 @@ func (l *loading[K, V]) lease(ctx context.Context, fls []*flight[K, V]) {
 			l.beside(ctx, fls, held, over)
 		}
 	}
-	for pause := pollFirst; ; {
-		for under == 0 && len(fls) > 0 {
-			batch := fls[:min(batchKeys, len(fls))]
-			fls = fls[len(batch):]
+	load(got.mine, leased)
+	load(direct, unleased)
+	lost, pause, deadline := got.lost, pollNow, time.Now().Add(l.c.cfg.LoadTimeout)
+	for {
+		for under == 0 && len(queue) > 0 {
+			batch := queue[:min(batchKeys, len(queue))]
+			queue = queue[len(batch):]
 			if more := l.leaseBatch(ctx, batch, load); len(more) > 0 {
 				lost, pause, deadline = append(lost, more...), pollFirst, time.Now().Add(l.c.cfg.LoadTimeout)
 			}
@@ -59,7 +62,7 @@ func (l *loading[K, V]) lease(ctx context.Context, fls []*flight[K, V]) {
 			l.giveUp(lost)
 			lost = nil
 		}
-		pause = min(2*pause, pollMost)
+		pause = min(max(2*pause, pollFirst), pollMost)
 	}
 }
 
@@ -80,7 +83,7 @@ func (l *loading[K, V]) beside(ctx context.Context, fls []*flight[K, V], held te
 			}
 			over <- struct{}{}
 		}()
-		l.loadAll(ctx, fls, held)
+		l.load(ctx, fls, held)
 	}()
 }
 
@@ -109,16 +112,6 @@ type leases[K comparable, V any] struct {
 	holders []string        // that, for each of again
 	away    []*flight[K, V] // their shard did not say
 	spare   []string        // leases of keys that somebody committed meanwhile
-}
-
-// lead asks for the leases of flights to which Redis had no answer, and does what follows.
-func (l *loading[K, V]) lead(ctx context.Context, fls []*flight[K, V]) {
-	if err := l.readTokens(ctx, fls); err != nil {
-		l.c.redisFailed(err, len(fls))
-		l.loadAll(ctx, fls, unleased)
-		return
-	}
-	l.lease(ctx, fls)
 }
 
 type acquire func(ctx context.Context, texts []string, token string) ([]found, error)

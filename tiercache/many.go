@@ -40,13 +40,13 @@ func (c *Cache[K, V]) GetMany(ctx context.Context, keys []K) (map[K]V, error) {
 // roomAtOnce is for how many flights room is made at once.
 const roomAtOnce = 128
 
-// boardMany answers what memory can, and boards flights for the rest. Those that it leads are launched together, whatever happens.
+// boardMany answers what memory can, and boards flights for the rest. Those that it leads are started together, whatever happens.
 func (c *Cache[K, V]) boardMany(ctx context.Context, keys []K, out map[K]V, failed *failures) (all []waited[K, V]) {
 	soft := c.softDeadline()
 	var mine batch[K, V]
 	defer func() {
 		if len(mine.flights) > 0 {
-			c.pilotMany(ctx, mine.flights, soft)
+			c.start(ctx, mine.flights, patienceOf(ctx, soft))
 		}
 	}()
 	var together *lead // LoadMany loads them as one; else each is a load of its own

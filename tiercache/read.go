@@ -71,8 +71,12 @@ func (c *Cache[K, V]) Refresh(ctx context.Context, key K) (V, error) {
 	}
 	f := c.newFlight(hash, key, c.memory.get(hash, key))
 	f.force, f.since = true, c.memory.clock.now()
-	if f, err = c.depart(ctx, f); err != nil {
+	f, leads, err := c.board(ctx, f)
+	if err != nil {
 		return zero, err
+	}
+	if leads {
+		c.start(ctx, f.one[:], patienceOf(ctx, time.Time{}))
 	}
 	if err := c.await(ctx, f, nil, time.Time{}); err != nil {
 		return zero, c.waitError(key, err)
@@ -213,7 +217,7 @@ func (c *Cache[K, V]) refreshIfDue(ctx context.Context, hash uint64, key K, it *
 		return
 	}
 	if f, leads := c.flights.join(f); leads {
-		c.launch(ctx, []*flight[K, V]{f})
+		c.start(ctx, f.one[:], patience{})
 	}
 }
 
@@ -224,14 +228,11 @@ const refreshAgain = 100 * time.Millisecond
 func (c *Cache[K, V]) miss(ctx context.Context, own *flight[K, V]) (Entry[V], error) {
 	for soft := c.softDeadline(); ; {
 		f, leads, err := c.board(ctx, own)
-		switch {
-		case err != nil:
+		if err != nil {
 			return Entry[V]{}, err
-		case !leads:
-		case c.mayPilot(ctx, soft):
-			c.pilot(ctx, f, soft)
-		default:
-			c.launch(ctx, []*flight[K, V]{f})
+		}
+		if leads {
+			c.start(ctx, f.one[:], patienceOf(ctx, soft))
 		}
 		e, err := c.collect(ctx, waited[K, V]{f, own.old, own.seen.count, soft})
 		if !errors.Is(err, errOvertaken) {
@@ -252,7 +253,7 @@ func (c *Cache[K, V]) newFlight(hash uint64, key K, old *item[V]) *flight[K, V] 
 
 // prepare is newFlight where there is room for the flight already.
 func (c *Cache[K, V]) prepare(f *flight[K, V], hash uint64, key K, old *item[V]) {
-	f.cache, f.key, f.hash, f.old = c, key, hash, old
+	f.cache, f.key, f.hash, f.old, f.one[0] = c, key, hash, old, f
 	f.seen, f.gen = c.sight(), c.memory.generation(hash)
 	if old != nil && !old.absent {
 		f.stale.Store(old)
@@ -268,7 +269,7 @@ func (c *Cache[K, V]) spell(f *flight[K, V]) (err error) {
 	return err
 }
 
-// board joins the flight of f's key, or makes f it: then the caller must launch it. A load that would wait for itself is refused.
+// board joins the flight of f's key, or makes f it: then the caller must start it. A load that would wait for itself is refused.
 func (c *Cache[K, V]) board(ctx context.Context, f *flight[K, V]) (joined *flight[K, V], leads bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, false, c.waitError(f.key, err)
@@ -287,15 +288,6 @@ func (c *Cache[K, V]) board(ctx context.Context, f *flight[K, V]) (joined *fligh
 		c.counters.add(f.hash, joins, 1)
 	}
 	return joined, leads, nil
-}
-
-// depart is board and, where f is the flight, its launch.
-func (c *Cache[K, V]) depart(ctx context.Context, f *flight[K, V]) (*flight[K, V], error) {
-	f, leads, err := c.board(ctx, f)
-	if err == nil && leads {
-		c.launch(ctx, []*flight[K, V]{f})
-	}
-	return f, err
 }
 
 // fill stores in memory what a flight found, unless its key was invalidated since the flight began.

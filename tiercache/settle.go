@@ -9,6 +9,7 @@ import (
 type landing[K comparable, V any] struct {
 	f      *flight[K, V]
 	value  V
+	known  bool // the source has said value
 	err    error
 	item   *item[V] // nil: there is none, for err
 	stored error    // why the item is not in Redis

@@ -34,7 +34,7 @@ func leaseGuards() []mutant {
 			old: "f.after = f.crowd(first)", new: "", test: "TestRefresh_manyAtOnce",
 		},
 		{
-			guard: "a refresh that waits is in the graph of waits", file: "tiercache/load.go",
+			guard: "a refresh that waits is in the graph of waits", file: "tiercache/miss.go",
 			old: "f.lead.await(first.lead); err != nil", new: "f.lead.await(new(lead)); err != nil", test: "TestRefresh_behindItself",
 		},
 		{
@@ -58,7 +58,7 @@ func leaseGuards() []mutant {
 			old: "return alien(err)", new: "return fromUser(err)", test: "TestAbsence_isStated",
 		},
 		{
-			guard: "an error of LoadMany states no absence", file: "tiercache/source.go",
+			guard: "an error of LoadMany states no absence", file: "tiercache/call.go",
 			old: "return alien(err)", new: "return ofLoader(err)", test: "TestAbsence_isStated",
 		},
 		{
@@ -79,8 +79,8 @@ func leaseGuards() []mutant {
 			old: "return value, fromUser(err)", new: "return value, err", test: "TestUserError_ofCodecs",
 		},
 		{
-			guard: "a child's cut-off is not the parent's", file: "tiercache/source.go",
-			old: "if q.cutOff {", new: "if errors.Is(q.err, errCutOff) {", test: "TestUserError_aChild",
+			guard: "a child's cut-off is not the parent's", file: "tiercache/call.go",
+			old: "if cl.cutOff {", new: "if errors.Is(cl.err, errCutOff) {", test: "TestUserError_aChild",
 		},
 		{
 			guard: "a key may have no hash", file: "tiercache/read.go",

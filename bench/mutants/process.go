@@ -14,8 +14,8 @@ func processGuards() []mutant {
 			old: "f.gen == o.gen && ", new: "", test: "TestInvalidate_aLoadThatBeganBefore",
 		},
 		{
-			guard: "what Redis has yet to hear of is not read there", file: "tiercache/pilot.go",
-			old: "case c.remote == nil || c.journal.bypass(f.text):", new: "case c.remote == nil:", test: "TestPending_isNotReadInRedis/Get$",
+			guard: "what Redis has yet to hear of is not read there", file: "tiercache/load.go",
+			old: "!c.journal.bypass(f.text) && c.forecast", new: "c.forecast", test: "TestPending_isNotReadInRedis/Get$",
 		},
 		{
 			guard: "nor read there for a batch", file: "tiercache/load.go",
@@ -26,12 +26,8 @@ func processGuards() []mutant {
 			old: "l.backOff(ctx, broken)", new: "for _, a := range broken {\n\t\tl.release(ctx, []string{a.f.text})\n\t}", test: "TestBackOff_",
 		},
 		{
-			guard: "a leader looks at memory once more", file: "tiercache/pilot.go",
-			old: "if c.landed(f) {", new: "if false {", test: "TestFlight_aReaderThatComesLate.*/Get$",
-		},
-		{
-			guard: "a leader of many looks at memory once more", file: "tiercache/load.go",
-			old: "fls = slices.DeleteFunc(slices.Clone(fls), c.landed)", new: "fls = slices.Clone(fls)", test: "TestFlight_aReaderThatComesLate.*/GetMany",
+			guard: "a leader looks at memory once more", file: "tiercache/miss.go",
+			old: "without(fls, c.landed)", new: "without(fls, func(*flight[K, V]) bool { return false })", test: "TestFlight_aReaderThatComesLate.*/Get$",
 		},
 		{
 			guard: "recursion is found by key", file: "tiercache/recursion.go",
@@ -67,29 +63,24 @@ func processGuards() []mutant {
 			test: "TestPilot_closeAtAnyMoment",
 		},
 		{
-			guard: "a callback that ends the goroutine leaves no lease", file: "tiercache/source.go",
-			old: "if q.l != nil && !q.landed {", new: "if q.l != nil && q.err != nil {",
-			test: "TestPilot_callbacksThatMisbehave/Goexit_in_Tags",
+			guard: "a callback that ends the goroutine leaves no lease", file: "tiercache/call.go",
+			old: "if cl.held == leased && !cl.committed {", new: "if cl.held == leased && !cl.committed && cl.err != nil {", test: "TestPilot_callbacksThatMisbehave/Goexit_in_Tags",
 		},
 		{
-			guard: "a callback that ends the goroutine ends the renewal", file: "tiercache/pilot.go",
-			old: "\t\tp.renewal.end()\n\t\tp.q.giveBack", new: "\t\tp.q.giveBack",
-			test: "TestPilot_renewalEnds",
+			guard: "a callback that ends the goroutine ends the renewal", file: "tiercache/call.go",
+			old: "\tcl.kept.end()\n\tif cl.held", new: "\tif cl.held", test: "TestPilot_renewalEnds",
 		},
 		{
-			guard: "a caller's time is looked at before each step", file: "tiercache/pilot.go",
-			old: "if !p.c.mayPilot(ctx, soft) {", new: "if false {",
-			test: "TestPilot_deadlineHolds",
+			guard: "a caller's time is looked at before each step", file: "tiercache/miss.go",
+			old: "\tcase l.waits():\n", new: "\tcase true:\n", test: "TestPilot_deadlineHolds",
 		},
 		{
-			guard: "a caller's time is looked at before it reads many", file: "tiercache/pilot.go",
-			old: " || !c.mayPilot(ctx, soft) {\n\t\tc.launch(ctx, fls)", new: " {\n\t\tc.launch(ctx, fls)",
-			test: "TestPilot_deadlineHolds",
+			guard: "a caller's time is looked at before it reads many", file: "tiercache/miss.go",
+			old: " || !l.waits() {\n", new: " {\n", test: "TestPilot_deadlineHolds",
 		},
 		{
-			guard: "SoftTimeout ends the wait for the loader", file: "tiercache/pilot.go",
-			old: "softly = timer.C", new: "_ = timer",
-			test: "TestFresh_softTimeout",
+			guard: "SoftTimeout ends the wait for the loader", file: "tiercache/call.go",
+			old: "soft = timer.C", new: "_ = timer", test: "TestFresh_softTimeout",
 		},
 		{
 			guard: "SoftTimeout ends the wait for a flight", file: "tiercache/wait.go",
@@ -112,28 +103,25 @@ func processGuards() []mutant {
 			test: "TestFresh_negativeEntries",
 		},
 		{
-			guard: "absence is not concluded from half an answer", file: "tiercache/source.go",
-			old: "case err != nil: // the answer is not complete: nothing is known about this key", new: "case false:",
-			test: "TestGetMany_partial",
+			guard: "absence is not concluded from half an answer", file: "tiercache/call.go",
+			old: "said.err = cmp.Or(cl.err, ErrNotFound)", new: "said.err = ErrNotFound", test: "TestGetMany_partial",
 		},
 		{
-			guard: "a flight is detached from its first caller", file: "tiercache/load.go",
-			old: "leadContext{context.WithoutCancel(ctx), fls[0].lead}", new: "leadContext{ctx, fls[0].lead}",
-			test: "TestLease_whoWaitsForAnotherNodeIsNotBoundToWhoCameFirst",
+			guard: "a flight is detached from its first caller", file: "tiercache/miss.go",
+			old: "leadContext{context.WithoutCancel(ctx), fls[0].lead} // loaders", new: "leadContext{ctx, fls[0].lead} // loaders", test: "TestLease_whoWaitsForAnotherNodeIsNotBoundToWhoCameFirst",
 		},
 		{
-			guard: "Goexit of a loader is an error", file: "tiercache/source.go",
-			old: "err := ErrGoexit // stands", new: "var err error // stands",
-			test: "TestFlight_panicsAndGoexit/Goexit",
+			guard: "Goexit of a loader is an error", file: "tiercache/call.go",
+			old: "err := ErrGoexit // stands", new: "var err error // stands", test: "TestFlight_panicsAndGoexit/Goexit",
 		},
 		{
-			guard: "a panic of a loader is an error", file: "tiercache/source.go",
+			guard: "a panic of a loader is an error", file: "tiercache/call.go",
 			old: "\tdefer func() {\n\t\tif v := recover(); v != nil {\n\t\t\terr = newPanicError(v)\n\t\t}\n\t\tcl.done <- err", new: "\tdefer func() {\n\t\tif v := any(nil); v != nil {\n\t\t\terr = newPanicError(v)\n\t\t}\n\t\tcl.done <- err",
 			test: "TestFlight_panicsAndGoexit/panic",
 		},
 		{
-			guard: "without a source nothing is leased", file: "tiercache/pilot.go",
-			old: "c.forecast.miss() && l.asks(f) && ", new: "c.forecast.miss() && ", test: "TestGet_withoutASourceWritesNothing",
+			guard: "without a source nothing is leased", file: "tiercache/load.go",
+			old: "c.forecast.miss() && l.asks(f) &&", new: "c.forecast.miss() &&", test: "TestGet_withoutASourceWritesNothing",
 		},
 		{
 			guard: "nor for a batch", file: "tiercache/load.go",
