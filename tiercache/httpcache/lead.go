@@ -234,7 +234,7 @@ func contentLength(h http.Header) int64 {
 
 // mayServeOld reports whether what is stored may be served as the origin has failed.
 func (l *load) mayServeOld() bool {
-	return l.old != nil && l.old.kind == kindAnswer && l.over() <= l.old.onError && !l.old.strict &&
+	return l.old != nil && l.old.kind == kindAnswer && l.old.onError > 0 && l.over() <= l.old.onError && !l.old.strict &&
 		(!l.x.want.noCache)
 }
 

@@ -147,9 +147,11 @@ func (p *pipe) Flush() { p.WriteHeader(http.StatusOK) }
 func (p *pipe) serve(s *site, r *http.Request) {
 	defer func() {
 		v := recover()
-		err := p.failed
+		var err error
 		switch {
-		case v == nil || err != nil:
+		case v == nil:
+		case p.failed != nil:
+			err = p.failed
 		case v == http.ErrAbortHandler: //nolint:errorlint // net/http compares as well
 			err = io.ErrUnexpectedEOF
 		default:
