@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -21,6 +22,9 @@ type tripper func(*http.Request) (*http.Response, error)
 func (t tripper) RoundTrip(r *http.Request) (*http.Response, error) { return t(r) }
 
 var errDown = errors.New("connection refused")
+
+// silent is the same for net/http.
+func silent() *log.Logger { return log.New(io.Discard, "", 0) }
 
 // quiet is a logger that says nothing.
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
