@@ -137,7 +137,7 @@ func inTime(t *testing.T, name string, test func(t *testing.T)) {
 
 // after lets virtual time pass.
 func after(d time.Duration) {
-	time.Sleep(d) // virtual time
+	<-time.After(d)
 	synctest.Wait()
 }
 
