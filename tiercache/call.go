@@ -172,6 +172,8 @@ func (cl *call[K, V]) askOne(ctx context.Context) (err error) {
 	case f.load != nil:
 		said.value, err = f.load(ctx)
 		err = ofLoader(err)
+	case f.reload != nil:
+		said.value, err = cl.l.reloadWith(ctx, f)
 	case cfg.Reload != nil && cl.l.previous(f) != nil:
 		said.value, err = cl.l.reload(ctx, f, cl.l.previous(f))
 	case cfg.Load != nil:
