@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/warmcache/warmcache/tiercache"
@@ -74,7 +75,7 @@ func (x *exchange) fromMemory() bool {
 		case !ok:
 			return false
 		case e.Value.kind == kindAnswer:
-			return x.serve(e)
+			return x.serve(e) //nolint:contextcheck // a refresh outlives the request
 		case e.Value.kind != kindIndex || e.Stale || !x.descend(e.Value):
 			return false
 		}
@@ -95,7 +96,7 @@ func (x *exchange) descend(index *value) bool {
 	if len(x.names) == 0 {
 		x.names = index.names
 	} else {
-		x.names = append(x.names[:len(x.names):len(x.names)], index.names...)
+		x.names = append(slices.Clip(x.names), index.names...)
 	}
 	return true
 }
