@@ -91,7 +91,8 @@ const (
 	longest = 365 * 24 * time.Hour
 )
 
-// withDefaults returns cfg with every zero field filled in, or one error that names every bad field.
+// withDefaults returns cfg with every zero field filled in, or one error that names every bad
+// field.
 func (cfg Config) withDefaults() (Config, error) {
 	if err := cfg.check(); err != nil {
 		return cfg, fmt.Errorf("httpcache: %w", err)
@@ -126,8 +127,12 @@ func (cfg Config) check() error {
 		field string
 		value time.Duration
 	}{
-		{"DefaultTTL", cfg.DefaultTTL}, {"Keep", cfg.Keep}, {"StaleIfError", cfg.StaleIfError},
-		{"PassFor", cfg.PassFor}, {"WaitFor", cfg.WaitFor}, {"LoadTimeout", cfg.LoadTimeout},
+		{"DefaultTTL", cfg.DefaultTTL},
+		{"Keep", cfg.Keep},
+		{"StaleIfError", cfg.StaleIfError},
+		{"PassFor", cfg.PassFor},
+		{"WaitFor", cfg.WaitFor},
+		{"LoadTimeout", cfg.LoadTimeout},
 	} {
 		if d.value < 0 || d.value > longest {
 			bad("%s %v must be from 0 to %v", d.field, d.value, longest)

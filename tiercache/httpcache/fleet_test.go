@@ -1,8 +1,10 @@
 package httpcache_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -33,7 +35,7 @@ func fleet(t *testing.T, server *redistest.Server, say func(w http.ResponseWrite
 	b.handler = b.cache.Handler(http.HandlerFunc(a.origin))
 	redistest.Eventually(t, 10*time.Second, func() error {
 		if !a.cache.Tiers().Coherent || !b.cache.Tiers().Coherent {
-			return fmt.Errorf("not coherent yet")
+			return errors.New("not coherent yet")
 		}
 		return nil
 	})
@@ -64,7 +66,7 @@ func TestFleet_collapses(t *testing.T) {
 	}
 	redistest.Eventually(t, 10*time.Second, func() error {
 		if a.count() == 0 {
-			return fmt.Errorf("nobody asks")
+			return errors.New("nobody asks")
 		}
 		return nil
 	})
@@ -76,7 +78,7 @@ func TestFleet_collapses(t *testing.T) {
 func TestFleet_invalidates(t *testing.T) {
 	t.Parallel()
 	a, b := fleet(t, redistest.Start(t), func(w http.ResponseWriter, r *http.Request, n int) {
-		answer(w, fmt.Sprint(n), "Cache-Control: max-age=600, stale-while-revalidate=600", "Vary: Accept-Language", `Cache-Groups: "g"`)
+		answer(w, strconv.Itoa(n), "Cache-Control: max-age=600, stale-while-revalidate=600", "Vary: Accept-Language", `Cache-Groups: "g"`)
 	})
 	for name, end := range map[string]func() error{
 		"a write":          func() error { a.do(http.MethodPost, "http://example.com/a"); return nil },

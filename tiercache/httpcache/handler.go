@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/warmcache/warmcache/tiercache"
@@ -35,11 +36,11 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	x := exchange{c: c, next: s.next, w: w, r: r, what: what, want: want, key: what.key}
-	if x.fromMemory() {
+	if x.fromMemory() { //nolint:contextcheck // a refresh outlives the request
 		return
 	}
-	y := x // what goes on may outlive this call; a hit needs no memory of its own
-	y.run()
+	y := x  // what goes on may outlive this call; a hit needs no memory of its own
+	y.run() //nolint:contextcheck // a pass mark ends though its client may have gone
 }
 
 // exchange is one GET or HEAD.
@@ -95,7 +96,7 @@ func (x *exchange) descend(index *value) bool {
 	if len(x.names) == 0 {
 		x.names = index.names
 	} else {
-		x.names = append(x.names[:len(x.names):len(x.names)], index.names...)
+		x.names = append(slices.Clip(x.names), index.names...)
 	}
 	return true
 }

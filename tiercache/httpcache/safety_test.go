@@ -217,7 +217,7 @@ func halfAnswers(t *testing.T) {
 		front.Start()
 		defer front.Close()
 		for range 2 {
-			r, err := http.Get(front.URL) //nolint:noctx // a test
+			r, err := http.Get(front.URL)
 			if err != nil {
 				continue // cut before the header
 			}
@@ -276,7 +276,7 @@ func aborts(t *testing.T) {
 		after(0)
 		close(gate)
 		others.Wait()
-		if got := <-aborted; got != http.ErrAbortHandler {
+		if got := <-aborted; got != any(http.ErrAbortHandler) {
 			t.Errorf("recovered %v, want http.ErrAbortHandler", got)
 		}
 	})
@@ -285,7 +285,7 @@ func aborts(t *testing.T) {
 		w.get("http://example.com/a")
 		after(3 * time.Second)
 		defer func() {
-			if got := recover(); got != http.ErrAbortHandler {
+			if got := recover(); got != any(http.ErrAbortHandler) {
 				t.Errorf("recovered %v, want http.ErrAbortHandler", got)
 			}
 		}()
@@ -295,7 +295,7 @@ func aborts(t *testing.T) {
 
 func upgrades(t *testing.T) {
 	w := newWorld(t, httpcache.Config{}, func(w http.ResponseWriter, _ *http.Request, _ int) {
-		conn, buffered, err := w.(http.Hijacker).Hijack()
+		conn, buffered, err := http.NewResponseController(w).Hijack()
 		if err != nil {
 			t.Error(err)
 			return
@@ -316,7 +316,7 @@ func upgrades(t *testing.T) {
 	defer conn.Close() //nolint:errcheck // a test
 	_, _ = io.WriteString(conn, "GET /a HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
 	in := bufio.NewReader(conn)
-	r, err := http.ReadResponse(in, nil)
+	r, err := http.ReadResponse(in, nil) //nolint:bodyclose // it has become a connection
 	if err != nil || r.StatusCode != http.StatusSwitchingProtocols {
 		t.Fatalf("%v, %v", r, err)
 	}
@@ -336,7 +336,7 @@ func flushes(t *testing.T) {
 			arrived := make(chan struct{})
 			w := newWorld(t, httpcache.Config{}, func(w http.ResponseWriter, r *http.Request, _ int) {
 				answer(w, "first ", c.field)
-				w.(http.Flusher).Flush()
+				_ = http.NewResponseController(w).Flush()
 				select {
 				case <-arrived:
 				case <-time.After(10 * time.Second):
@@ -375,7 +375,7 @@ func streams(t *testing.T) {
 			ended := make(chan struct{})
 			w := newWorld(t, httpcache.Config{MaxBody: 1000}, func(w http.ResponseWriter, r *http.Request, _ int) {
 				answer(w, strings.Repeat("x", 2000), c.field)
-				w.(http.Flusher).Flush()
+				_ = http.NewResponseController(w).Flush()
 				<-r.Context().Done()
 				close(ended)
 			})

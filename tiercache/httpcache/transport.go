@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"sync"
 )
@@ -209,9 +210,7 @@ func (t roundTrip) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer response.Body.Close() //nolint:errcheck // it was read
 	h := w.Header()
-	for name, values := range response.Header {
-		h[name] = values
-	}
+	maps.Copy(h, response.Header)
 	if response.ContentLength >= 0 && h["Content-Length"] == nil && !response.Uncompressed {
 		h.Set("Content-Length", textOf(response.ContentLength))
 	}
