@@ -43,6 +43,7 @@ type Cache[K comparable, V any] struct {
 	unconfirmed   []unconfirmed
 
 	sourced bool // Config has a loader
+	endless bool // Config.TTL is not set
 	oddKeys bool // K has interfaces in it, and what those hold may have no hash
 
 	closed  atomic.Bool
@@ -66,12 +67,13 @@ const closeWait = 3 * time.Second
 // New returns a cache with the tiers that cfg names: memory always, Redis where cfg.Redis is set. The caller closes it, before its Redis. The
 // error names every bad field.
 func New[K comparable, V any](cfg Config[K, V]) (*Cache[K, V], error) {
+	endless := cfg.TTL == 0
 	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return nil, err
 	}
 	c := &Cache[K, V]{
-		name: cfg.Name, cfg: cfg, redis: cfg.Redis,
+		name: cfg.Name, cfg: cfg, redis: cfg.Redis, endless: endless,
 		log: cfg.Logger.With(slog.String("cache", cfg.Name)),
 	}
 	c.sourced = cfg.Load != nil || cfg.LoadMany != nil || cfg.Reload != nil

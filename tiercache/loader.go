@@ -137,6 +137,9 @@ func (c *Cache[K, V]) checkLoader(l Loader[K, V]) error {
 	if !(l.RefreshAt >= 0 && l.RefreshAt < 1) {
 		bad("RefreshAt %v must be at least 0 and below 1", l.RefreshAt)
 	}
+	if l.RefreshAt > 0 && l.TTL == 0 && c.endless {
+		bad("RefreshAt %v is a share of TTL, and neither the loader nor its cache has one: set TTL", l.RefreshAt)
+	}
 	if slices.Contains(l.After, l.Name) {
 		bad("After names the loader itself")
 	}
