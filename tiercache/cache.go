@@ -17,7 +17,9 @@ type Cache[K comparable, V any] struct {
 	name     string
 	cfg      Config[K, V]
 	format   format
-	lossless bool // every text form is known to lead back to its key
+	version  uint32      // as it stands in records: Config.Version, and the name of V
+	compared atomic.Bool // a value was compared with what comes back of it
+	lossless bool        // every text form is known to lead back to its key
 	memory   *memory[K, V]
 	redis    *Redis  // nil: memory only
 	remote   *remote // nil: memory only
@@ -79,6 +81,7 @@ func New[K comparable, V any](cfg Config[K, V]) (*Cache[K, V], error) {
 	c.sourced = cfg.Load != nil || cfg.LoadMany != nil || cfg.Reload != nil
 	c.oddKeys = hasInterface(reflect.TypeFor[K]())
 	c.format.codec = fmt.Sprintf("%-8s", cfg.Codec.Name())
+	c.version = cfg.Version ^ typePrint(cfg.Codec)
 	c.watcher.observer, c.watcher.cache, c.watcher.log = cfg.Observer, c.name, c.log
 	c.lossless = isLossless(cfg.Keys)
 	c.epoch.Store(1)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"strings"
 	"time"
 )
@@ -61,7 +62,7 @@ type Config[K comparable, V any] struct {
 
 	// Clone, where given, copies a value on its way in and out; without it values are shared and must not be changed by anyone.
 	Clone func(V) V
-	// Version of V's meaning; a record of another version is a miss.
+	// Version of V's meaning; a record of another version is a miss, and so is one of a type of another name.
 	Version uint32
 
 	// LearnHot is how many of the hottest keys to learn and to share through Redis, at most 100,000; 0 = off. An engine of package warm replays
@@ -72,7 +73,9 @@ type Config[K comparable, V any] struct {
 
 	// Redis is the shared remote tier; nil = memory only.
 	Redis *Redis
-	// Codec of values in Redis; default: []byte and string as they are, else JSON.
+	// Codec of values in Redis; default: []byte and string as they are, else JSON. With Redis, New fails for a V of which JSON
+	// cannot bring back a part, such as interfaces and funcs, unless Codec is set, if only to JSON. The first value that is
+	// encoded is decoded and compared once; a difference is logged.
 	Codec Codec[V]
 	// Compression of values whose encoding has 2 KiB or more, where it makes them smaller; default S2.
 	Compression Compression
@@ -170,6 +173,9 @@ func (cfg Config[K, V]) check() error {
 		if _, err := defaultKeys[K](); err != nil {
 			errs = append(errs, err)
 		}
+	}
+	if cfg.Codec == nil && cfg.Redis != nil && isJSON(defaultCodec[V]()) {
+		errs = append(errs, cannotComeBack(reflect.TypeFor[V]()))
 	}
 	if cfg.Codec != nil && !validCodecName(cfg.Codec.Name()) {
 		bad("Codec's name %.20q must be 1 to %d of a-z 0-9 -", cfg.Codec.Name(), codecBytes)

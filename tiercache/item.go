@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -130,8 +131,8 @@ func (c *Cache[K, V]) interpret(got *found, now int64, seen sight) (*item[V], *c
 		return nil, got.corrupt
 	case !got.ok:
 		return nil, nil
-	case rec.version != c.cfg.Version:
-		return nil, &corruptError{cause: causeVersion, detail: fmt.Sprintf("version %d, not %d", rec.version, c.cfg.Version)}
+	case rec.version != c.version:
+		return nil, &corruptError{cause: causeVersion, detail: fmt.Sprintf("of another Config.Version than %d, or of another type than %v", c.cfg.Version, reflect.TypeFor[V]())}
 	case rec.kind == kindValue && rec.codec != c.format.codec:
 		return nil, &corruptError{cause: causeCodec, detail: fmt.Sprintf("codec %q, not %q", strings.TrimSpace(rec.codec), strings.TrimSpace(c.format.codec))}
 	case rec.kind == kindValue:
@@ -190,7 +191,7 @@ func (c *Cache[K, V]) encode(text string, it *item[V], tokens string) write {
 // encodeInto is encode that appends the record to dst, where there is one.
 func (c *Cache[K, V]) encodeInto(dst []byte, text string, it *item[V], tokens string) write {
 	rec := record{
-		kind: kindValue, codec: c.format.codec, id: it.id, version: c.cfg.Version, tokens: tokens, key: text,
+		kind: kindValue, codec: c.format.codec, id: it.id, version: c.version, tokens: tokens, key: text,
 		fresh: time.Duration(it.ttl), stale: c.cfg.StaleFor, age: time.Duration(c.memory.clock.now() - it.read),
 	}
 	if it.absent {
@@ -203,6 +204,9 @@ func (c *Cache[K, V]) encodeInto(dst []byte, text string, it *item[V], tokens st
 	}
 	data, err := c.format.make(dst, &rec, func(dst []byte) ([]byte, error) {
 		data, err := c.cfg.Codec.Encode(dst, it.value)
+		if err == nil && len(data) >= len(dst) {
+			c.compareFirst(it.value, data[len(dst):])
+		}
 		return data, fromUser(err)
 	})
 	switch {

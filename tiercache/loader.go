@@ -166,7 +166,11 @@ func (c *Cache[K, V]) recordFormat() string {
 	if c.remote == nil {
 		return ""
 	}
-	return fmt.Sprintf("%d/%s", c.cfg.Version, strings.TrimSpace(c.format.codec))
+	format := fmt.Sprintf("%d/%s", c.cfg.Version, strings.TrimSpace(c.format.codec))
+	if name := typePrint(c.cfg.Codec); name != 0 {
+		format += fmt.Sprintf("/%08x", name)
+	}
+	return format
 }
 
 // loader finds a registered loader by name, nil where there is none.
