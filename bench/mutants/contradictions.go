@@ -81,3 +81,13 @@ func valueGuards() []mutant {
 		},
 	}
 }
+
+// quotedGuards is what keeps the arguments that a server repeats out of all texts.
+func quotedGuards() []mutant {
+	const test = "TestReplies_showNoArguments"
+	return []mutant{
+		{guard: "operations' errors show no arguments", file: "tiercache/operation.go", old: "return value, quoted(err)", new: "return value, err", test: test},
+		{guard: "what a server lacks is said without arguments", file: "tiercache/missing.go", old: "if err = quoted(err); !unknown", new: "if !unknown", test: test},
+		{guard: "each command's error shows no arguments", file: "tiercache/operation.go", old: "cmd.SetErr(quoted(cmd.Err()))", new: "cmd.SetErr(cmd.Err())", test: test},
+	}
+}
