@@ -131,10 +131,10 @@ func (c *Cache[K, V]) interpret(got *found, now int64, seen sight) (*item[V], *c
 		return nil, got.corrupt
 	case !got.ok:
 		return nil, nil
-	case rec.version != c.version:
-		return nil, &corruptError{cause: causeVersion, detail: fmt.Sprintf("of another Config.Version than %d, or of another type than %v", c.cfg.Version, reflect.TypeFor[V]())}
 	case rec.kind == kindValue && rec.codec != c.format.codec:
 		return nil, &corruptError{cause: causeCodec, detail: fmt.Sprintf("codec %q, not %q", strings.TrimSpace(rec.codec), strings.TrimSpace(c.format.codec))}
+	case rec.version != c.version:
+		return nil, &corruptError{cause: causeVersion, detail: fmt.Sprintf("of another Config.Version than %d, or of another type than %v", c.cfg.Version, reflect.TypeFor[V]())}
 	case rec.kind == kindValue:
 		var bad *corruptError
 		if value, bad = c.decode(rec); bad != nil {
