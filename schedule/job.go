@@ -151,6 +151,9 @@ func (j *Job) check() error {
 	if j.Jitter < 0 {
 		faults = append(faults, fmt.Errorf("bad Jitter %v: want 0 (none) or more", j.Jitter))
 	}
+	if j.StableJitter && j.Jitter == 0 {
+		faults = append(faults, errors.New("StableJitter without Jitter: there is no delay; set Jitter"))
+	}
 	if len(faults) > 0 {
 		return fmt.Errorf("schedule: job %q: %w", j.Name, errors.Join(faults...))
 	}

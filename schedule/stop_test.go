@@ -26,6 +26,11 @@ func TestAdd_refuses(t *testing.T) {
 			nil,
 			[]string{`job "a"`, "bad Timeout -1ns", "bad Jitter -1s"},
 		},
+		"a stable delay without a delay": {
+			schedule.Job{Name: "a", Schedule: hourly, Run: nothing, StableJitter: true},
+			nil,
+			[]string{`job "a"`, "StableJitter", "Jitter"},
+		},
 		"unknown policies": {
 			schedule.Job{Name: "a", Schedule: hourly, Run: nothing, Overlap: 9, Missed: -2},
 			nil,

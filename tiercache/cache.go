@@ -17,7 +17,9 @@ type Cache[K comparable, V any] struct {
 	name     string
 	cfg      Config[K, V]
 	format   format
-	lossless bool // every text form is known to lead back to its key
+	version  uint32      // as it stands in records: Config.Version, and the name of V
+	compared atomic.Bool // a value was compared with what comes back of it
+	lossless bool        // every text form is known to lead back to its key
 	memory   *memory[K, V]
 	redis    *Redis  // nil: memory only
 	remote   *remote // nil: memory only
@@ -43,6 +45,7 @@ type Cache[K comparable, V any] struct {
 	unconfirmed   []unconfirmed
 
 	sourced bool // Config has a loader
+	endless bool // Config.TTL is not set
 	oddKeys bool // K has interfaces in it, and what those hold may have no hash
 
 	closed  atomic.Bool
@@ -66,17 +69,19 @@ const closeWait = 3 * time.Second
 // New returns a cache with the tiers that cfg names: memory always, Redis where cfg.Redis is set. The caller closes it, before its Redis. The
 // error names every bad field.
 func New[K comparable, V any](cfg Config[K, V]) (*Cache[K, V], error) {
+	endless := cfg.TTL == 0
 	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return nil, err
 	}
 	c := &Cache[K, V]{
-		name: cfg.Name, cfg: cfg, redis: cfg.Redis,
+		name: cfg.Name, cfg: cfg, redis: cfg.Redis, endless: endless,
 		log: cfg.Logger.With(slog.String("cache", cfg.Name)),
 	}
 	c.sourced = cfg.Load != nil || cfg.LoadMany != nil || cfg.Reload != nil
 	c.oddKeys = hasInterface(reflect.TypeFor[K]())
 	c.format.codec = fmt.Sprintf("%-8s", cfg.Codec.Name())
+	c.version = cfg.Version ^ typePrint(cfg.Codec)
 	c.watcher.observer, c.watcher.cache, c.watcher.log = cfg.Observer, c.name, c.log
 	c.lossless = isLossless(cfg.Keys)
 	c.epoch.Store(1)

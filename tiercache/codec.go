@@ -40,6 +40,11 @@ func defaultCodec[V any]() Codec[V] {
 
 type jsonCodec[V any] struct{}
 
+func isJSON[V any](codec Codec[V]) bool {
+	_, ok := any(codec).(jsonCodec[V])
+	return ok
+}
+
 func (jsonCodec[V]) Name() string { return "json" }
 
 func (jsonCodec[V]) Encode(dst []byte, value V) ([]byte, error) {

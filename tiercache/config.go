@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"strings"
 	"time"
 )
@@ -23,16 +24,19 @@ type Config[K comparable, V any] struct {
 	// are kept and nothing is concluded about the absent ones. Without LoadMany, GetMany uses Load.
 	LoadMany func(ctx context.Context, keys []K) (map[K]V, error)
 	// Reload, where given, is called instead of Load when an older value is at hand; ErrNotModified keeps old and renews it.
+	// It needs Load or LoadMany beside it.
 	Reload func(ctx context.Context, key K, old V) (V, error)
 
 	// TTL is how long a value is fresh, counted from the moment its source read began. Zero: values don't expire (they leave
 	// by eviction or invalidation; in Redis they are kept for 30 days).
 	TTL time.Duration
-	// MemoryTTL is an upper bound on freshness in this process; default none but the value's own TTL.
+	// MemoryTTL is an upper bound on freshness in this process; default none but the value's own TTL. It is not longer
+	// than TTL, unless Expiry says that values have longer TTLs of their own.
 	MemoryTTL time.Duration
 	// DegradedTTL is the same while invalidations of other nodes cannot be heard; default 1 s, negative = bypass memory.
 	DegradedTTL time.Duration
-	// StaleFor is how long after TTL a value may still be served when the source fails or is slow; 0 = never.
+	// StaleFor is how long after TTL a value may still be served when the source fails or is slow; 0 = never. It needs TTL
+	// or Expiry, as RefreshAt does.
 	StaleFor time.Duration
 	// NegativeTTL is how long ErrNotFound from the source is remembered; 0 = not at all.
 	NegativeTTL time.Duration
@@ -40,7 +44,8 @@ type Config[K comparable, V any] struct {
 	Jitter float64
 	// RefreshAt is the share of TTL, 0 to 1, after which a read triggers one background refresh per fleet; 0 = off.
 	RefreshAt float64
-	// SoftTimeout: a stale value is served if the load takes longer; the load goes on behind. 0 = wait for the load.
+	// SoftTimeout: a stale value is served if the load takes longer; the load goes on behind. 0 = wait for the load. It needs
+	// StaleFor, and is below LoadTimeout.
 	SoftTimeout time.Duration
 	// LoadTimeout is the hard bound on one load; default 30 s. A loader that outstays it is cut off, and what it returns later goes nowhere.
 	LoadTimeout time.Duration
@@ -60,7 +65,7 @@ type Config[K comparable, V any] struct {
 
 	// Clone, where given, copies a value on its way in and out; without it values are shared and must not be changed by anyone.
 	Clone func(V) V
-	// Version of V's meaning; a record of another version is a miss.
+	// Version of V's meaning; a record of another version is a miss, and so is one of a type of another name.
 	Version uint32
 
 	// LearnHot is how many of the hottest keys to learn and to share through Redis, at most 100,000; 0 = off. An engine of package warm replays
@@ -71,7 +76,9 @@ type Config[K comparable, V any] struct {
 
 	// Redis is the shared remote tier; nil = memory only.
 	Redis *Redis
-	// Codec of values in Redis; default: []byte and string as they are, else JSON.
+	// Codec of values in Redis; default: []byte and string as they are, else JSON. With Redis, New fails for a V of which JSON
+	// cannot bring back a part, such as interfaces and funcs, unless Codec is set, if only to JSON. The first value that is
+	// encoded is decoded and compared once; a difference is logged.
 	Codec Codec[V]
 	// Compression of values whose encoding has 2 KiB or more, where it makes them smaller; default S2.
 	Compression Compression
@@ -170,6 +177,9 @@ func (cfg Config[K, V]) check() error {
 			errs = append(errs, err)
 		}
 	}
+	if cfg.Codec == nil && cfg.Redis != nil && isJSON(defaultCodec[V]()) {
+		errs = append(errs, cannotComeBack(reflect.TypeFor[V]()))
+	}
 	if cfg.Codec != nil && !validCodecName(cfg.Codec.Name()) {
 		bad("Codec's name %.20q must be 1 to %d of a-z 0-9 -", cfg.Codec.Name(), codecBytes)
 	}
@@ -182,5 +192,5 @@ func (cfg Config[K, V]) check() error {
 	if cfg.HotHalfLife != 0 && (cfg.HotHalfLife < shortestHotHalf || cfg.HotHalfLife > maxLife) {
 		bad("HotHalfLife %v must be from %v to %v", cfg.HotHalfLife, shortestHotHalf, maxLife)
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, cfg.contradictions())...)
 }

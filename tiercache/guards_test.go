@@ -332,7 +332,7 @@ func TestConfirm_takesBackWhatWasWrittenWhileNoticesWereLost(t *testing.T) {
 // Something has given a record more time than is in it: that doesn't count.
 func TestRecord_hasNoMoreTimeThanIsInIt(t *testing.T) {
 	bubble(t, func(t *testing.T, m *redistest.InMemory) {
-		cfg := tiercache.Config[string, string]{Name: "c", TTL: time.Minute, MemoryTTL: 100 * time.Hour, Load: new(source).load, Redis: nodeOn(t, m)}
+		cfg := tiercache.Config[string, string]{Name: "c", TTL: time.Minute, Load: new(source).load, Redis: nodeOn(t, m)}
 		read(t, newCache(t, cfg), "v1", tiercache.FromSource)
 		m.SetTTL("c:k", 100*time.Hour)
 		cfg.Redis = nodeOn(t, m)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -134,10 +135,10 @@ func (c *Cache[K, V]) interpret(got *found, now int64, seen sight) (*item[V], *c
 		return nil, got.corrupt
 	case !got.ok:
 		return nil, nil
-	case rec.version != c.cfg.Version:
-		return nil, &corruptError{cause: causeVersion, detail: fmt.Sprintf("version %d, not %d", rec.version, c.cfg.Version)}
 	case rec.kind == kindValue && rec.codec != c.format.codec:
 		return nil, &corruptError{cause: causeCodec, detail: fmt.Sprintf("codec %q, not %q", strings.TrimSpace(rec.codec), strings.TrimSpace(c.format.codec))}
+	case rec.version != c.version:
+		return nil, &corruptError{cause: causeVersion, detail: fmt.Sprintf("of another Config.Version than %d, or of another type than %v", c.cfg.Version, reflect.TypeFor[V]())}
 	case rec.kind == kindValue:
 		var bad *corruptError
 		if value, bad = c.decode(rec); bad != nil {
@@ -194,7 +195,7 @@ func (c *Cache[K, V]) encode(text string, it *item[V], tokens string) write {
 // encodeInto is encode that appends the record to dst, where there is one.
 func (c *Cache[K, V]) encodeInto(dst []byte, text string, it *item[V], tokens string) write {
 	rec := record{
-		kind: kindValue, codec: c.format.codec, id: it.id, version: c.cfg.Version, tokens: tokens, key: text,
+		kind: kindValue, codec: c.format.codec, id: it.id, version: c.version, tokens: tokens, key: text,
 		fresh: time.Duration(it.ttl), stale: time.Duration(it.late), age: time.Duration(c.memory.clock.now() - it.read),
 	}
 	if it.absent {
@@ -207,6 +208,9 @@ func (c *Cache[K, V]) encodeInto(dst []byte, text string, it *item[V], tokens st
 	}
 	data, err := c.format.make(dst, &rec, func(dst []byte) ([]byte, error) {
 		data, err := c.cfg.Codec.Encode(dst, it.value)
+		if err == nil && len(data) >= len(dst) {
+			c.compareFirst(it.value, data[len(dst):])
+		}
 		return data, fromUser(err)
 	})
 	switch {

@@ -1,6 +1,7 @@
 package tiercache
 
 import (
+	"cmp"
 	"encoding"
 	"errors"
 	"fmt"
@@ -147,14 +148,14 @@ func promotedText(t reflect.Type) string {
 	if t.Kind() != reflect.Struct || t.NumField() < 2 {
 		return ""
 	}
+	return cmp.Or(promotedFrom(t, "MarshalText"), promotedFrom(t, "UnmarshalText"))
+}
+
+// promotedFrom names the embedded field from which a struct has a method.
+func promotedFrom(t reflect.Type, method string) string {
 	for f := range t.Fields() {
-		if !f.Anonymous {
-			continue
-		}
-		for _, name := range []string{"MarshalText", "UnmarshalText"} {
-			if has(f.Type, name) && isPromoted(t, name) {
-				return f.Name
-			}
+		if f.Anonymous && has(f.Type, method) && isPromoted(t, method) {
+			return f.Name
 		}
 	}
 	return ""

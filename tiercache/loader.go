@@ -137,6 +137,9 @@ func (c *Cache[K, V]) checkLoader(l Loader[K, V]) error {
 	if !(l.RefreshAt >= 0 && l.RefreshAt < 1) {
 		bad("RefreshAt %v must be at least 0 and below 1", l.RefreshAt)
 	}
+	if l.RefreshAt > 0 && l.TTL == 0 && c.endless {
+		bad("RefreshAt %v is a share of TTL, and neither the loader nor its cache has one: set TTL", l.RefreshAt)
+	}
 	if slices.Contains(l.After, l.Name) {
 		bad("After names the loader itself")
 	}
@@ -163,7 +166,11 @@ func (c *Cache[K, V]) recordFormat() string {
 	if c.remote == nil {
 		return ""
 	}
-	return fmt.Sprintf("%d/%s", c.cfg.Version, strings.TrimSpace(c.format.codec))
+	format := fmt.Sprintf("%d/%s", c.cfg.Version, strings.TrimSpace(c.format.codec))
+	if name := typePrint(c.cfg.Codec); name != 0 {
+		format += fmt.Sprintf("/%08x", name)
+	}
+	return format
 }
 
 // loader finds a registered loader by name, nil where there is none.

@@ -20,7 +20,7 @@ var errLacks = errors.New("a cache can't do without it")
 
 // lacks notes, and logs once, that a command is missing, if that is what err says of it, and then says so itself.
 func (ch *channel) lacks(command string, err error) error {
-	if !unknownCommand(err) {
+	if err = quoted(err); !unknownCommand(err) {
 		return err
 	}
 	ch.missing.mu.Lock()

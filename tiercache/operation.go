@@ -199,14 +199,15 @@ func attempt[T any](ctx context.Context, r *Redis, m *master, bound time.Duratio
 	return value, err
 }
 
-// unpanicked turns fn's panic into an error.
+// unpanicked runs fn. It turns a panic into an error, and leaves out of others' errors what must not be shown.
 func unpanicked[T any](ctx context.Context, fn func(context.Context) (T, error)) (value T, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = newPanicError(v)
 		}
 	}()
-	return fn(ctx)
+	value, err = fn(ctx)
+	return value, quoted(err)
 }
 
 // apart runs one operation in a goroutine of its own, and leaves it behind when its time is over.
@@ -335,12 +336,19 @@ func (r *Redis) execReads(ctx context.Context, n int, fill func([]redis.Cmder) [
 // exec sends commands in one round trip. Each has its own error; the one that is returned is whichever came first.
 func (r *Redis) exec(ctx context.Context, cmds []redis.Cmder) error {
 	if len(cmds) == 1 && cmds[0].NoRetry() { // a single script costs less without a pipeline
-		return r.client.Process(ctx, cmds[0])
+		err := quoted(r.client.Process(ctx, cmds[0]))
+		cmds[0].SetErr(err)
+		return err
 	}
 	pipe := r.client.Pipeline()
 	_ = pipe.BatchProcess(ctx, cmds...)
 	_, err := pipe.Exec(ctx)
-	return err
+	if err != nil {
+		for _, cmd := range cmds {
+			cmd.SetErr(quoted(cmd.Err()))
+		}
+	}
+	return quoted(err)
 }
 
 // once is a command that go-redis must not send twice, whatever MaxRetries says; nor any other of its pipeline.

@@ -305,30 +305,51 @@ func TestPilot_forecastOnAFullRedis(t *testing.T) {
 	}
 }
 
-// The observer ends the goroutine that would have ended the lease's renewal.
+// A callback of the user ends the goroutine that would have ended the lease's renewal. Each of these runs in the caller's own.
 func TestPilot_renewalEndsWithItsGoroutine(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var touched atomic.Int64
-		r := hookedNode(t, redistest.Memory(t), before(func(_ context.Context, cmds []redis.Cmder) error {
-			if saying(cmds, "{c:k}:lease") {
-				touched.Add(1)
-			}
-			return nil
-		}))
-		c := newCache(t, tiercache.Config[string, string]{Name: "c", TTL: time.Hour, Redis: r, Load: new(source).load, Observer: observerFunc(func(e tiercache.Event) {
-			if e.Kind == tiercache.EventLoad {
-				runtime.Goexit()
-			}
-		})})
-		var wg sync.WaitGroup
-		wg.Go(func() { _, _ = c.Get(t.Context(), "k") })
-		wg.Wait()
-		n := touched.Load()
-		waitFor(10 * time.Second)
-		if more := touched.Load() - n; n == 0 || more != 0 {
-			t.Errorf("the lease was asked for %d times, and then renewed %d times, for nobody", n, more)
-		}
-	})
+	for name, change := range map[string]func(*tiercache.Config[string, string]){
+		"Expiry": func(c *tiercache.Config[string, string]) {
+			c.Expiry = func(string, string) time.Duration { runtime.Goexit(); return 0 }
+		},
+		"Tags": func(c *tiercache.Config[string, string]) {
+			c.Tags = func(string, string) []string { runtime.Goexit(); return nil }
+		},
+		"Encode": func(c *tiercache.Config[string, string]) {
+			c.Codec = touchyCodec{func(callback string) {
+				if callback == "Encode" {
+					runtime.Goexit()
+				}
+			}}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var touched atomic.Int64
+				cfg := tiercache.Config[string, string]{Name: "c", TTL: time.Hour, Load: new(source).load}
+				cfg.Redis = hookedNode(t, redistest.Memory(t), before(func(_ context.Context, cmds []redis.Cmder) error {
+					if saying(cmds, "{c:k}:lease") {
+						touched.Add(1)
+					}
+					return nil
+				}))
+				change(&cfg)
+				c := newCache(t, cfg)
+				returned := false
+				var wg sync.WaitGroup
+				wg.Go(func() {
+					_, _ = c.Get(t.Context(), "k")
+					returned = true
+				})
+				wg.Wait()
+				waitFor(time.Second / 2) // the lease is given back
+				n := touched.Load()
+				waitFor(10 * time.Second)
+				if more := touched.Load() - n; n == 0 || more != 0 || returned {
+					t.Errorf("the lease was asked for %d times, and then renewed %d times, for nobody; Get has returned: %t", n, more, returned)
+				}
+			})
+		})
+	}
 }
 
 type touchyCodec struct{ at func(string) }

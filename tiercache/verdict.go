@@ -1,6 +1,7 @@
 package tiercache
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -124,51 +125,96 @@ func (e Explanation) String() string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "%s %q: %s\n", e.Cache, e.Key, e.Verdict)
 	tab := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
-	row := func(tier, what string, value any) { _, _ = fmt.Fprintf(tab, "  %s\t%s\t%v\n", tier, what, value) }
-	m := &e.Memory
-	row("memory", "present", m.Present)
-	if m.Present {
-		row("", "not found", m.NotFound)
-		row("", "fresh", fmt.Sprintf("%t (%v left)", m.Fresh, round(m.FreshFor)))
-		row("", "servable stale", fmt.Sprintf("%t (%v left)", m.Servable, round(m.StaleFor)))
-		row("", "age, id", fmt.Sprintf("%v, %s", round(m.Age), m.ID))
-		row("", "epoch, tags valid", fmt.Sprintf("%t, %t", m.EpochValid, m.TagsValid))
-		row("", "trusted", m.Trusted)
-	}
+	e.Memory.rows(tierRows{tab, "memory", false})
 	if r := e.Redis; r != nil {
-		r.rows(row)
+		r.rows(tierRows{tab, "redis", false})
 	}
-	row("source", "loader", e.Source.Loader)
-	row("", "loading", e.Source.Loading)
+	source := tierRows{tab, "source", false}
+	source.row("loader", cmp.Or(e.Source.Loader, "none"))
+	source.row("loading", e.Source.Loading)
 	_ = tab.Flush() // a Builder takes everything
 	return out.String()
 }
 
-func (r *RedisState) rows(row func(tier, what string, value any)) {
-	row("redis", "key", strconv.Quote(r.Key))
-	row("", "breaker", r.Breaker)
-	row("", "pending", r.Pending)
-	if r.Error != "" {
-		row("", "error", r.Error)
+// tierRows prints the fields of one tier, each on a line of its own.
+type tierRows struct {
+	tab   *tabwriter.Writer
+	tier  string
+	named bool
+}
+
+// row prints a field, unless it is empty.
+func (t *tierRows) row(what string, value any) {
+	text := fmt.Sprint(value)
+	if text == "" {
 		return
 	}
-	record := r.Record
-	switch {
-	case record == "":
-		record = "none"
-	case r.Corrupt != "":
+	tier := t.tier
+	if t.named {
+		tier = ""
+	}
+	t.named = true
+	_, _ = fmt.Fprintf(t.tab, "  %s\t%s\t%s\n", tier, what, text)
+}
+
+// lasting prints a field with how long it is so.
+func (t *tierRows) lasting(what string, value any, left time.Duration) {
+	t.row(what, fmt.Sprintf("%v (%v left)", value, round(left)))
+}
+
+// span prints a duration, unless it is none.
+func (t *tierRows) span(what string, d time.Duration) {
+	if d > 0 {
+		t.row(what, round(d))
+	}
+}
+
+func (m *MemoryState) rows(t tierRows) {
+	t.row("present", m.Present)
+	if !m.Present {
+		return
+	}
+	t.row("not found", m.NotFound)
+	t.lasting("fresh", m.Fresh, m.FreshFor)
+	t.lasting("servable stale", m.Servable, m.StaleFor)
+	t.row("age", round(m.Age))
+	t.row("id", m.ID)
+	t.row("epoch valid", m.EpochValid)
+	t.row("tags valid", m.TagsValid)
+	t.row("trusted", m.Trusted)
+	t.span("degraded for", m.DegradedFor)
+	t.span("back-off for", m.BackOff)
+	if m.RefreshDue {
+		t.row("refresh due", m.RefreshDue)
+	}
+}
+
+func (r *RedisState) rows(t tierRows) {
+	t.row("key", strconv.Quote(r.Key))
+	t.row("breaker", r.Breaker)
+	t.row("pending", r.Pending)
+	if r.Error != "" {
+		t.row("error", r.Error)
+		return
+	}
+	record := cmp.Or(r.Record, "none")
+	if r.Corrupt != "" {
 		record += " (" + r.Corrupt + ")"
 	}
-	row("", "record", record)
+	t.row("record", record)
 	if r.ID != "" {
-		row("", "codec, compression, signed", fmt.Sprintf("%s, %s, %t", r.Codec, r.Packed, r.Signed))
-		row("", "size", fmt.Sprintf("%d bytes", r.Size))
-		row("", "fresh", fmt.Sprintf("%t (%v left)", r.Fresh, round(r.FreshFor)))
-		row("", "servable stale", fmt.Sprintf("%t (%v left)", r.Servable, round(r.StaleFor)))
-		row("", "age, id", fmt.Sprintf("%v, %s", round(r.Age), r.ID))
-		row("", "tokens valid, outdated", fmt.Sprintf("%t, %t", r.Valid, r.Outdated))
+		t.row("codec", r.Codec)
+		t.row("compression", r.Packed)
+		t.row("signed", r.Signed)
+		t.row("size", fmt.Sprintf("%d bytes", r.Size))
+		t.lasting("fresh", r.Fresh, r.FreshFor)
+		t.lasting("servable stale", r.Servable, r.StaleFor)
+		t.row("age", round(r.Age))
+		t.row("id", r.ID)
+		t.row("tokens valid", r.Valid)
+		t.row("outdated", r.Outdated)
 	}
 	if r.Lease != "" {
-		row("", "lease", fmt.Sprintf("%s (%v left)", r.Lease, round(r.LeaseFor)))
+		t.lasting("lease", r.Lease, r.LeaseFor)
 	}
 }

@@ -3,6 +3,8 @@ package warm_test
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,10 +55,14 @@ func TestRun_withoutItsRedisFillsMemory(t *testing.T) {
 	if err := c.RegisterLoader(l); err != nil {
 		t.Fatal(err)
 	}
-	e := newEngine(t, warm.Config{Redis: r}, c)
+	log := new(logBuffer)
+	e := newEngine(t, warm.Config{Redis: r, Logger: slog.New(slog.NewTextHandler(log, nil))}, c)
 	defer closing(t, func() error { return e.Stop(context.WithoutCancel(t.Context())) })
 
 	got := task(t, run(t, e, warm.Request{}), "popular_brands")
+	if text := log.String(); !strings.Contains(text, "warm: task partial") || strings.Contains(text, "task failed") {
+		t.Errorf("the log says\n%s\nwant that the task is partial", text)
+	}
 	if got.Status != warm.TaskPartial || got.Items != 2 || got.Result.Memory != 2 || !errors.Is(got.Err, tiercache.ErrDegraded) {
 		t.Errorf("%+v, want partial with 2 items in memory", got)
 	}

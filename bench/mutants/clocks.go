@@ -87,11 +87,11 @@ func clockGuards() []mutant {
 		},
 		{
 			guard: "a promoted text form is refused", file: "tiercache/keys.go",
-			old: "if has(f.Type, name) && isPromoted(t, name) {", new: "if has(f.Type, name) && false {", test: "TestKeys_promoted",
+			old: "has(f.Type, method) && isPromoted(t, method)", new: "has(f.Type, method) && false", test: "TestKeys_promoted",
 		},
 		{
 			guard: "a type's own text form is not refused", file: "tiercache/keys.go",
-			old: "if has(f.Type, name) && isPromoted(t, name) {", new: "if has(f.Type, name) {", test: "TestKeys_promoted",
+			old: "has(f.Type, method) && isPromoted(t, method)", new: "has(f.Type, method)", test: "TestKeys_promoted",
 		},
 		{
 			guard: "an unreadable notice begins an epoch", file: "tiercache/keys.go",

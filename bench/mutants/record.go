@@ -39,7 +39,7 @@ func recordGuards() []mutant {
 		},
 		{
 			guard: "a record is of this version", file: "tiercache/item.go",
-			old: "case rec.version != c.cfg.Version:", new: "case false:",
+			old: "case rec.version != c.version:", new: "case false:",
 			test: "TestHostile_other",
 		},
 		{

@@ -27,15 +27,20 @@ func openDatabase(ctx context.Context, text string, hide redaction) (db *sqlx.DB
 		if !readable(text) {
 			return nil, "", errors.New("DATABASE_URL is not understood: @, /, ? and # of a user or password must be percent-encoded, as in postgres://USER:p%40ss@HOST:5432/NAME")
 		}
-		db, name, err = openPostgres(text)
+		return openPostgres(ctx, text, hide)
 	case keywords.MatchString(text):
-		db, name, err = openPostgres(text)
+		return openPostgres(ctx, text, hide)
 	default:
 		db, name, err = openSQLite(text)
 	}
 	if err != nil {
 		return nil, "", err
 	}
+	return asked(ctx, db, name, hide)
+}
+
+// asked is a database that has answered.
+func asked(ctx context.Context, db *sqlx.DB, name string, hide redaction) (*sqlx.DB, string, error) {
 	var one int
 	if err := db.GetContext(ctx, &one, "SELECT 1"); err != nil {
 		return nil, "", errors.Join(fmt.Errorf("%s does not answer: %w", name, hide.error(err)), db.Close())
@@ -49,7 +54,8 @@ var keywords = regexp.MustCompile(`(?i)(^|\s)(host|hostaddr|port|user|password|p
 // foreign is what other drivers take: USER:PASSWORD@tcp(HOST)/NAME.
 var foreign = regexp.MustCompile(`:.*@|@(tcp|unix)\(`)
 
-func openPostgres(text string) (*sqlx.DB, string, error) {
+// openPostgres has sessions that only read. pgbouncer does not let a session say so; nothing here writes, with or without it.
+func openPostgres(ctx context.Context, text string, hide redaction) (*sqlx.DB, string, error) {
 	cfg, err := pgx.ParseConfig(text)
 	if err != nil {
 		return nil, "", errors.New("DATABASE_URL is not understood; it must be like postgres://USER:PASSWORD@HOST:5432/NAME")
@@ -57,8 +63,15 @@ func openPostgres(text string) (*sqlx.DB, string, error) {
 	if cfg.ConnectTimeout == 0 {
 		cfg.ConnectTimeout = 5 * time.Second
 	}
-	cfg.RuntimeParams["default_transaction_read_only"] = "on"
-	return sqlx.NewDb(stdlib.OpenDB(*cfg), "pgx"), fmt.Sprintf("PostgreSQL database %q on %s:%d", cfg.Database, cfg.Host, cfg.Port), nil
+	name := fmt.Sprintf("PostgreSQL database %q on %s:%d", cfg.Database, cfg.Host, cfg.Port)
+	const readOnly = "default_transaction_read_only"
+	cfg.RuntimeParams[readOnly] = "on"
+	db, _, err := asked(ctx, sqlx.NewDb(stdlib.OpenDB(*cfg), "pgx"), name, hide)
+	if err == nil || !strings.Contains(err.Error(), "unsupported startup parameter: "+readOnly) {
+		return db, name, err
+	}
+	delete(cfg.RuntimeParams, readOnly)
+	return asked(ctx, sqlx.NewDb(stdlib.OpenDB(*cfg), "pgx"), name, hide)
 }
 
 func openSQLite(text string) (*sqlx.DB, string, error) {

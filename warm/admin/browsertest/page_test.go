@@ -1,6 +1,8 @@
 package browsertest_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -9,6 +11,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/warmcache/warmcache/warm"
 )
 
 func TestPage_loads_below_a_prefix(t *testing.T) {
@@ -91,6 +95,38 @@ func TestPage_is_for_narrow_screens_too(t *testing.T) {
 		b.eventually(`[...document.querySelectorAll(".scroll:has(#tasks)")].every(e => e.scrollWidth <= e.clientWidth)`, "true")
 		b.eventually(`[...document.querySelectorAll("#tasks button")].every(e => e.getBoundingClientRect().right <= innerWidth)`, "true")
 	}
+}
+
+// With long names, a failure and its reason the table is not cut, and every control can be reached by a finger.
+func TestPage_on_a_telephone_after_a_failure(t *testing.T) {
+	s := serve(t)
+	const long = "hot:statistics_of_the_most_popular_questions_of_all_brands"
+	failing := func(context.Context) (int, error) {
+		return 0, errors.New("dial tcp 10.0.0.17:5432: connect: connection refused, and a_word_that_is_too_long_for_any_line_of_a_narrow_screen")
+	}
+	if err := s.engine.AddFunc(long, failing, warm.TaskOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	close(s.gate)
+	b := open(t, s, "/admin/")
+	b.do(chromedp.EmulateViewport(390, 844))
+	b.eventually(`document.querySelectorAll("#tasks tr").length`, "4")
+	b.do(chromedp.SendKeys(chromedp.ID("token"), token), chromedp.Click(chromedp.ID("go")))
+	b.eventually(`document.querySelectorAll("#runs tr").length`, "1")
+	b.eventually(`document.querySelectorAll("#tasks .failed small").length`, "2") // with their reasons, in sight
+	b.eventually(`document.documentElement.scrollWidth <= innerWidth`, "true")
+	b.eventually(`[...document.querySelectorAll(".scroll:has(#tasks)")].every(e => e.scrollWidth <= e.clientWidth)`, "true")
+	const hidden = `[...document.querySelectorAll("button, input")].filter(e => {
+		e.scrollIntoView({block: "center"});
+		const r = e.getBoundingClientRect();
+		const at = document.elementFromPoint(r.left + r.width / 2, r.top + r.height / 2);
+		return r.left < 0 || r.right > innerWidth || !(at === e || e.contains(at) || at?.closest("label")?.contains(e));
+	}).map(e => e.id || e.getAttribute("aria-label") || e.outerHTML).join()`
+	b.eventually(hidden, "")
+	// The headline agrees with the table: nothing runs any more.
+	b.eventually(`document.getElementById("state").textContent`, "ready")
+	b.eventually(`document.getElementById("done").textContent`, "2 / 4")
+	b.eventually(`document.querySelectorAll("#tasks .running").length`, "0")
 }
 
 func TestPage_has_no_parts_elsewhere(t *testing.T) {
