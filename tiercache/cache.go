@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
 // Cache answers from this process's memory, from Redis where it has one, and else from the source. It is safe for concurrent use.
@@ -27,7 +29,7 @@ type Cache[K comparable, V any] struct {
 	renewals renewals
 	forecast forecast
 	backOffs backOffs
-	counters counters
+	counters stat.Counters
 	watcher  watcher
 
 	epoch     atomic.Uint64 // entries of an earlier one must be validated; from 1
@@ -55,7 +57,7 @@ type Cache[K comparable, V any] struct {
 	loadersMu sync.Mutex
 	loaders   []*loaderState[K, V]
 	hot       *hot[K] // nil: LearnHot is 0
-	tallies   tallies
+	tallies   stat.Tallies
 
 	revalidating atomic.Int32 // how often it was asked for since it last found nothing to do
 }
@@ -107,7 +109,7 @@ func New[K comparable, V any](cfg Config[K, V]) (*Cache[K, V], error) {
 			return nil, fmt.Errorf("tiercache: cache %q: %w", c.name, err)
 		}
 	}
-	inProcess.open(&c.counters)
+	stat.InProcess.Open(&c.counters)
 	c.startHot()
 	return c, nil
 }
@@ -121,7 +123,7 @@ func (c *Cache[K, V]) Close() error {
 	if !c.closed.CompareAndSwap(false, true) {
 		return nil
 	}
-	inProcess.close(&c.counters)
+	stat.InProcess.Close(&c.counters)
 	c.stop()
 	began := time.Now()
 	c.tasks.close(closeWait)
@@ -154,7 +156,7 @@ func (c *Cache[K, V]) redisFailed(err error, keys int) {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return
 	}
-	c.counters.add(0, redisErrors, 1)
+	c.counters.Add(0, stat.RedisErrors, 1)
 	c.observe(Event{Kind: EventRedis, Keys: keys, Err: err})
 }
 

@@ -129,7 +129,7 @@ func (c *Cache[K, V]) startHot() {
 		return
 	}
 	c.hot = newHot[K](c.cfg.LearnHot)
-	c.loaders = append(c.loaders, &loaderState[K, V]{hot: true, Loader: Loader[K, V]{Name: hotLoader(c.name), Priority: hotPriority, Required: true}, tally: c.tallies.of(hotLoader(c.name))})
+	c.loaders = append(c.loaders, &loaderState[K, V]{hot: true, Loader: Loader[K, V]{Name: hotLoader(c.name), Priority: hotPriority, Required: true}, tally: c.tallies.Of(hotLoader(c.name))})
 	go c.tendHot()
 }
 

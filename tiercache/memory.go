@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 
 	"github.com/dgraph-io/ristretto/v2"
+
+	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
 // memory is the tier in this process: an index of our own for look-ups, and Ristretto as the policy that says what stays.
@@ -34,7 +36,7 @@ type memory[K comparable, V any] struct {
 	capacity atomic.Int64
 	clock    clock    // exact
 	time     hitClock // for hits
-	counters *counters
+	counters *stat.Counters
 	evicted  func(EventKind, []K) // told, off the hit path and under no lock, which entries left; nil: nobody wants to know
 	ghosts   ghosts
 
@@ -110,7 +112,7 @@ const (
 	maxGenerations = 1 << 16
 )
 
-func newMemory[K comparable, V any](capacity, frequencies int64, clock clock, counters *counters, evicted func(EventKind, []K)) *memory[K, V] {
+func newMemory[K comparable, V any](capacity, frequencies int64, clock clock, counters *stat.Counters, evicted func(EventKind, []K)) *memory[K, V] {
 	m := &memory[K, V]{
 		seed: maphash.MakeSeed(), clock: clock, counters: counters, evicted: evicted,
 		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),

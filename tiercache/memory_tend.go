@@ -1,6 +1,10 @@
 package tiercache
 
-import "time"
+import (
+	"time"
+
+	"github.com/warmcache/warmcache/tiercache/internal/stat"
+)
 
 const (
 	sweepTick  = time.Second
@@ -61,7 +65,7 @@ func (m *memory[K, V]) expire(s *shard[K, V], slots []*slot[K, V], now int64) {
 		if sl.left || s.closed || now < s.table.Load().itemOf(sl).dead {
 			continue
 		}
-		m.counters.add(sl.hash, expirations, 1)
+		m.counters.Add(sl.hash, stat.Expirations, 1)
 		left.expired = m.noteLeft(left.expired, sl.key)
 		if s.take(sl) {
 			known = append(known, sl.hash)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
 // Get returns the key's value from memory, then from Redis, then from Load. It returns ErrNotFound where the source has none, the loader's error,
@@ -119,7 +121,7 @@ func (c *Cache[K, V]) unknown(ctx context.Context, hash uint64, key K) error {
 	if err := ctx.Err(); err != nil {
 		return c.waitError(key, err)
 	}
-	c.counters.add(hash, misses, 1)
+	c.counters.Add(hash, stat.Misses, 1)
 	return ErrNotFound
 }
 
@@ -154,7 +156,7 @@ func (c *Cache[K, V]) remembered(ctx context.Context, hash uint64, key K, it *it
 // hit answers from memory.
 func (c *Cache[K, V]) hit(ctx context.Context, hash uint64, key K, it *item[V], now int64, load func(context.Context) (V, error)) (Entry[V], error) { //nolint:revive // on the hit path
 	if it.absent {
-		c.counters.add(hash, negativeHits, 1)
+		count(&c.counters, hash, stat.NegativeHits)
 		return Entry[V]{}, ErrNotFound
 	}
 	c.served(ctx, hash, key, it, now, load)
@@ -163,13 +165,13 @@ func (c *Cache[K, V]) hit(ctx context.Context, hash uint64, key K, it *item[V], 
 
 // served counts a hit, and begins a refresh behind the caller's back where it is due.
 func (c *Cache[K, V]) served(ctx context.Context, hash uint64, key K, it *item[V], now int64, load func(context.Context) (V, error)) { //nolint:revive // on the hit path
-	nth := c.counters.add(hash, memoryHits, 1)
+	nth := count(&c.counters, hash, stat.MemoryHits)
 	if nth%sampleEvery == 0 {
 		c.memory.time.sample()
 	}
 	c.learn(hash, key, nth)
 	if it.warmed != nil {
-		it.warmed.hit(hash, &it.useful)
+		useful(it.warmed, hash, &it.useful)
 	}
 	if at := it.due.Load(); at > 0 && now >= at {
 		c.refreshIfDue(ctx, hash, key, it, now, load)
@@ -284,7 +286,7 @@ func (c *Cache[K, V]) board(ctx context.Context, f *flight[K, V]) (joined *fligh
 		f.leadAlone(from)
 	}
 	if joined, leads = c.flights.join(f); !leads {
-		c.counters.add(f.hash, joins, 1)
+		c.counters.Add(f.hash, stat.Joins, 1)
 	}
 	return joined, leads, nil
 }
@@ -305,7 +307,7 @@ func (c *Cache[K, V]) fill(f *flight[K, V], it *item[V]) { c.fillMemory(f.hash, 
 func (c *Cache[K, V]) fillMemory(hash uint64, key K, it *item[V], gen uint64) bool {
 	cost := c.cost(key, it)
 	if cost > c.memory.capacity.Load() {
-		c.counters.add(hash, oversized, 1)
+		c.counters.Add(hash, stat.Oversized, 1)
 		return false
 	}
 	now := c.memory.clock.now()

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
 // storing is one call of Set or SetMany. It encodes as it sends, a batch at a time: what waited for
@@ -138,7 +140,7 @@ var errPending = errors.New("Redis has yet to hear of an earlier invalidation")
 // put is Set in memory alone.
 func (c *Cache[K, V]) put(s setting[K, V]) {
 	if s.cost > c.memory.capacity.Load() {
-		c.counters.add(s.hash, oversized, 1)
+		c.counters.Add(s.hash, stat.Oversized, 1)
 		c.memory.remove(s.hash, s.key)
 		return
 	}
@@ -167,7 +169,7 @@ func (c *Cache[K, V]) setBoth(ctx context.Context, settings []setting[K, V], wri
 			c.stored(notices[i-lo], one)
 			s := &settings[i]
 			if s.cost > c.memory.capacity.Load() {
-				c.counters.add(s.hash, oversized, 1)
+				c.counters.Add(s.hash, stat.Oversized, 1)
 				s.item = nil
 			}
 			c.memory.settle(s.hash, s.key, s.item, s.cost, s.gen)

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
 // tenure says whether what a load brings is committed to Redis under the lead's token, or stays in this process: there is no Redis, or it doesn't answer.
@@ -237,7 +239,7 @@ func (cl *call[K, V]) begin(ctx context.Context, l *loading[K, V], fls []*flight
 		cl.done <- ErrClosed
 		return
 	}
-	c.counters.add(fls[0].hash, loads, uint64(len(fls)))
+	c.counters.Add(fls[0].hash, stat.Loads, uint64(len(fls)))
 	go cl.run() //nolint:contextcheck // it has the context
 }
 
@@ -276,7 +278,7 @@ func (cl *call[K, V]) wait(quit <-chan struct{}, soft <-chan time.Time) bool {
 		}
 	}
 	if cl.err != nil && !errors.Is(cl.err, ErrNotFound) {
-		c.counters.add(cl.fls[0].hash, loadErrors, uint64(len(cl.fls)))
+		c.counters.Add(cl.fls[0].hash, stat.LoadErrors, uint64(len(cl.fls)))
 	}
 	c.observe(Event{Kind: EventLoad, Took: time.Duration(c.memory.clock.now() - cl.began), Keys: len(cl.fls), Err: cl.err})
 	return true

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
 // insist does something that no reader waits for, up to three times until it succeeds: one late answer of a busy server is no outage.
@@ -82,13 +84,13 @@ func (c *Cache[K, V]) collect(ctx context.Context, w waited[K, V]) (Entry[V], er
 	if !waited {
 		err = c.waitError(f.key, err)
 	}
-	c.counters.add(f.hash, misses, 1)
+	c.counters.Add(f.hash, stat.Misses, 1)
 	return Entry[V]{}, err
 }
 
 // stale serves what is no longer fresh.
 func (c *Cache[K, V]) stale(hash uint64, it *item[V], source Source, now int64) (Entry[V], error) {
-	c.counters.add(hash, staleHits, 1)
+	c.counters.Add(hash, stat.StaleHits, 1)
 	e, err := c.entry(it, source, now)
 	e.Stale = true
 	return e, err
@@ -101,11 +103,11 @@ func (c *Cache[K, V]) outcome(ctx context.Context, f *flight[K, V], now int64) (
 	case f.source == FromMemory:
 		return c.hit(ctx, f.hash, f.key, it, now, f.load)
 	case it.absent && f.source == FromRedis:
-		c.counters.add(f.hash, negativeHits, 1)
+		c.counters.Add(f.hash, stat.NegativeHits, 1)
 	case f.source == FromRedis:
-		c.counters.add(f.hash, redisHits, 1)
+		c.counters.Add(f.hash, stat.RedisHits, 1)
 	default:
-		c.counters.add(f.hash, misses, 1)
+		c.counters.Add(f.hash, stat.Misses, 1)
 	}
 	if it.absent {
 		return Entry[V]{}, ErrNotFound

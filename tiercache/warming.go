@@ -231,7 +231,7 @@ func (w *warming[K, V]) emit(key K, value V) (err error) {
 		w.keys[key] = state
 	}
 	w.res.Emitted++
-	w.loader.tally.rows.Add(1)
+	w.loader.tally.Row()
 	e, err := w.prepare(key, value, state)
 	e.nth, state.nth = w.res.Emitted, w.res.Emitted
 	if err != nil {

@@ -401,7 +401,7 @@ func (w *warming[K, V]) toMemory(e *warmEntry[K, V]) {
 		return
 	}
 	w.soon = min(w.soon, e.item.fresh)
-	e.item.warmed.brought()
+	e.item.warmed.Brought()
 	if w.c.remote == nil && w.opts.Stored != nil {
 		if text, err := w.c.text(e.key); err == nil {
 			w.opts.Stored(text)
