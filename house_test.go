@@ -42,7 +42,8 @@ var knows = map[string][]string{
 
 	"bench/internal": {"examples", "internal", "loaders", "schedule", "tiercache", "warm"}, // what its programs share
 
-	"tiercache/internal/stat": {},
+	"tiercache/internal/clock": {},
+	"tiercache/internal/stat":  {},
 }
 
 // onlyStd are the directories that know the standard library alone.

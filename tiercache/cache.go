@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/warmcache/warmcache/tiercache/internal/clock"
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
@@ -82,7 +83,7 @@ func New[K comparable, V any](cfg Config[K, V]) (*Cache[K, V], error) {
 	c.watcher.observer, c.watcher.cache, c.watcher.log = cfg.Observer, c.name, c.log
 	c.lossless = isLossless(cfg.Keys)
 	c.epoch.Store(1)
-	started := clock{time.Now()}
+	started := clock.Since(time.Now())
 	if c.redis != nil {
 		started = c.redis.channel.clock
 		c.remote = &remote{r: c.redis, ns: namespace{prefix: c.redis.cfg.Prefix + c.name + ":"}, format: &c.format}

@@ -69,7 +69,7 @@ type hydrated[K comparable] struct {
 func (h *hydration[K, V]) all(ctx context.Context, names []string) error {
 	rest := time.NewTimer(0)
 	defer rest.Stop()
-	pace := newManners(h.c.memory.clock.now, stat.InProcess.Answered)
+	pace := newManners(h.c.memory.clock.Now, stat.InProcess.Answered)
 	most := pace.keys()
 	for i, name := range names {
 		h.add(name, uint32(min(i, math.MaxUint32))) //nolint:gosec // bounded
@@ -107,7 +107,7 @@ func (h *hydration[K, V]) add(name string, rank uint32) {
 		return
 	}
 	hash := h.c.memory.hash(key)
-	now := h.c.memory.clock.now()
+	now := h.c.memory.clock.Now()
 	have := h.c.memory.get(hash, key)
 	switch {
 	case have != nil && h.c.fresh(have, now) && (h.opts.Age == 0 || now-have.read < int64(h.opts.Age)):
@@ -131,7 +131,7 @@ func (h *hydration[K, V]) flush(ctx context.Context) (err error) {
 		batch[i].gen = c.memory.generation(batch[i].hash)
 	}
 	seen := c.sight()
-	now := c.memory.clock.now()
+	now := c.memory.clock.Now()
 	all, err := c.remote.read(ctx, names)
 	if err == nil {
 		err = c.validate(ctx, names, all, seen, now)

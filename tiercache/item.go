@@ -81,7 +81,7 @@ func (c *Cache[K, V]) newItem(key K, value V, read int64, ttl time.Duration) *it
 	}
 	ttl = max(c.jitter(min(ttl, maxLife)), -1)
 	it := &item[V]{value: value, id: rand.Uint64(), read: read, ttl: int64(ttl), tags: taggedBy(tags)}
-	now := c.memory.clock.now()
+	now := c.memory.clock.Now()
 	it.filled = now
 	it.fresh = min(read+int64(ttl), now+int64(c.cfg.MemoryTTL))
 	it.dead = it.fresh
@@ -97,7 +97,7 @@ func (c *Cache[K, V]) newItem(key K, value V, read int64, ttl time.Duration) *it
 // newAbsence remembers that the source had no such key. It is dead at once without NegativeTTL.
 func (c *Cache[K, V]) newAbsence(read int64) *item[V] {
 	ttl := int64(c.jitter(c.cfg.NegativeTTL))
-	until := min(read+ttl, c.memory.clock.now()+int64(c.cfg.MemoryTTL))
+	until := min(read+ttl, c.memory.clock.Now()+int64(c.cfg.MemoryTTL))
 	return &item[V]{absent: true, id: rand.Uint64(), read: read, ttl: ttl, fresh: until, dead: until}
 }
 
@@ -194,7 +194,7 @@ func (c *Cache[K, V]) encode(text string, it *item[V], tokens string) write {
 func (c *Cache[K, V]) encodeInto(dst []byte, text string, it *item[V], tokens string) write {
 	rec := record{
 		kind: kindValue, codec: c.format.codec, id: it.id, version: c.cfg.Version, tokens: tokens, key: text,
-		fresh: time.Duration(it.ttl), stale: c.cfg.StaleFor, age: time.Duration(c.memory.clock.now() - it.read),
+		fresh: time.Duration(it.ttl), stale: c.cfg.StaleFor, age: time.Duration(c.memory.clock.Now() - it.read),
 	}
 	if it.absent {
 		rec.kind, rec.stale = kindAbsent, 0

@@ -232,7 +232,7 @@ func (c *Cache[K, V]) decodeKey(text string) (key K, err error) {
 // unreadableNotice is told of a notice about a key that cannot be read. Any key of the cache may be meant.
 func (c *Cache[K, V]) unreadableNotice(err error) {
 	c.counters.Add(0, stat.UnreadableNotices, 1)
-	now := c.memory.clock.now()
+	now := c.memory.clock.Now()
 	if last := c.oddNotice.Load(); (last == 0 || now-last > int64(time.Minute)) && c.oddNotice.CompareAndSwap(last, now) {
 		c.log.Warn("another node's notice is about a key that cannot be read: what is in memory is validated", slog.Any("error", err))
 	}

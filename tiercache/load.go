@@ -100,7 +100,7 @@ func (c *Cache[K, V]) landed(f *flight[K, V]) bool {
 		return false
 	}
 	it := c.memory.get(f.hash, f.key)
-	if it == nil || !c.fresh(it, c.memory.clock.now()) {
+	if it == nil || !c.fresh(it, c.memory.clock.Now()) {
 		return false
 	}
 	c.end(f, it, FromMemory, nil)
@@ -238,7 +238,7 @@ func (l *loading[K, V]) bypass(fls []*flight[K, V]) (asked, direct []*flight[K, 
 // fromRedis ends the flights to which Redis has the answer, and returns the others, those apart whose shard did not say.
 func (l *loading[K, V]) fromRedis(ctx context.Context, fls []*flight[K, V]) (rest, away []*flight[K, V], err error) {
 	for batch := range slices.Chunk(fls, batchKeys) {
-		now := l.c.memory.clock.now() // before Redis is asked: memory must not outlive Redis by the time of the reply
+		now := l.c.memory.clock.Now() // before Redis is asked: memory must not outlive Redis by the time of the reply
 		names := texts(batch)
 		var all []found
 		if all, err = l.c.remote.read(ctx, names); err != nil {

@@ -30,7 +30,7 @@ func (m *memory[K, V]) tend() {
 			m.rebalance()
 		case <-tick.C:
 			for i := part; i < len(m.shards); i += sweepPart {
-				m.sweep(&m.shards[i], m.clock.now())
+				m.sweep(&m.shards[i], m.clock.Now())
 			}
 			part = (part + 1) % min(sweepPart, len(m.shards))
 		}

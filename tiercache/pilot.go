@@ -159,7 +159,7 @@ func (l *loading[K, V]) lookUp(ctx context.Context, f *flight[K, V]) step {
 	case c.remote == nil || c.journal.bypass(f.text):
 		f.look()
 		return toLoad
-	case c.forecast.miss() && l.asks(f) && c.backOffs.binding(f.text, c.memory.clock.now()) == nil:
+	case c.forecast.miss() && l.asks(f) && c.backOffs.binding(f.text, c.memory.clock.Now()) == nil:
 		return toLease
 	}
 	defer f.look()

@@ -187,7 +187,7 @@ func (m *memory[K, V]) reap(left *departed[K]) (full bool) {
 	if len(gone) == 0 {
 		return false
 	}
-	now, room := m.clock.now(), m.room.Load()
+	now, room := m.clock.Now(), m.room.Load()
 	for _, sl := range gone {
 		s := m.shard(sl.hash)
 		s.mu.Lock()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/warmcache/warmcache/tiercache/internal/clock"
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
@@ -16,7 +17,7 @@ func (c *Cache[K, V]) Get(ctx context.Context, key K) (V, error) {
 		hash := c.memory.hash(key)
 		it := c.memory.touch(hash, key)
 		if it != nil && !it.absent && c.cfg.Clone == nil && !c.closed.Load() {
-			if now := c.memory.time.now(); c.fresh(it, now) {
+			if now := c.memory.time.Now(); c.fresh(it, now) {
 				c.served(ctx, hash, key, it, now, nil)
 				return it.value, nil
 			}
@@ -47,7 +48,7 @@ func (c *Cache[K, V]) Peek(key K) (Entry[V], bool) {
 		return Entry[V]{}, false
 	}
 	it := c.memory.get(hash, key)
-	now := c.memory.clock.now()
+	now := c.memory.clock.Now()
 	if it == nil || it.absent || !c.fresh(it, now) && !c.servable(it, now) {
 		return Entry[V]{}, false
 	}
@@ -72,7 +73,7 @@ func (c *Cache[K, V]) Refresh(ctx context.Context, key K) (V, error) {
 		return zero, fmt.Errorf("tiercache: cache %q: refresh %q: the cache has no loader to ask: %w", c.name, fmt.Sprint(key), ErrNotFound)
 	}
 	f := c.newFlight(hash, key, c.memory.get(hash, key))
-	f.force, f.since = true, c.memory.clock.now()
+	f.force, f.since = true, c.memory.clock.Now()
 	if f, err = c.depart(ctx, f); err != nil {
 		return zero, err
 	}
@@ -141,7 +142,7 @@ func (c *Cache[K, V]) hashOf(key K) (hash uint64, err error) {
 // remembered answers from memory where that will do: with something fresh or, when a load of it has just failed, with something stale. load is the
 // read's own loader, if it has one.
 func (c *Cache[K, V]) remembered(ctx context.Context, hash uint64, key K, it *item[V], load func(context.Context) (V, error)) (e Entry[V], ok bool, err error) {
-	switch now := c.memory.time.now(); {
+	switch now := c.memory.time.Now(); {
 	case c.fresh(it, now):
 		e, err = c.hit(ctx, hash, key, it, now, load)
 		return e, true, err
@@ -166,8 +167,8 @@ func (c *Cache[K, V]) hit(ctx context.Context, hash uint64, key K, it *item[V], 
 // served counts a hit, and begins a refresh behind the caller's back where it is due.
 func (c *Cache[K, V]) served(ctx context.Context, hash uint64, key K, it *item[V], now int64, load func(context.Context) (V, error)) { //nolint:revive // on the hit path
 	nth := count(&c.counters, hash, stat.MemoryHits)
-	if nth%sampleEvery == 0 {
-		c.memory.time.sample()
+	if nth%clock.SampleEvery == 0 {
+		c.memory.time.Sample()
 	}
 	c.learn(hash, key, nth)
 	if it.warmed != nil {
@@ -310,7 +311,7 @@ func (c *Cache[K, V]) fillMemory(hash uint64, key K, it *item[V], gen uint64) bo
 		c.counters.Add(hash, stat.Oversized, 1)
 		return false
 	}
-	now := c.memory.clock.now()
+	now := c.memory.clock.Now()
 	if now >= it.dead {
 		c.memory.drop(hash, key, it, gen)
 		return false

@@ -79,7 +79,7 @@ type question[K comparable, V any] struct {
 
 // ask begins to ask the source for one key; wait and land follow.
 func (q *question[K, V]) ask(ctx context.Context, l *loading[K, V], f *flight[K, V], held tenure) {
-	q.fls[0], q.held, q.said[0].f, q.read = f, held, f, l.c.memory.clock.now()
+	q.fls[0], q.held, q.said[0].f, q.read = f, held, f, l.c.memory.clock.Now()
 	if f.force {
 		q.read = l.c.flights.ask(f, q.read)
 	}
@@ -167,7 +167,7 @@ func (l *loading[K, V]) loadMany(ctx context.Context, fls []*flight[K, V], held 
 	for i, f := range fls {
 		keys[i] = f.key
 	}
-	read := l.c.memory.clock.now()
+	read := l.c.memory.clock.Now()
 	asked := &questions[K, V]{keys: keys}
 	settled := false
 	defer func() {
@@ -232,7 +232,7 @@ type call[K comparable, V any] struct {
 func (cl *call[K, V]) begin(ctx context.Context, l *loading[K, V], fls []*flight[K, V], what asker) {
 	c := l.c
 	*cl = call[K, V]{
-		l: l, what: what, fls: fls, began: c.memory.clock.now(), done: make(chan error, 1),
+		l: l, what: what, fls: fls, began: c.memory.clock.Now(), done: make(chan error, 1),
 		ctx: boundContext{c.loadTimes.next(), ctx}, // it has the values of ctx, and ends with the cache
 	}
 	if !c.tasks.enter() { // the loader is waited for by Close beyond its cut-off
@@ -280,7 +280,7 @@ func (cl *call[K, V]) wait(quit <-chan struct{}, soft <-chan time.Time) bool {
 	if cl.err != nil && !errors.Is(cl.err, ErrNotFound) {
 		c.counters.Add(cl.fls[0].hash, stat.LoadErrors, uint64(len(cl.fls)))
 	}
-	c.observe(Event{Kind: EventLoad, Took: time.Duration(c.memory.clock.now() - cl.began), Keys: len(cl.fls), Err: cl.err})
+	c.observe(Event{Kind: EventLoad, Took: time.Duration(c.memory.clock.Now() - cl.began), Keys: len(cl.fls), Err: cl.err})
 	return true
 }
 

@@ -58,7 +58,7 @@ func (c *Cache[K, V]) overtaken(f *flight[K, V], since uint64) bool {
 func (c *Cache[K, V]) collect(ctx context.Context, w waited[K, V]) (Entry[V], error) {
 	f, old := w.flight, w.old
 	err := c.await(ctx, f, old, w.soft)
-	now := c.memory.clock.now()
+	now := c.memory.clock.Now()
 	waited := err == nil
 	if waited && c.overtaken(f, w.since) {
 		return Entry[V]{}, errOvertaken
@@ -150,13 +150,13 @@ func (c *Cache[K, V]) await(ctx context.Context, f *flight[K, V], old *item[V], 
 			return ctx.Err()
 		case <-soft:
 			soft = nil
-			if c.fallback(f, old, c.memory.clock.now()) != nil {
+			if c.fallback(f, old, c.memory.clock.Now()) != nil {
 				return errSoft
 			}
 			looked = f.looked.wait() // Redis may still come up with something
 		case <-looked:
 			looked = nil
-			if c.fallback(f, old, c.memory.clock.now()) != nil {
+			if c.fallback(f, old, c.memory.clock.Now()) != nil {
 				return errSoft
 			}
 		}
