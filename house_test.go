@@ -44,6 +44,7 @@ var knows = map[string][]string{
 
 	"tiercache/internal/clock": {},
 	"tiercache/internal/stat":  {},
+	"tiercache/internal/topk":  {},
 }
 
 // onlyStd are the directories that know the standard library alone.
