@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/warmcache/warmcache/tiercache/internal/clock"
+	"github.com/warmcache/warmcache/tiercache/internal/deadline"
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
@@ -53,7 +54,7 @@ type Cache[K comparable, V any] struct {
 	stop    context.CancelFunc
 	tasks   tasks
 
-	loadTimes deadlines // of loaders
+	loadTimes deadline.Shared // of loaders
 
 	loadersMu sync.Mutex
 	loaders   []*loaderState[K, V]
@@ -101,7 +102,7 @@ func New[K comparable, V any](cfg Config[K, V]) (*Cache[K, V], error) {
 	}
 	c.memory = newMemory[K, V](cfg.Capacity, frequencies, started, &c.counters, evicted)
 	c.stopped, c.stop = context.WithCancel(context.Background()) //nolint:forbidigo // the cache's own lifetime has no other parent
-	c.loadTimes.parent, c.loadTimes.bound, c.loadTimes.share = c.stopped, cfg.LoadTimeout, cfg.LoadTimeout/64
+	c.loadTimes.Parent, c.loadTimes.Bound, c.loadTimes.Share = c.stopped, cfg.LoadTimeout, cfg.LoadTimeout/64
 	if c.redis != nil {
 		if err := c.redis.register(c.name, c); err != nil {
 			c.stop()

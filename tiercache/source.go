@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/warmcache/warmcache/tiercache/internal/deadline"
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
@@ -221,7 +222,7 @@ type call[K comparable, V any] struct {
 	what  asker
 	fls   []*flight[K, V]
 	began int64
-	ctx   boundContext // the loader's
+	ctx   deadline.Context // the loader's
 	done  chan error
 	err   error // once it is over: the loader's, or errCutOff
 
@@ -233,7 +234,7 @@ func (cl *call[K, V]) begin(ctx context.Context, l *loading[K, V], fls []*flight
 	c := l.c
 	*cl = call[K, V]{
 		l: l, what: what, fls: fls, began: c.memory.clock.Now(), done: make(chan error, 1),
-		ctx: boundContext{c.loadTimes.next(), ctx}, // it has the values of ctx, and ends with the cache
+		ctx: c.loadTimes.Detached(ctx), // it has the values of ctx, and ends with the cache
 	}
 	if !c.tasks.enter() { // the loader is waited for by Close beyond its cut-off
 		cl.done <- ErrClosed
