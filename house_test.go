@@ -25,6 +25,9 @@ const module = "github.com/warmcache/warmcache"
 //
 //	examples, bench ──► loaders ──► warm ──► tiercache
 //	                                  └────► schedule
+//
+// The rooms of a package are the directories of its own internal directory.
+// Each has a row, see docs/architecture.md.
 var knows = map[string][]string{
 	"tiercache": {"internal"},
 	"schedule":  {}, // not even of other people's packages, see onlyStd
@@ -36,6 +39,13 @@ var knows = map[string][]string{
 	"bench":     {"examples", "extra", "internal", "loaders", "schedule", "tiercache", "warm"},
 	"internal":  {},
 	".":         {}, // the front page is documentation and Examples
+
+	"bench/internal": {"examples", "internal", "loaders", "schedule", "tiercache", "warm"}, // what its programs share
+
+	"tiercache/internal/clock":    {},
+	"tiercache/internal/deadline": {},
+	"tiercache/internal/stat":     {},
+	"tiercache/internal/topk":     {},
 }
 
 // onlyStd are the directories that know the standard library alone.
@@ -94,6 +104,9 @@ func inspect(tree fs.FS) (faults []string, files int, err error) {
 		if slices.Contains(badNames, file.Name.Name) {
 			faults = append(faults, fmt.Sprintf("%s: package %s: name it after what it does", name, file.Name.Name))
 		}
+		if withoutRow(path.Dir(name)) {
+			faults = append(faults, fmt.Sprintf("%s: %s has no row in knows: say what it may import", name, path.Dir(name)))
+		}
 		for _, spec := range file.Imports {
 			imported, err := strconv.Unquote(spec.Path.Value)
 			if err != nil {
@@ -127,17 +140,30 @@ func judge(name, imported string) string {
 		return ""
 	}
 	target = cmp.Or(strings.TrimPrefix(target, "/"), ".")
+	room := roomOf(dir)
+	if room != "." && under(target, room) || within(target, knows[room]) != "" {
+		return ""
+	}
+	return fmt.Sprintf("imports %s; of ours, %s may import %s",
+		imported, room, cmp.Or(strings.Join(knows[room], ", "), "nothing"))
+}
+
+// roomOf returns the longest row of knows that a directory is under.
+func roomOf(dir string) string {
 	room := "."
 	for candidate := range knows {
 		if under(dir, candidate) && len(candidate) > len(room) {
 			room = candidate
 		}
 	}
-	if room != "." && under(target, room) || within(target, knows[room]) != "" {
-		return ""
-	}
-	return fmt.Sprintf("imports %s; of ours, %s may import %s",
-		imported, room, cmp.Or(strings.Join(knows[room], ", "), "nothing"))
+	return room
+}
+
+// withoutRow reports whether a directory is in a package's own internal directory, but in no room
+// that has a row.
+func withoutRow(dir string) bool {
+	owner, _, ok := strings.Cut(dir, "/internal/")
+	return ok && under(owner, roomOf(dir))
 }
 
 // madeForTests is the house's rule for packages such as internal/redistest.
@@ -206,6 +232,15 @@ func TestHouse_faults(t *testing.T) {
 		{
 			"test servers", "cmd/warmctl/main.go", "main", ours + "internal/redistest",
 			[]string{"cmd/warmctl/main.go: imports " + ours + "internal/redistest, which is for tests only"},
+		},
+		{"a room", "tiercache/read.go", "tiercache", ours + "tiercache/internal/stat", nil},
+		{
+			"upwards from a room", "tiercache/internal/stat/counters.go", "stat", ours + "tiercache",
+			[]string{"tiercache/internal/stat/counters.go: imports " + ours + "tiercache; of ours, tiercache/internal/stat may import nothing"},
+		},
+		{
+			"a room without a row", "warm/internal/cellar/cellar.go", "cellar", "strings",
+			[]string{"warm/internal/cellar/cellar.go: warm/internal/cellar has no row in knows: say what it may import"},
 		},
 		{
 			"a package of everything", "internal/util/strings.go", "util", "strings",

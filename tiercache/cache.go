@@ -10,6 +10,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/warmcache/warmcache/tiercache/internal/clock"
+	"github.com/warmcache/warmcache/tiercache/internal/deadline"
+	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
 // Cache answers from this process's memory, from Redis where it has one, and else from the source. It is safe for concurrent use.
@@ -29,7 +33,7 @@ type Cache[K comparable, V any] struct {
 	renewals renewals
 	forecast forecast
 	backOffs backOffs
-	counters counters
+	counters stat.Counters
 	watcher  watcher
 
 	epoch     atomic.Uint64 // entries of an earlier one must be validated; from 1
@@ -53,12 +57,12 @@ type Cache[K comparable, V any] struct {
 	stop    context.CancelFunc
 	tasks   tasks
 
-	loadTimes deadlines // of loaders
+	loadTimes deadline.Shared // of loaders
 
 	loadersMu sync.Mutex
 	loaders   []*loaderState[K, V]
 	hot       *hot[K] // nil: LearnHot is 0
-	tallies   tallies
+	tallies   stat.Tallies
 
 	revalidating atomic.Int32 // how often it was asked for since it last found nothing to do
 }
@@ -85,7 +89,7 @@ func New[K comparable, V any](cfg Config[K, V]) (*Cache[K, V], error) {
 	c.watcher.observer, c.watcher.cache, c.watcher.log = cfg.Observer, c.name, c.log
 	c.lossless = isLossless(cfg.Keys)
 	c.epoch.Store(1)
-	started := clock{time.Now()}
+	started := clock.Since(time.Now())
 	if c.redis != nil {
 		started = c.redis.channel.clock
 		c.remote = &remote{r: c.redis, ns: namespace{prefix: c.redis.cfg.Prefix + c.name + ":"}, format: &c.format}
@@ -103,7 +107,7 @@ func New[K comparable, V any](cfg Config[K, V]) (*Cache[K, V], error) {
 	}
 	c.memory = newMemory[K, V](cfg.Capacity, frequencies, started, &c.counters, evicted)
 	c.stopped, c.stop = context.WithCancel(context.Background()) //nolint:forbidigo // the cache's own lifetime has no other parent
-	c.loadTimes.parent, c.loadTimes.bound, c.loadTimes.share = c.stopped, cfg.LoadTimeout, cfg.LoadTimeout/64
+	c.loadTimes.Parent, c.loadTimes.Bound, c.loadTimes.Share = c.stopped, cfg.LoadTimeout, cfg.LoadTimeout/64
 	if c.redis != nil {
 		if err := c.redis.register(c.name, c); err != nil {
 			c.stop()
@@ -112,7 +116,7 @@ func New[K comparable, V any](cfg Config[K, V]) (*Cache[K, V], error) {
 			return nil, fmt.Errorf("tiercache: cache %q: %w", c.name, err)
 		}
 	}
-	inProcess.open(&c.counters)
+	stat.InProcess.Open(&c.counters)
 	c.startHot()
 	return c, nil
 }
@@ -126,7 +130,7 @@ func (c *Cache[K, V]) Close() error {
 	if !c.closed.CompareAndSwap(false, true) {
 		return nil
 	}
-	inProcess.close(&c.counters)
+	stat.InProcess.Close(&c.counters)
 	c.stop()
 	began := time.Now()
 	c.tasks.close(closeWait)
@@ -159,7 +163,7 @@ func (c *Cache[K, V]) redisFailed(err error, keys int) {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return
 	}
-	c.counters.add(0, redisErrors, 1)
+	c.counters.Add(0, stat.RedisErrors, 1)
 	c.observe(Event{Kind: EventRedis, Keys: keys, Err: err})
 }
 

@@ -8,6 +8,9 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/warmcache/warmcache/tiercache/internal/deadline"
+	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
 // tenure says whether what a load brings is committed to Redis under the lead's token, or stays in this process: there is no Redis, or it doesn't answer.
@@ -102,7 +105,7 @@ type call[K comparable, V any] struct {
 	kept  *renewal // of the leases, if it is this call's to end
 	read  int64    // when the source read began
 	began int64
-	ctx   boundContext // the loader's
+	ctx   deadline.Context // the loader's
 	done  chan error
 	said  []landing[K, V] // what the source said, once it is over
 	one   [1]landing[K, V]
@@ -125,7 +128,7 @@ func (l *loading[K, V]) newCall() *call[K, V] {
 func (cl *call[K, V]) begin(ctx context.Context, l *loading[K, V], fls []*flight[K, V], held tenure, kept *renewal) {
 	c := l.c
 	cl.l, cl.fls, cl.held, cl.kept = l, fls, held, kept
-	cl.began, cl.done = c.memory.clock.now(), make(chan error, 1)
+	cl.began, cl.done = c.memory.clock.Now(), make(chan error, 1)
 	cl.read = cl.began
 	if f := fls[0]; f.force {
 		cl.read = c.flights.ask(f, cl.read)
@@ -139,12 +142,12 @@ func (cl *call[K, V]) begin(ctx context.Context, l *loading[K, V], fls []*flight
 	if lead := fls[0].lead; leadOf(ctx) != lead { // in a batch each key may have its own
 		ctx = leadContext{ctx, lead}
 	}
-	cl.ctx = boundContext{c.loadTimes.next(), ctx} // it has the values of ctx, and ends with the cache
-	if !c.tasks.enter() {                          // the loader is waited for by Close beyond its cut-off
+	cl.ctx = c.loadTimes.Detached(ctx) // it has the values of ctx, and ends with the cache
+	if !c.tasks.enter() {              // the loader is waited for by Close beyond its cut-off
 		cl.done <- ErrClosed
 		return
 	}
-	c.counters.add(fls[0].hash, loads, uint64(len(fls)))
+	c.counters.Add(fls[0].hash, stat.Loads, uint64(len(fls)))
 	go cl.run()
 }
 
@@ -262,9 +265,9 @@ func (cl *call[K, V]) wait(by patience) bool {
 		}
 	}
 	if cl.err != nil && !errors.Is(cl.err, ErrNotFound) {
-		c.counters.add(cl.fls[0].hash, loadErrors, uint64(len(cl.fls)))
+		c.counters.Add(cl.fls[0].hash, stat.LoadErrors, uint64(len(cl.fls)))
 	}
-	c.observe(Event{Kind: EventLoad, Took: time.Duration(c.memory.clock.now() - cl.began), Keys: len(cl.fls), Err: cl.err})
+	c.observe(Event{Kind: EventLoad, Took: time.Duration(c.memory.clock.Now() - cl.began), Keys: len(cl.fls), Err: cl.err})
 	return true
 }
 

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/warmcache/warmcache/tiercache/internal/clock"
 )
 
 // channel is how nodes hear of each other's invalidations, and how this one knows whether it does: one subscription a process for all its caches. It has
@@ -22,7 +24,7 @@ import (
 // proves nothing about now.
 type channel struct {
 	r     *Redis
-	clock clock
+	clock clock.Clock
 	identity
 
 	seq   atomic.Uint64 // the last number given to a notice of this node
@@ -82,7 +84,7 @@ const (
 
 func newChannel(r *Redis) *channel {
 	ch := &channel{
-		r: r, clock: clock{time.Now()},
+		r: r, clock: clock.Since(time.Now()),
 		caches: make(map[string]noticed), beats: make(map[string]beatTimes), lineage: newLineage(), pubs: make(publishers),
 		first: make(chan error, 1),
 	}
@@ -173,7 +175,7 @@ func (ch *channel) next(kind noticeKind, cache, rest string) notice {
 }
 
 // coherent says whether notices are heard at this moment.
-func (ch *channel) coherent() bool { return ch.clock.now() < ch.trust.Load() }
+func (ch *channel) coherent() bool { return ch.clock.Now() < ch.trust.Load() }
 
 func (ch *channel) register(name string, c noticed) {
 	ch.mu.Lock()
@@ -217,7 +219,7 @@ func (ch *channel) listen() {
 	for pause := first; ch.ctx.Err() == nil; {
 		ctx, cancel := context.WithCancel(ch.ctx)
 		s := &session{ch: ch, ctx: ctx, ended: make(chan error, 1)}
-		s.alive.Store(ch.clock.now())
+		s.alive.Store(ch.clock.Now())
 		go func() { s.ended <- s.receive() }()
 		err := s.watch()
 		cancel()
@@ -268,7 +270,7 @@ func (s *session) watch() error {
 		case <-s.ctx.Done(): // its connection may hang, or a hook of the client have panicked in the middle of something
 			return s.ctx.Err()
 		case <-tick.C:
-			if s.ch.ctx.Err() == nil && s.ch.clock.now()-s.alive.Load() > int64(silentFor) {
+			if s.ch.ctx.Err() == nil && s.ch.clock.Now()-s.alive.Load() > int64(silentFor) {
 				return errSilent
 			}
 		}
@@ -291,7 +293,7 @@ func (s *session) receive() (err error) {
 		if s.ctx.Err() != nil {
 			return nil
 		}
-		now := ch.clock.now()
+		now := ch.clock.Now()
 		switch m := msg.(type) {
 		case *redis.Subscription:
 			if confirmed++; confirmed%2 == 0 { // both channels

@@ -150,7 +150,7 @@ func (c *Cache[K, V]) onServer(t takeover) {
 	}
 	c.log.Warn("another server answers in the place of Redis's, and what it lacks is not known: the cache is ended", slog.Bool("restarted", t.restarted))
 	c.endAll()
-	n := c.journal.begin(noticeClear, "", c.memory.clock.now())
+	n := c.journal.begin(noticeClear, "", c.memory.clock.Now())
 	c.background(func(ctx context.Context) {
 		err := c.remote.restarted(ctx, n, t.id)
 		c.endAll()
@@ -185,7 +185,7 @@ func (c *Cache[K, V]) replay(ctx context.Context, due []notice) (told int) {
 	}{{noticeKey, false}, {noticeKey, true}, {noticeExpire, false}, {noticeTag, false}, {noticeClear, false}} {
 		some := slices.DeleteFunc(slices.Clone(due), func(n notice) bool { return n.kind != deed.kind || n.own != 0 != deed.own })
 		for batch := range slices.Chunk(some, batchKeys) {
-			if batch = c.journal.undone(batch, c.memory.clock.now()); len(batch) == 0 {
+			if batch = c.journal.undone(batch, c.memory.clock.Now()); len(batch) == 0 {
 				continue
 			}
 			began, before := time.Now(), told

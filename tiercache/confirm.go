@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
 // serverTime is what each master's clock showed before a warm run asked its source. The run's entries live until then plus their TTL, by that very clock: a process
@@ -206,7 +208,7 @@ func (c *Cache[K, V]) disown(ctx context.Context, keys []unconfirmedKey) {
 		notices[i].own = k.id
 	}
 	c.tell(ctx, notices)
-	c.counters.add(notices[0].number, takenBack, uint64(len(notices)))
+	c.counters.Add(notices[0].number, stat.TakenBack, uint64(len(notices)))
 }
 
 // stillThere says whether the server that a run began with still is the one that answers.

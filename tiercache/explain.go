@@ -31,7 +31,7 @@ func (c *Cache[K, V]) Explain(ctx context.Context, key K) (Explanation, error) {
 	seen := c.sight()
 	it := c.memory.get(hash, key)
 	e := Explanation{Cache: c.name, Key: text, Source: c.sourceState(c.newFlight(hash, key, nil))}
-	e.Memory = c.memoryState(it, c.memory.clock.now())
+	e.Memory = c.memoryState(it, c.memory.clock.Now())
 	if c.remote != nil {
 		e.Redis = c.redisState(ctx, text, seen)
 		if err := ctx.Err(); err != nil {
@@ -144,7 +144,7 @@ func idText(id uint64) string { return string(appendHex(nil, id, 16)) }
 
 func (c *Cache[K, V]) redisState(ctx context.Context, text string, seen sight) *RedisState {
 	s := &RedisState{Key: c.remote.ns.value(text), Breaker: c.redis.Health().Breaker, Pending: c.journal.bypass(text)}
-	now := c.memory.clock.now()
+	now := c.memory.clock.Now()
 	at, err := c.peekRedis(ctx, text)
 	if err != nil {
 		s.Error = err.Error()

@@ -78,7 +78,7 @@ func (ch *channel) meetStranger(n notice) {
 // also a digest that was on its way all through the gap has come by then. sent is when the
 // heartbeat was sent. It must be called with pubsMu held.
 func (ch *channel) settleUpTo(sent int64) {
-	now := ch.clock.now()
+	now := ch.clock.Now()
 	switch {
 	case ch.resumed && now < ch.meeting():
 		ch.candidate, ch.candidateSent = now, sent

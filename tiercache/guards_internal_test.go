@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/warmcache/warmcache/internal/redistest"
+	"github.com/warmcache/warmcache/tiercache/internal/clock"
 )
 
 // Trust runs from a heartbeat's sending: one that lay in a buffer for longer than that proves nothing.
@@ -18,9 +19,9 @@ func TestTrust_runsFromTheSendingOfAHeartbeat(t *testing.T) {
 	t.Parallel()
 	ch := newChannel(&Redis{cfg: RedisConfig{Logger: slog.New(slog.DiscardHandler)}})
 	defer ch.cancel()
-	ch.clock = clock{time.Now().Add(-time.Hour)}
+	ch.clock = clock.Since(time.Now().Add(-time.Hour))
 	ch.expect(map[string]redis.UniversalClient{"a": new(redis.Client), "b": new(redis.Client)})
-	now := ch.clock.now()
+	now := ch.clock.Now()
 	for _, master := range []string{"a", "b"} {
 		ch.beatAnswered(master, now)
 	}

@@ -151,7 +151,7 @@ func (ch *channel) beatMasters() {
 // answer takes in what masters answered in a round.
 func (ch *channel) answer(round uint64, answers []beatAnswer, all bool) {
 	ch.watchClocks(answers)
-	now := ch.clock.now()
+	now := ch.clock.Now()
 	changed := ch.lineage.hear(round, answers, all, now)
 	ch.replicated.Store(ch.lineage.replicated())
 	for _, t := range changed {
@@ -178,7 +178,7 @@ func (ch *channel) beatMaster(master string, client redis.UniversalClient) beatA
 	sh, bound := ch.r.masters.of(master), ch.r.cfg.Timeout
 	began := time.Now()
 	a, err := attempt(ch.ctx, ch.r, sh, bound, func(ctx context.Context) (beatAnswer, error) {
-		sent := ch.clock.now()
+		sent := ch.clock.Now()
 		ch.sending(sent)
 		text := notice{kind: noticeBeat, node: ch.node(), number: uint64(sent), rest: master}.String()
 		pipe := client.Pipeline()
@@ -201,7 +201,7 @@ func (ch *channel) beatMaster(master string, client redis.UniversalClient) beatA
 		if published.Err() == nil {
 			ch.beatAnswered(master, sent)
 		}
-		a.shows, a.sent, a.received = clock.Val(), sent, ch.clock.now()
+		a.shows, a.sent, a.received = clock.Val(), sent, ch.clock.Now()
 		_ = ch.lacks("INFO", server.Err())
 		return a, ch.lacks("PUBLISH", published.Err())
 	})

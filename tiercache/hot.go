@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"sync"
 	"time"
+
+	"github.com/warmcache/warmcache/tiercache/internal/topk"
 )
 
 // HotKey is a key that is read much.
@@ -36,10 +38,10 @@ func (c *Cache[K, V]) Hot(ctx context.Context, n int) ([]HotKey[K], error) {
 			return all, nil
 		}
 	}
-	own := c.hot.sketch.top(n)
+	own := c.hot.sketch.Top(n)
 	all := make([]HotKey[K], len(own))
 	for i, k := range own {
-		all[i] = HotKey[K]{Key: k.key, Reads: float64(k.reads)}
+		all[i] = HotKey[K]{Key: k.Key, Reads: float64(k.Reads)}
 	}
 	return all, err
 }
@@ -69,7 +71,7 @@ var errLongKey = fmt.Errorf("its text form has more than %d bytes", hotTextBytes
 
 // hot learns which keys of a cache are hot. Its goroutine, tendHot, does what is not a read.
 type hot[K comparable] struct {
-	sketch *sketch[K]
+	sketch *topk.Sketch[K]
 	large  func(K) bool // whether a key is too long to be kept; nil: keys of this type have no length
 	began  time.Time
 	step   int  // of forgetting; tendHot's alone
@@ -93,7 +95,7 @@ const (
 )
 
 func newHot[K comparable](n int) *hot[K] {
-	h := &hot[K]{sketch: newSketch[K](n), began: time.Now(), gone: make(map[string]struct{})}
+	h := &hot[K]{sketch: topk.New[K](n), began: time.Now(), gone: make(map[string]struct{})}
 	if reflect.TypeFor[K]().Kind() == reflect.String {
 		h.large = func(key K) bool { return reflect.ValueOf(key).Len() > hotTextBytes }
 	}
@@ -102,14 +104,14 @@ func newHot[K comparable](n int) *hot[K] {
 
 // learn is told of every read that found a value, and counts a sample of them. nth is a number that reads of the key don't repeat.
 func (c *Cache[K, V]) learn(hash uint64, key K, nth uint64) {
-	if c.hot != nil && c.hot.sketch.sampled(hash, nth) {
+	if c.hot != nil && c.hot.sketch.Sampled(hash, nth) {
 		c.hot.add(hash, key)
 	}
 }
 
 func (h *hot[K]) add(hash uint64, key K) {
 	if h.large == nil || !h.large(key) {
-		h.sketch.add(hash, key)
+		h.sketch.Add(hash, key)
 	}
 }
 
@@ -118,7 +120,7 @@ func (c *Cache[K, V]) unlearn(f *flight[K, V]) {
 	if c.hot == nil || !f.brought() && c.cfg.Load == nil && c.cfg.LoadMany == nil { // nobody was asked
 		return
 	}
-	if c.hot.sketch.forget(f.hash) && c.remote != nil {
+	if c.hot.sketch.Forget(f.hash) && c.remote != nil {
 		c.hot.putGone([]string{f.text})
 	}
 }
@@ -129,14 +131,14 @@ func (c *Cache[K, V]) startHot() {
 		return
 	}
 	c.hot = newHot[K](c.cfg.LearnHot)
-	c.loaders = append(c.loaders, &loaderState[K, V]{hot: true, Loader: Loader[K, V]{Name: hotLoader(c.name), Priority: hotPriority, Required: true}, tally: c.tallies.of(hotLoader(c.name))})
+	c.loaders = append(c.loaders, &loaderState[K, V]{hot: true, Loader: Loader[K, V]{Name: hotLoader(c.name), Priority: hotPriority, Required: true}, tally: c.tallies.Of(hotLoader(c.name))})
 	go c.tendHot()
 }
 
 // tendHot forgets, and tells Redis, until the cache is closed.
 func (c *Cache[K, V]) tendHot() {
 	defer c.tasks.leave()
-	h, part := c.hot, c.cfg.HotHalfLife/stepsPerHalf
+	h, part := c.hot, c.cfg.HotHalfLife/topk.StepsPerHalf
 	tick := time.NewTicker(min(hotTick, part))
 	defer tick.Stop()
 	for {
@@ -147,7 +149,7 @@ func (c *Cache[K, V]) tendHot() {
 		}
 		for due := int(time.Since(h.began) / part); h.step < due; {
 			h.step++
-			h.sketch.age(h.step)
+			h.sketch.Age(h.step)
 		}
 		if c.remote != nil {
 			c.tellHot(c.stopped)
@@ -164,9 +166,9 @@ func (c *Cache[K, V]) hotText(key K) (text string, err error) {
 }
 
 // tellable is those of the keys that have a text form, with it.
-func (c *Cache[K, V]) tellable(keys []candidate[K]) (told []candidate[K], texts []string) {
+func (c *Cache[K, V]) tellable(keys []topk.Candidate[K]) (told []topk.Candidate[K], texts []string) {
 	for _, k := range keys {
-		text, err := c.hotText(k.key)
+		text, err := c.hotText(k.Key)
 		if err != nil {
 			if !c.hot.odd {
 				c.log.Warn("a hot key cannot be shared", slog.Any("error", err))

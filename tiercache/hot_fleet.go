@@ -62,10 +62,10 @@ func (n namespace) hotKey() string { return "{" + strings.TrimSuffix(n.prefix, "
 // tellHot tells Redis what has changed of this node's counts. What fails is told next time, as it is new then too.
 func (c *Cache[K, V]) tellHot(ctx context.Context) {
 	h := c.hot
-	keys, texts := c.tellable(h.sketch.news(c.cfg.LearnHot))
+	keys, texts := c.tellable(h.sketch.News(c.cfg.LearnHot))
 	args := make([]any, 0, 3*len(keys))
 	for i, k := range keys {
-		args = append(args, texts[i], number(k.reads-k.told), number(k.reads))
+		args = append(args, texts[i], number(k.Reads-k.Told), number(k.Reads))
 	}
 	gone := h.takeGone()
 	for _, text := range gone {
@@ -78,7 +78,7 @@ func (c *Cache[K, V]) tellHot(ctx context.Context) {
 			return
 		}
 		told := min(len(batch)/3, len(keys))
-		h.sketch.heard(keys[:told])
+		h.sketch.Heard(keys[:told])
 		keys = keys[told:]
 	}
 }

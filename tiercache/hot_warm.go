@@ -55,7 +55,7 @@ func (c *Cache[K, V]) warmHot(ctx context.Context, opts WarmOptions) (res WarmRe
 // judgeHot judges the keys as a run would find them. Each is taken to cost one.
 func (c *Cache[K, V]) judgeHot(keys []K, opts WarmOptions) WarmResult {
 	res := WarmResult{Emitted: len(keys)}
-	room, now := opts.Room, c.memory.clock.now()
+	room, now := opts.Room, c.memory.clock.Now()
 	if room == 0 {
 		room = c.warmRoom()
 	}
@@ -92,7 +92,7 @@ func (c *Cache[K, V]) textsOf(keys []K) []string {
 
 // unread is those of the keys that a read would not find fresh in memory.
 func (c *Cache[K, V]) unread(keys []K) []K {
-	now := c.memory.clock.now()
+	now := c.memory.clock.Now()
 	return slices.DeleteFunc(slices.Clone(keys), func(key K) bool {
 		it := c.memory.get(c.memory.hash(key), key)
 		return it != nil && c.fresh(it, now)

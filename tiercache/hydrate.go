@@ -7,6 +7,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
 // Hydrate fills memory from Redis with the keys given in their text form, most wanted first, as far as there is room. Keys that Redis does not hold, or holds
@@ -32,7 +34,7 @@ func (c *Cache[K, V]) Hydrate(ctx context.Context, keys []string, opts WarmOptio
 			h.room = c.warmRoom()
 		}
 		if opts.Task != "" {
-			h.tally = c.tallies.of(opts.Task)
+			h.tally = c.tallies.Of(opts.Task)
 		}
 		epoch := c.epoch.Load()
 		res.Err = h.all(ctx, keys)
@@ -49,7 +51,7 @@ type hydration[K comparable, V any] struct {
 	c     *Cache[K, V]
 	opts  WarmOptions
 	room  int64
-	tally *tally
+	tally *stat.Tally
 	res   *WarmResult
 
 	batch []hydrated[K]
@@ -67,7 +69,7 @@ type hydrated[K comparable] struct {
 func (h *hydration[K, V]) all(ctx context.Context, names []string) error {
 	rest := time.NewTimer(0)
 	defer rest.Stop()
-	pace := newManners(h.c.memory.clock.now, inProcess.answered)
+	pace := newManners(h.c.memory.clock.Now, stat.InProcess.Answered)
 	most := pace.keys()
 	for i, name := range names {
 		h.add(name, uint32(min(i, math.MaxUint32))) //nolint:gosec // bounded
@@ -105,7 +107,7 @@ func (h *hydration[K, V]) add(name string, rank uint32) {
 		return
 	}
 	hash := h.c.memory.hash(key)
-	now := h.c.memory.clock.now()
+	now := h.c.memory.clock.Now()
 	have := h.c.memory.get(hash, key)
 	switch {
 	case have != nil && h.c.fresh(have, now) && (h.opts.Age == 0 || now-have.read < int64(h.opts.Age)):
@@ -129,7 +131,7 @@ func (h *hydration[K, V]) flush(ctx context.Context) (err error) {
 		batch[i].gen = c.memory.generation(batch[i].hash)
 	}
 	seen := c.sight()
-	now := c.memory.clock.now()
+	now := c.memory.clock.Now()
 	all, err := c.remote.read(ctx, names)
 	if err == nil {
 		err = c.validate(ctx, names, all, seen, now)
@@ -174,7 +176,7 @@ func (h *hydration[K, V]) store(e *hydrated[K], it *item[V]) {
 		h.room -= cost
 	}
 	if !again {
-		it.warmed.brought()
+		it.warmed.Brought()
 	}
 	if h.opts.Stored != nil {
 		h.opts.Stored(e.name)
@@ -185,7 +187,7 @@ func (h *hydration[K, V]) store(e *hydrated[K], it *item[V]) {
 // a node that starts, whose first epoch ends when it has met the others, would be warm for a second. A run that an epoch has overtaken asks for it too, as what it stored
 // last may have come after the look at what there is.
 func (c *Cache[K, V]) revalidate() {
-	if c.remote == nil || c.tallies.none() || c.revalidating.Add(1) > 1 {
+	if c.remote == nil || c.tallies.None() || c.revalidating.Add(1) > 1 {
 		return // the one under way looks again
 	}
 	c.background(func(ctx context.Context) {

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
 // item is one version of a key's value. It never changes once it is in a slot, save for the marks of reading.
@@ -26,9 +28,9 @@ type item[V any] struct {
 	useful atomic.Bool  // it has been counted at warmed, as read or as gone unread
 	tags   *tagged      // nil: it has none
 
-	warmed *tally // of the task whose run brought this; else nil
-	filled int64  // when it came into this process
-	dead   int64  // not even stale from here on
+	warmed *stat.Tally // of the task whose run brought this; else nil
+	filled int64       // when it came into this process
+	dead   int64       // not even stale from here on
 
 	id   uint64 // of the record, the same in both tiers
 	read int64  // when the source read began, on the memory's clock
@@ -76,12 +78,12 @@ func (c *Cache[K, V]) newItem(key K, value V, read int64, ttl time.Duration) *it
 	tags := c.tagsOf(key, value, nil)
 	if slices.Contains(tags, "") {
 		c.log.Error("Tags returned an empty tag: the value is not stored", slog.Any("key", key), slog.Any("error", errEmptyTag))
-		c.counters.add(c.memory.hash(key), refused, 1)
+		c.counters.Add(c.memory.hash(key), stat.Refused, 1)
 		ttl = -1 // it has no life
 	}
 	ttl = max(c.jitter(min(ttl, maxLife)), -1)
 	it := &item[V]{value: value, id: rand.Uint64(), read: read, ttl: int64(ttl), tags: taggedBy(tags)}
-	now := c.memory.clock.now()
+	now := c.memory.clock.Now()
 	it.filled = now
 	it.fresh = min(read+int64(ttl), now+int64(c.cfg.MemoryTTL))
 	it.dead = it.fresh
@@ -100,7 +102,7 @@ func (c *Cache[K, V]) newItem(key K, value V, read int64, ttl time.Duration) *it
 // newAbsence remembers that the source had no such key. It is dead at once without NegativeTTL.
 func (c *Cache[K, V]) newAbsence(read int64) *item[V] {
 	ttl := int64(c.jitter(c.cfg.NegativeTTL))
-	until := min(read+ttl, c.memory.clock.now()+int64(c.cfg.MemoryTTL))
+	until := min(read+ttl, c.memory.clock.Now()+int64(c.cfg.MemoryTTL))
 	return &item[V]{absent: true, id: rand.Uint64(), read: read, ttl: ttl, fresh: until, dead: until}
 }
 
@@ -122,7 +124,8 @@ func (c *Cache[K, V]) fromRecord(got *found, now int64, seen sight) *item[V] {
 }
 
 func (c *Cache[K, V]) noteCorrupt(bad *corruptError) {
-	c.counters.corrupt[bad.cause].Add(1)
+	const _ = uint(stat.NumCorrupt - numCauses) // each cause has a counter
+	c.counters.Unreadable(uint8(bad.cause))
 	c.observe(Event{Kind: EventCorrupt, Keys: 1, Err: bad})
 }
 
@@ -196,7 +199,7 @@ func (c *Cache[K, V]) encode(text string, it *item[V], tokens string) write {
 func (c *Cache[K, V]) encodeInto(dst []byte, text string, it *item[V], tokens string) write {
 	rec := record{
 		kind: kindValue, codec: c.format.codec, id: it.id, version: c.version, tokens: tokens, key: text,
-		fresh: time.Duration(it.ttl), stale: time.Duration(it.late), age: time.Duration(c.memory.clock.now() - it.read),
+		fresh: time.Duration(it.ttl), stale: time.Duration(it.late), age: time.Duration(c.memory.clock.Now() - it.read),
 	}
 	if it.absent {
 		rec.kind, rec.stale = kindAbsent, 0
@@ -216,7 +219,7 @@ func (c *Cache[K, V]) encodeInto(dst []byte, text string, it *item[V], tokens st
 	switch {
 	case errors.Is(err, errTooLarge):
 		w.life, w.err = 0, err
-		c.counters.add(it.id, oversized, 1)
+		c.counters.Add(it.id, stat.Oversized, 1)
 	case err != nil:
 		w.life, w.err = 0, fmt.Errorf("codec %s: %w", strings.TrimSpace(c.format.codec), err)
 	default:

@@ -26,7 +26,7 @@ func noTokens(tags []string) map[string]string {
 // judge says of each entry of a dry run what would become of it. It only reads.
 func (w *warming[K, V]) judge(batch []warmEntry[K, V]) {
 	inRedis := w.lookUp(batch)
-	now := w.c.memory.clock.now()
+	now := w.c.memory.clock.Now()
 	for i := range batch {
 		e := &batch[i]
 		have := w.c.memory.get(e.hash, e.key)

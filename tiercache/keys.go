@@ -10,6 +10,8 @@ import (
 	"runtime"
 	"strconv"
 	"time"
+
+	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
 // KeyCodec is the text form of keys: what stands in Redis behind "name:". Two keys must never have one text, and DecodeKey must
@@ -230,8 +232,8 @@ func (c *Cache[K, V]) decodeKey(text string) (key K, err error) {
 
 // unreadableNotice is told of a notice about a key that cannot be read. Any key of the cache may be meant.
 func (c *Cache[K, V]) unreadableNotice(err error) {
-	c.counters.add(0, unreadableNotices, 1)
-	now := c.memory.clock.now()
+	c.counters.Add(0, stat.UnreadableNotices, 1)
+	now := c.memory.clock.Now()
 	if last := c.oddNotice.Load(); (last == 0 || now-last > int64(time.Minute)) && c.oddNotice.CompareAndSwap(last, now) {
 		c.log.Warn("another node's notice is about a key that cannot be read: what is in memory is validated", slog.Any("error", err))
 	}

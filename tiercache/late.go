@@ -27,7 +27,7 @@ func (r *Redis) lateAfter(key string, now int64) int64 {
 
 // voidAt is the moment from which on a Set that was sent before now, and not answered, takes no effect.
 func (r *Redis) voidAt(key string) int64 {
-	now := r.channel.clock.now()
+	now := r.channel.clock.Now()
 	shows, known := r.clocks.of(r.masters.ofKey(r.channel.ctx, key).addr)
 	if !known {
 		return now + int64(unknownLate)

@@ -121,7 +121,7 @@ func (l *loading[K, V]) acquire(ctx context.Context, fls []*flight[K, V], acquir
 	if l.token == "" {
 		l.token = newToken()
 	}
-	now := l.c.memory.clock.now()
+	now := l.c.memory.clock.Now()
 	names := texts(fls)
 	all, err := acquire(ctx, names, l.token)
 	if err == nil {

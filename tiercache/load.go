@@ -55,7 +55,7 @@ func (l *loading[K, V]) lookUp(ctx context.Context) remainder[K, V] {
 func (l *loading[K, V]) foresees(f *flight[K, V]) bool {
 	c := l.c
 	return c.remote != nil && !c.journal.bypass(f.text) && c.forecast.miss() && l.asks(f) &&
-		c.backOffs.binding(f.text, c.memory.clock.now()) == nil
+		c.backOffs.binding(f.text, c.memory.clock.Now()) == nil
 }
 
 // asks says whether there is a source to ask. Where there is none nothing is known: what Redis doesn't have is not found, but that is no answer of a source, which would be
@@ -106,7 +106,7 @@ func (l *loading[K, V]) bypass(fls []*flight[K, V]) (asked, direct []*flight[K, 
 // fromRedis ends the flights to which Redis has the answer, and returns the others, those apart whose shard did not say.
 func (l *loading[K, V]) fromRedis(ctx context.Context, fls []*flight[K, V]) (rest, away []*flight[K, V], err error) {
 	for batch := range slices.Chunk(fls, batchKeys) {
-		now := l.c.memory.clock.now() // before Redis is asked: memory must not outlive Redis by the time of the reply
+		now := l.c.memory.clock.Now() // before Redis is asked: memory must not outlive Redis by the time of the reply
 		names := texts(batch)
 		var all []found
 		if all, err = l.c.remote.read(ctx, names); err != nil {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
 // Loader is a warmup loader: it streams the entries that are worth having before anyone asks for them.
@@ -85,7 +87,7 @@ type loaderState[K comparable, V any] struct {
 	Loader[K, V]
 	hot   bool          // it is the replay of hot keys, and has no Load
 	own   time.Duration // its TTL where it has one of its own: that goes before Config.Expiry
-	tally *tally
+	tally *stat.Tally
 }
 
 // RegisterLoader adds a warmup loader. It fails on a bad field, and on a name the cache has already. A loader may name loaders in After that
@@ -109,7 +111,7 @@ func (c *Cache[K, V]) RegisterLoader(l Loader[K, V]) error {
 		l.TTL = c.cfg.TTL
 	}
 	l.After = slices.Clone(l.After)
-	c.loaders = append(c.loaders, &loaderState[K, V]{Loader: l, own: own, tally: c.tallies.of(l.Name)})
+	c.loaders = append(c.loaders, &loaderState[K, V]{Loader: l, own: own, tally: c.tallies.Of(l.Name)})
 	return nil
 }
 
@@ -152,7 +154,7 @@ func (c *Cache[K, V]) Loaders() []LoaderInfo {
 	defer c.loadersMu.Unlock()
 	infos := make([]LoaderInfo, len(c.loaders))
 	for i, l := range c.loaders {
-		value := l.tally.stats()
+		value := WarmStats(l.tally.Snapshot())
 		infos[i] = LoaderInfo{
 			Name: l.Name, TTL: l.TTL, Priority: l.Priority, After: slices.Clone(l.After), Required: l.Required,
 			Timeout: l.Timeout, MaxItems: l.MaxItems, RefreshAt: l.RefreshAt, EveryNode: l.hot, Format: c.recordFormat(), Useful: value.Useful, Value: value,

@@ -1,7 +1,6 @@
 package tiercache
 
 import (
-	"sync"
 	"time"
 )
 
@@ -50,35 +49,4 @@ func (m *manners) rest(took time.Duration) time.Duration {
 		return politeRest * took
 	}
 	return 0
-}
-
-// traffic counts the reads that the open caches of this process have answered: whichever cache they are of, they want the same processors.
-type traffic struct {
-	mu  sync.Mutex
-	all map[*counters]struct{}
-}
-
-var inProcess = traffic{all: make(map[*counters]struct{})} //nolint:gochecknoglobals // there is one process
-
-func (t *traffic) open(c *counters) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.all[c] = struct{}{}
-}
-
-func (t *traffic) close(c *counters) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.all, c)
-}
-
-func (t *traffic) answered() (n uint64) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for c := range t.all {
-		for _, what := range []counter{memoryHits, redisHits, staleHits, negativeHits, misses} {
-			n += c.sum(what)
-		}
-	}
-	return n
 }

@@ -30,20 +30,3 @@ func TestManners(t *testing.T) {
 		}
 	}
 }
-
-func TestTraffic_countsOpenCachesOnly(t *testing.T) {
-	reads := traffic{all: make(map[*counters]struct{})}
-	var a, b counters
-	reads.open(&a)
-	reads.open(&b)
-	a.add(1, memoryHits, 2)
-	b.add(2, redisHits, 3)
-	b.add(3, loads, 7) // no read of anybody's
-	if n := reads.answered(); n != 5 {
-		t.Errorf("%d reads, want 5", n)
-	}
-	reads.close(&b)
-	if n := reads.answered(); n != 2 {
-		t.Errorf("%d reads after one was closed, want 2", n)
-	}
-}

@@ -7,6 +7,9 @@ import (
 	"sync/atomic"
 
 	"github.com/dgraph-io/ristretto/v2"
+
+	"github.com/warmcache/warmcache/tiercache/internal/clock"
+	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
 // memory is the tier in this process: an index of our own for look-ups, and Ristretto as the policy that says what stays.
@@ -32,9 +35,9 @@ type memory[K comparable, V any] struct {
 	gens     atomic.Pointer[[]atomic.Uint64] // see generation; nil until the first is asked for
 	numGens  int
 	capacity atomic.Int64
-	clock    clock    // exact
-	time     hitClock // for hits
-	counters *counters
+	clock    clock.Clock  // exact
+	time     clock.Coarse // for hits
+	counters *stat.Counters
 	evicted  func(EventKind, []K) // told, off the hit path and under no lock, which entries left; nil: nobody wants to know
 	ghosts   ghosts
 
@@ -110,12 +113,12 @@ const (
 	maxGenerations = 1 << 16
 )
 
-func newMemory[K comparable, V any](capacity, frequencies int64, clock clock, counters *counters, evicted func(EventKind, []K)) *memory[K, V] {
+func newMemory[K comparable, V any](capacity, frequencies int64, clock clock.Clock, counters *stat.Counters, evicted func(EventKind, []K)) *memory[K, V] {
 	m := &memory[K, V]{
 		seed: maphash.MakeSeed(), clock: clock, counters: counters, evicted: evicted,
 		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}
-	m.time.exact, m.time.stop = clock, make(chan struct{})
+	m.time.Init(clock)
 	m.capacity.Store(capacity)
 	m.shards = make([]shard[K, V], powerOfTwo(capacity/2048, 1, maxShards))
 	m.numGens = powerOfTwo(capacity, minGenerations, maxGenerations)
@@ -221,7 +224,7 @@ func (m *memory[K, V]) close() {
 	close(m.stop)
 	m.tending.Do(func() { close(m.done) })
 	<-m.done
-	m.time.close()
+	m.time.Close()
 	for i := range m.shards {
 		s := &m.shards[i]
 		s.mu.Lock()

@@ -1,6 +1,10 @@
 package tiercache
 
-import "time"
+import (
+	"time"
+
+	"github.com/warmcache/warmcache/tiercache/internal/stat"
+)
 
 const (
 	sweepTick  = time.Second
@@ -26,7 +30,7 @@ func (m *memory[K, V]) tend() {
 			m.rebalance()
 		case <-tick.C:
 			for i := part; i < len(m.shards); i += sweepPart {
-				m.sweep(&m.shards[i], m.clock.now())
+				m.sweep(&m.shards[i], m.clock.Now())
 			}
 			part = (part + 1) % min(sweepPart, len(m.shards))
 		}
@@ -61,7 +65,7 @@ func (m *memory[K, V]) expire(s *shard[K, V], slots []*slot[K, V], now int64) {
 		if sl.left || s.closed || now < s.table.Load().itemOf(sl).dead {
 			continue
 		}
-		m.counters.add(sl.hash, expirations, 1)
+		m.counters.Add(sl.hash, stat.Expirations, 1)
 		left.expired = m.noteLeft(left.expired, sl.key)
 		if s.take(sl) {
 			known = append(known, sl.hash)

@@ -53,7 +53,7 @@ func (m *memory[K, V]) settle(hash uint64, key K, it *item[V], cost int64, cl *c
 // had to wait once its entry is there could find it pushed out by those that don't.
 func (m *memory[K, V]) write(hash uint64, key K, it *item[V], cost int64, may func(gen *atomic.Uint64, have *item[V]) bool) bool {
 	m.makeRoom()
-	m.time.catchUp()
+	m.time.CatchUp()
 	s := m.shard(hash)
 	s.mu.Lock()
 	t := s.table.Load()

@@ -205,7 +205,7 @@ func (c *Cache[K, V]) landed(f *flight[K, V]) bool {
 		return false
 	}
 	it := c.memory.get(f.hash, f.key)
-	if it == nil || !c.fresh(it, c.memory.clock.now()) {
+	if it == nil || !c.fresh(it, c.memory.clock.Now()) {
 		return false
 	}
 	c.end(f, it, FromMemory, nil)

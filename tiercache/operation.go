@@ -186,7 +186,7 @@ func attempt[T any](ctx context.Context, r *Redis, m *master, bound time.Duratio
 	if !r.punctual {
 		return apart(ctx, m, bound, fn)
 	}
-	bounded, cancel := r.deadlines.within(ctx, bound)
+	bounded, cancel := r.deadlines.Within(ctx, bound)
 	defer cancel()
 	value, err := unpanicked(bounded, fn)
 	if err != nil && bounded.Err() != nil {

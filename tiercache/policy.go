@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/dgraph-io/ristretto/v2"
+
+	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
 const (
@@ -185,7 +187,7 @@ func (m *memory[K, V]) reap(left *departed[K]) (full bool) {
 	if len(gone) == 0 {
 		return false
 	}
-	now, room := m.clock.now(), m.room.Load()
+	now, room := m.clock.Now(), m.room.Load()
 	for _, sl := range gone {
 		s := m.shard(sl.hash)
 		s.mu.Lock()
@@ -194,7 +196,7 @@ func (m *memory[K, V]) reap(left *departed[K]) (full bool) {
 		case now >= s.table.Load().itemOf(sl).dead:
 			s.take(sl)
 			left.expired = m.noteLeft(left.expired, sl.key)
-			m.counters.add(sl.hash, expirations, 1)
+			m.counters.Add(sl.hash, stat.Expirations, 1)
 		case sl.count() || s.window.cost+sl.cost <= room:
 			sl.refused.Store(false)
 			s.window.push(sl)
@@ -208,7 +210,7 @@ func (m *memory[K, V]) reap(left *departed[K]) (full bool) {
 			}
 			m.ghosts.leave(sl.hash, from)
 			left.evicted = m.noteLeft(left.evicted, sl.key)
-			m.counters.add(sl.hash, evictions, 1)
+			m.counters.Add(sl.hash, stat.Evictions, 1)
 		}
 		s.mu.Unlock()
 	}

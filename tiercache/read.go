@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/warmcache/warmcache/tiercache/internal/clock"
+	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
 // Get returns the key's value from memory, then from Redis, then from Load. It returns ErrNotFound where the source has none, the loader's error,
@@ -14,7 +17,7 @@ func (c *Cache[K, V]) Get(ctx context.Context, key K) (V, error) {
 		hash := c.memory.hash(key)
 		it := c.memory.touch(hash, key)
 		if it != nil && !it.absent && c.cfg.Clone == nil && !c.closed.Load() {
-			if now := c.memory.time.now(); c.fresh(it, now) {
+			if now := c.memory.time.Now(); c.fresh(it, now) {
 				c.served(ctx, hash, key, it, now, asking[V]{})
 				return it.value, nil
 			}
@@ -45,7 +48,7 @@ func (c *Cache[K, V]) Peek(key K) (Entry[V], bool) {
 		return Entry[V]{}, false
 	}
 	it := c.memory.get(hash, key)
-	now := c.memory.clock.now()
+	now := c.memory.clock.Now()
 	if it == nil || it.absent || !c.fresh(it, now) && !c.servable(it, now) {
 		return Entry[V]{}, false
 	}
@@ -94,7 +97,7 @@ func (c *Cache[K, V]) unknown(ctx context.Context, hash uint64, key K) error {
 	if err := ctx.Err(); err != nil {
 		return c.waitError(key, err)
 	}
-	c.counters.add(hash, misses, 1)
+	c.counters.Add(hash, stat.Misses, 1)
 	return ErrNotFound
 }
 
@@ -114,7 +117,7 @@ func (c *Cache[K, V]) hashOf(key K) (hash uint64, err error) {
 // remembered answers from memory where that will do: with something fresh or, when a load of it
 // has just failed, with something stale.
 func (c *Cache[K, V]) remembered(ctx context.Context, hash uint64, key K, it *item[V], a asking[V]) (e Entry[V], ok bool, err error) { //nolint:revive // on the hit path
-	switch now := c.memory.time.now(); {
+	switch now := c.memory.time.Now(); {
 	case c.fresh(it, now):
 		e, err = c.hit(ctx, hash, key, it, now, a)
 		return e, true, err
@@ -129,7 +132,7 @@ func (c *Cache[K, V]) remembered(ctx context.Context, hash uint64, key K, it *it
 // hit answers from memory.
 func (c *Cache[K, V]) hit(ctx context.Context, hash uint64, key K, it *item[V], now int64, a asking[V]) (Entry[V], error) { //nolint:revive // on the hit path
 	if it.absent {
-		c.counters.add(hash, negativeHits, 1)
+		count(&c.counters, hash, stat.NegativeHits)
 		return Entry[V]{}, ErrNotFound
 	}
 	c.served(ctx, hash, key, it, now, a)
@@ -138,13 +141,13 @@ func (c *Cache[K, V]) hit(ctx context.Context, hash uint64, key K, it *item[V], 
 
 // served counts a hit, and begins a refresh behind the caller's back where it is due.
 func (c *Cache[K, V]) served(ctx context.Context, hash uint64, key K, it *item[V], now int64, a asking[V]) { //nolint:revive // on the hit path
-	nth := c.counters.add(hash, memoryHits, 1)
-	if nth%sampleEvery == 0 {
-		c.memory.time.sample()
+	nth := count(&c.counters, hash, stat.MemoryHits)
+	if nth%clock.SampleEvery == 0 {
+		c.memory.time.Sample()
 	}
 	c.learn(hash, key, nth)
 	if it.warmed != nil {
-		it.warmed.hit(hash, &it.useful)
+		useful(it.warmed, hash, &it.useful)
 	}
 	if at := it.due.Load(); at > 0 && now >= at {
 		c.refreshIfDue(ctx, hash, key, it, now, a)
@@ -256,7 +259,7 @@ func (c *Cache[K, V]) board(ctx context.Context, f *flight[K, V]) (joined *fligh
 		f.leadAlone(from)
 	}
 	if joined, leads = c.flights.join(f); !leads {
-		c.counters.add(f.hash, joins, 1)
+		c.counters.Add(f.hash, stat.Joins, 1)
 	}
 	return joined, leads, nil
 }
@@ -268,10 +271,10 @@ func (c *Cache[K, V]) fill(f *flight[K, V], it *item[V]) { c.fillMemory(f.hash, 
 func (c *Cache[K, V]) fillMemory(hash uint64, key K, it *item[V], gen uint64) bool {
 	cost := c.cost(key, it)
 	if cost > c.memory.capacity.Load() {
-		c.counters.add(hash, oversized, 1)
+		c.counters.Add(hash, stat.Oversized, 1)
 		return false
 	}
-	now := c.memory.clock.now()
+	now := c.memory.clock.Now()
 	if now >= it.dead {
 		c.memory.drop(hash, key, it, gen)
 		return false

@@ -12,6 +12,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/warmcache/warmcache/tiercache/internal/deadline"
 )
 
 // RedisConfig sets what all caches on one Redis share. The zero value is usable.
@@ -57,7 +59,7 @@ type Redis struct {
 	channel  *channel
 	clocks   *serverClocks
 
-	deadlines deadlines // of operations
+	deadlines deadline.Shared // of operations
 
 	mu     sync.Mutex
 	closed bool
@@ -112,7 +114,7 @@ func NewRedis(client redis.UniversalClient, cfg RedisConfig) (*Redis, error) {
 	if costs := costly(client, cfg.Timeout); len(costs) > 0 {
 		cfg.Logger.Warn("tiercache: the options of the Redis client make an outage cost more than it need", slog.Any("options", costs))
 	}
-	r := &Redis{client: client, punctual: punctual(client), cfg: cfg, masters: newMasters(client), names: make(map[string]bool), deadlines: deadlines{parent: context.Background(), bound: cfg.Timeout, share: cfg.Timeout / 16}} //nolint:forbidigo // operations end by themselves
+	r := &Redis{client: client, punctual: punctual(client), cfg: cfg, masters: newMasters(client), names: make(map[string]bool), deadlines: deadline.Shared{Parent: context.Background(), Bound: cfg.Timeout, Share: cfg.Timeout / 16}} //nolint:forbidigo // operations end by themselves
 	r.channel, r.clocks = newChannel(r), newServerClocks()
 	if err := r.channel.start(); err != nil {
 		return nil, fmt.Errorf("tiercache: NewRedis: %w", err)

@@ -49,7 +49,7 @@ func (c *Cache[K, V]) Lookup(ctx context.Context, key K) (Entry[V], bool) {
 	if it == nil || it.absent {
 		return Entry[V]{}, false
 	}
-	now := c.memory.time.now()
+	now := c.memory.time.Now()
 	switch {
 	case c.fresh(it, now):
 		c.served(ctx, hash, key, it, now, asking[V]{})
@@ -74,7 +74,7 @@ func (c *Cache[K, V]) refresh(ctx context.Context, key K, a asking[V]) (Entry[V]
 	}
 	f := c.newFlight(hash, key, c.memory.get(hash, key))
 	f.asking = a
-	f.force, f.since = true, c.memory.clock.now()
+	f.force, f.since = true, c.memory.clock.Now()
 	f, leads, err := c.board(ctx, f)
 	if err != nil {
 		return Entry[V]{}, err
@@ -91,7 +91,7 @@ func (c *Cache[K, V]) refresh(ctx context.Context, key K, a asking[V]) (Entry[V]
 	case f.answer.absent:
 		return Entry[V]{}, ErrNotFound
 	}
-	e, err := c.entry(f.answer, f.source, c.memory.clock.now())
+	e, err := c.entry(f.answer, f.source, c.memory.clock.Now())
 	e.Stale = false // it was fresh when it was found
 	return e, err
 }
@@ -104,7 +104,7 @@ func (l *loading[K, V]) reloadWith(ctx context.Context, f *flight[K, V]) (value 
 		old = nil // it was invalidated elsewhere
 	}
 	if old != nil {
-		e, err := l.c.entry(old, l.c.tierOf(f, old), l.c.memory.clock.now())
+		e, err := l.c.entry(old, l.c.tierOf(f, old), l.c.memory.clock.Now())
 		if err != nil {
 			return value, err
 		}

@@ -157,7 +157,7 @@ func (m *remote) found(f *found, l *look) {
 func (m *remote) parse(f *found, data []byte, text string, pttl time.Duration) {
 	if bytes.HasPrefix(data, []byte(holdRecord)) {
 		if len(data) == len(holdRecord) { // else it is about one record
-			f.buried = m.r.channel.clock.now() - int64(max(0, m.r.cfg.HoldLife-pttl))
+			f.buried = m.r.channel.clock.Now() - int64(max(0, m.r.cfg.HoldLife-pttl))
 		}
 		return
 	}
@@ -181,7 +181,7 @@ func (m *remote) date(f *found, rec record, text string, pttl time.Duration) {
 	}
 	left := whole - m.aged(m.ns.value(text), whole-pttl, whole)
 	if f.read, f.own = m.own.read(rec.id); f.own && !rec.expired {
-		left = min(pttl, whole-time.Duration(m.r.channel.clock.now()-f.read))
+		left = min(pttl, whole-time.Duration(m.r.channel.clock.Now()-f.read))
 	}
 	if !rec.expired && left > rec.life()+lifeTolerance {
 		f.corrupt = &corruptError{cause: causeLifetime, detail: "it has more time left than it was given: the server's clock has gone back"}
@@ -416,7 +416,7 @@ func (m *remote) renew(ctx context.Context, leases []claimed) error {
 
 // store writes whatever stands there, ends the loads under way, and tells the others.
 func (m *remote) store(ctx context.Context, writes []write, notices []notice) ([]error, error) {
-	shared, now := m.r.channel.shared(), m.r.channel.clock.now()
+	shared, now := m.r.channel.shared(), m.r.channel.clock.Now()
 	return m.run(ctx, calls{storeScript, len(writes), func(i int) string { return writes[i].text }, func(i int, args []any) []any {
 		w := &writes[i]
 		m.own.note(w, m.r)

@@ -176,7 +176,7 @@ func (s *serverClocks) suspended(wall, mono int64) bool {
 // unsuspended begins an epoch where this machine was suspended: trust in what memory holds runs by
 // the monotonic clock.
 func (ch *channel) unsuspended() {
-	if ch.r.clocks.suspended(time.Now().UnixNano(), ch.clock.now()) {
+	if ch.r.clocks.suspended(time.Now().UnixNano(), ch.clock.Now()) {
 		ch.r.cfg.Logger.Info("tiercache: the machine was suspended: what is in memory is validated")
 		ch.missed("the machine was suspended", 0)
 	}
@@ -197,7 +197,7 @@ func (ch *channel) watchClocks(answers []beatAnswer) {
 			ch.missed("the server's clock has gone back", 0)
 		}
 	}
-	clocks.share(ch.ctx, ch.r, ch.clock.now(), stepped)
+	clocks.share(ch.ctx, ch.r, ch.clock.Now(), stepped)
 }
 
 // aged is how old a record is, by what PTTL says of the name.
@@ -213,7 +213,7 @@ func (m *remote) aged(name string, seems, whole time.Duration) time.Duration {
 		}
 		master = node.Options().Addr
 	}
-	return clocks.age(master, seems, whole, m.r.channel.clock.now())
+	return clocks.age(master, seems, whole, m.r.channel.clock.Now())
 }
 
 // sharedSteps is the steps of one master as they stand in Redis: all in ms, before the moment at

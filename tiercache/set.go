@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
 // storing is one call of Set or SetMany. It encodes as it sends, a batch at a time: what waited for
@@ -28,7 +30,7 @@ func (c *Cache[K, V]) set(ctx context.Context, keys []K, values []V, opts []SetO
 	if c.closed.Load() {
 		return ErrClosed
 	}
-	s := storing[K, V]{c: c, seen: c.sight(), read: c.memory.clock.now()}
+	s := storing[K, V]{c: c, seen: c.sight(), read: c.memory.clock.Now()}
 	for _, o := range opts {
 		s.tags = append(s.tags, o.tags...)
 		if o.ttl != 0 {
@@ -84,7 +86,7 @@ func (s *storing[K, V]) take(ctx context.Context, key K, value V) (err error) {
 		s.failed.add(err)
 		return nil
 	}
-	if c.journal.mustWait(text, c.memory.clock.now()) {
+	if c.journal.mustWait(text, c.memory.clock.Now()) {
 		s.here(one, text, errPending) // what Redis is about to hear may have been sent before this
 		return nil
 	}
@@ -130,7 +132,7 @@ func (c *Cache[K, V]) setTokens(ctx context.Context, tags []string, seen sight) 
 
 // pend leaves the invalidation of a key to be said when Redis answers.
 func (c *Cache[K, V]) pend(text string) {
-	c.journal.pend(noticeKey, text, c.memory.clock.now())
+	c.journal.pend(noticeKey, text, c.memory.clock.Now())
 }
 
 var errPending = errors.New("Redis has yet to hear of an earlier invalidation")
@@ -138,7 +140,7 @@ var errPending = errors.New("Redis has yet to hear of an earlier invalidation")
 // put is Set in memory alone.
 func (c *Cache[K, V]) put(s setting[K, V]) {
 	if s.cost > c.memory.capacity.Load() {
-		c.counters.add(s.hash, oversized, 1)
+		c.counters.Add(s.hash, stat.Oversized, 1)
 		c.memory.remove(s.hash, s.key)
 		return
 	}
@@ -152,7 +154,7 @@ func (c *Cache[K, V]) setBoth(ctx context.Context, settings []setting[K, V], wri
 		c.begin(settings[lo:hi], func(*setting[K, V], *item[V]) {})
 		notices := make([]notice, hi-lo)
 		for i := range notices {
-			notices[i] = c.journal.beginAt(noticeKey, writes[lo+i].text, settings[lo+i].item.read, c.memory.clock.now())
+			notices[i] = c.journal.beginAt(noticeKey, writes[lo+i].text, settings[lo+i].item.read, c.memory.clock.Now())
 		}
 		errs, err := c.remote.store(ctx, writes[lo:hi], notices)
 		if err != nil {
@@ -167,7 +169,7 @@ func (c *Cache[K, V]) setBoth(ctx context.Context, settings []setting[K, V], wri
 			c.stored(notices[i-lo], one)
 			s := &settings[i]
 			if s.cost > c.memory.capacity.Load() {
-				c.counters.add(s.hash, oversized, 1)
+				c.counters.Add(s.hash, stat.Oversized, 1)
 				s.item = nil
 			}
 			c.memory.settle(s.hash, s.key, s.item, s.cost, s.gen)

@@ -3,6 +3,8 @@ package tiercache
 import (
 	"context"
 	"errors"
+
+	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
 // landing is what the source said of one flight's key, and what becomes of it.
@@ -29,7 +31,7 @@ func (l *loading[K, V]) settle(ctx context.Context, all []landing[K, V], read in
 		case a.item == nil:
 			c.end(a.f, nil, 0, c.loadError(a.f.key, a.err))
 		case errors.Is(a.stored, errLeaseLost): // somebody knows better; for those who waited it is good enough, their reads began before
-			c.counters.add(a.f.hash, refused, 1)
+			c.counters.Add(a.f.hash, stat.Refused, 1)
 			c.end(a.f, a.item, FromSource, nil)
 		default:
 			c.fill(a.f, a.item)

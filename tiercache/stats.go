@@ -1,8 +1,9 @@
 package tiercache
 
 import (
-	"sync/atomic"
 	"time"
+
+	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
 // Stats is one snapshot of a cache: counters that only grow since New, and gauges. A read counts once, under what answered it.
@@ -80,63 +81,18 @@ const (
 	EventReplay   EventKind = "replay"   // Redis is back, and Keys invalidations that it had missed were said to it again
 )
 
-type counter uint8
-
-const (
-	memoryHits counter = iota
-	redisHits
-	staleHits
-	negativeHits
-	misses
-	loads
-	loadErrors
-	joins
-	evictions
-	expirations
-	oversized
-	refused
-	redisErrors
-	takenBack
-	unreadableNotices
-	numCounters
-)
-
-const counterStripes = 16
-
-// counters are striped by key hash and padded, so that two cores that count hits share no cache line.
-type counters struct {
-	stripes [counterStripes]struct {
-		n [numCounters]atomic.Uint64
-		_ [128 - numCounters*8%128]byte
-	}
-	corrupt [numCauses]atomic.Uint64
-}
-
-// add returns the new count of the hash's stripe.
-func (c *counters) add(hash uint64, what counter, n uint64) uint64 {
-	return c.stripes[hash%counterStripes].n[what].Add(n)
-}
-
-func (c *counters) sum(what counter) uint64 {
-	var n uint64
-	for i := range c.stripes {
-		n += c.stripes[i].n[what].Load()
-	}
-	return n
-}
-
 // Stats returns a snapshot. It also works on a closed cache.
 func (c *Cache[K, V]) Stats() Stats {
 	s := Stats{
-		MemoryHits: c.counters.sum(memoryHits), RedisHits: c.counters.sum(redisHits), StaleHits: c.counters.sum(staleHits),
-		NegativeHits: c.counters.sum(negativeHits), Misses: c.counters.sum(misses), Loads: c.counters.sum(loads),
-		LoadErrors: c.counters.sum(loadErrors), Joined: c.counters.sum(joins), Evictions: c.counters.sum(evictions),
-		Expirations: c.counters.sum(expirations), Oversized: c.counters.sum(oversized), Refused: c.counters.sum(refused),
-		RedisErrors: c.counters.sum(redisErrors), TakenBack: c.counters.sum(takenBack), NoticesUnreadable: c.counters.sum(unreadableNotices), CorruptBy: make(map[string]uint64),
-		Warm: c.tallies.stats(), EventsDropped: c.watcher.dropped.Load(),
+		MemoryHits: c.counters.Sum(stat.MemoryHits), RedisHits: c.counters.Sum(stat.RedisHits), StaleHits: c.counters.Sum(stat.StaleHits),
+		NegativeHits: c.counters.Sum(stat.NegativeHits), Misses: c.counters.Sum(stat.Misses), Loads: c.counters.Sum(stat.Loads),
+		LoadErrors: c.counters.Sum(stat.LoadErrors), Joined: c.counters.Sum(stat.Joins), Evictions: c.counters.Sum(stat.Evictions),
+		Expirations: c.counters.Sum(stat.Expirations), Oversized: c.counters.Sum(stat.Oversized), Refused: c.counters.Sum(stat.Refused),
+		RedisErrors: c.counters.Sum(stat.RedisErrors), TakenBack: c.counters.Sum(stat.TakenBack), NoticesUnreadable: c.counters.Sum(stat.UnreadableNotices), CorruptBy: make(map[string]uint64),
+		Warm: warmStats(&c.tallies), EventsDropped: c.watcher.dropped.Load(),
 	}
 	for cause := range numCauses {
-		if n := c.counters.corrupt[cause].Load(); n > 0 {
+		if n := c.counters.Unreadables(uint8(cause)); n > 0 {
 			s.CorruptBy[cause.String()] = n
 			s.Corrupt += n
 		}

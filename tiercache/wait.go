@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
 // insist does something that no reader waits for, up to three times until it succeeds: one late answer of a busy server is no outage.
@@ -56,7 +58,7 @@ func (c *Cache[K, V]) overtaken(f *flight[K, V], since uint64) bool {
 func (c *Cache[K, V]) collect(ctx context.Context, w waited[K, V]) (Entry[V], error) {
 	f, old := w.flight, w.old
 	err := c.await(ctx, f, old, w.soft)
-	now := c.memory.clock.now()
+	now := c.memory.clock.Now()
 	waited := err == nil
 	if waited && c.overtaken(f, w.since) {
 		return Entry[V]{}, errOvertaken
@@ -82,13 +84,13 @@ func (c *Cache[K, V]) collect(ctx context.Context, w waited[K, V]) (Entry[V], er
 	if !waited {
 		err = c.waitError(f.key, err)
 	}
-	c.counters.add(f.hash, misses, 1)
+	c.counters.Add(f.hash, stat.Misses, 1)
 	return Entry[V]{}, err
 }
 
 // stale serves what is no longer fresh.
 func (c *Cache[K, V]) stale(hash uint64, it *item[V], source Source, now int64) (Entry[V], error) {
-	c.counters.add(hash, staleHits, 1)
+	c.counters.Add(hash, stat.StaleHits, 1)
 	e, err := c.entry(it, source, now)
 	e.Stale = true
 	return e, err
@@ -101,11 +103,11 @@ func (c *Cache[K, V]) outcome(ctx context.Context, f *flight[K, V], now int64) (
 	case f.source == FromMemory:
 		return c.hit(ctx, f.hash, f.key, it, now, f.asking)
 	case it.absent && f.source == FromRedis:
-		c.counters.add(f.hash, negativeHits, 1)
+		c.counters.Add(f.hash, stat.NegativeHits, 1)
 	case f.source == FromRedis:
-		c.counters.add(f.hash, redisHits, 1)
+		c.counters.Add(f.hash, stat.RedisHits, 1)
 	default:
-		c.counters.add(f.hash, misses, 1)
+		c.counters.Add(f.hash, stat.Misses, 1)
 	}
 	if it.absent {
 		return Entry[V]{}, ErrNotFound
@@ -148,13 +150,13 @@ func (c *Cache[K, V]) await(ctx context.Context, f *flight[K, V], old *item[V], 
 			return ctx.Err()
 		case <-soft:
 			soft = nil
-			if c.fallback(f, old, c.memory.clock.now()) != nil {
+			if c.fallback(f, old, c.memory.clock.Now()) != nil {
 				return errSoft
 			}
 			looked = f.looked.wait() // Redis may still come up with something
 		case <-looked:
 			looked = nil
-			if c.fallback(f, old, c.memory.clock.now()) != nil {
+			if c.fallback(f, old, c.memory.clock.Now()) != nil {
 				return errSoft
 			}
 		}

@@ -101,7 +101,7 @@ var (
 
 func (c *Cache[K, V]) newWarming(ctx context.Context, l *loaderState[K, V], opts WarmOptions) *warming[K, V] {
 	w := &warming[K, V]{
-		c: c, loader: l, opts: opts, ctx: ctx, read: c.memory.clock.now(), seen: c.sight(), gens: c.memory.generations(),
+		c: c, loader: l, opts: opts, ctx: ctx, read: c.memory.clock.Now(), seen: c.sight(), gens: c.memory.generations(),
 		losses: c.memory.losses(), keys: make(map[K]*warmKey), room: opts.Room, soon: math.MaxInt64, res: WarmResult{Loader: l.Name},
 		back: takenBackOf{hear: opts.TakenBack}, elsewhere: c.backElsewhere.Load(),
 	}
@@ -124,7 +124,7 @@ func (c *Cache[K, V]) newWarming(ctx context.Context, l *loaderState[K, V], opts
 		}
 	}
 	w.joined = joinTokens(w.tokens, nil)
-	w.read = c.memory.clock.now() // after the masters' clocks were asked: by them, what it brings is no younger
+	w.read = c.memory.clock.Now() // after the masters' clocks were asked: by them, what it brings is no younger
 	return w
 }
 
@@ -231,7 +231,7 @@ func (w *warming[K, V]) emit(key K, value V) (err error) {
 		w.keys[key] = state
 	}
 	w.res.Emitted++
-	w.loader.tally.rows.Add(1)
+	w.loader.tally.Row()
 	e, err := w.prepare(key, value, state)
 	e.nth, state.nth = w.res.Emitted, w.res.Emitted
 	if err != nil {
@@ -321,7 +321,7 @@ func (w *warming[K, V]) tagTokens(tags []string) (map[string]string, error) {
 func (w *warming[K, V]) count() {
 	r := &w.res
 	r.Redis = 0
-	now := w.c.memory.clock.now()
+	now := w.c.memory.clock.Now()
 	intact := w.c.memory.losses() == w.losses && now < w.soon && w.seen.epoch > w.c.floor.Load() && w.c.tokens.count.Load() == w.seen.count
 	for key, state := range w.keys {
 		readable := state.landed && intact || w.readable(key, state, now)

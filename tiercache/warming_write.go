@@ -78,7 +78,7 @@ func (w *warming[K, V]) flush() error {
 
 // wanted is the batch without what was invalidated since the source read began, and what has waited too long.
 func (w *warming[K, V]) wanted(batch []warmEntry[K, V]) []warmEntry[K, V] {
-	now := w.c.memory.clock.now()
+	now := w.c.memory.clock.Now()
 	cleared := w.c.floor.Load() >= w.seen.epoch || w.c.journal != nil && w.c.journal.clearing()
 	elsewhere := w.c.backElsewhere.Load() != w.elsewhere
 	tokens := w.tagsNow(batch)
@@ -290,7 +290,7 @@ func (w *warming[K, V]) takeBack(batch []warmEntry[K, V]) {
 		e := &batch[i]
 		if e.outcome == warmStored && !w.c.memory.unmoved(e.hash, w.gens) {
 			e.becomes(warmRefused)
-			notices = append(notices, w.c.journal.begin(noticeKey, e.write.text, w.c.memory.clock.now()))
+			notices = append(notices, w.c.journal.begin(noticeKey, e.write.text, w.c.memory.clock.Now()))
 		}
 	}
 	if len(notices) > 0 {
@@ -339,7 +339,7 @@ func (e *warmEntry[K, V]) mayStand() bool {
 
 // awaitConfirmation hands over what was stored, until it is known that no invalidation has overtaken it.
 func (w *warming[K, V]) awaitConfirmation(batch []warmEntry[K, V]) {
-	u := unconfirmed{at: w.c.memory.clock.now(), losses: w.missed, gens: w.gens, keys: make([]unconfirmedKey, 0, len(batch)), back: &w.back}
+	u := unconfirmed{at: w.c.memory.clock.Now(), losses: w.missed, gens: w.gens, keys: make([]unconfirmedKey, 0, len(batch)), back: &w.back}
 	for i := range batch {
 		if e := &batch[i]; e.mayStand() {
 			u.keys = append(u.keys, unconfirmedKey{text: e.write.text, hash: e.hash, id: e.item.id})
@@ -360,7 +360,7 @@ func (w *warming[K, V]) adopt(batch []warmEntry[K, V]) {
 		names[i] = e.write.text
 	}
 	seen := w.c.sight()
-	now := w.c.memory.clock.now()
+	now := w.c.memory.clock.Now()
 	all, err := w.c.remote.read(w.ctx, names)
 	if err == nil {
 		err = w.c.validate(w.ctx, names, all, seen, now)
@@ -401,7 +401,7 @@ func (w *warming[K, V]) toMemory(e *warmEntry[K, V]) {
 		return
 	}
 	w.soon = min(w.soon, e.item.fresh)
-	e.item.warmed.brought()
+	e.item.warmed.Brought()
 	if w.c.remote == nil && w.opts.Stored != nil {
 		if text, err := w.c.text(e.key); err == nil {
 			w.opts.Stored(text)

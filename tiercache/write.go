@@ -74,7 +74,7 @@ func (c *Cache[K, V]) endTokens(ctx context.Context, kind noticeKind, names []st
 		}
 		notices := make([]notice, len(batch))
 		for i, name := range batch {
-			notices[i] = c.journal.begin(kind, name, c.memory.clock.now())
+			notices[i] = c.journal.begin(kind, name, c.memory.clock.Now())
 		}
 		for i, err := range c.tell(ctx, notices) {
 			here(batch[i])
@@ -91,7 +91,7 @@ func (c *Cache[K, V]) expired(it *item[V]) *item[V] {
 	if it == nil || it.absent || it.late == 0 {
 		return nil
 	}
-	now := c.memory.clock.now()
+	now := c.memory.clock.Now()
 	return &item[V]{
 		value: it.value, id: it.id, read: it.read, ttl: it.ttl, late: it.late, filled: it.filled, epoch: it.epoch, tags: it.tags,
 		fresh: min(it.fresh, now), dead: min(it.dead, now+it.late),
@@ -165,7 +165,7 @@ func (c *Cache[K, V]) invalidateRemote(ctx context.Context, kind noticeKind, key
 			failed[i] = err
 			continue
 		}
-		notices = append(notices, c.journal.begin(kind, text, c.memory.clock.now()))
+		notices = append(notices, c.journal.begin(kind, text, c.memory.clock.Now()))
 		at = append(at, i)
 	}
 	if len(notices) == 0 {

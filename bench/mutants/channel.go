@@ -76,7 +76,7 @@ func channelGuards() []mutant {
 		},
 		{
 			guard: "trust runs from a heartbeat's sending", file: "tiercache/heartbeat.go",
-			old: "last.back = max(last.back, sent)", new: "last.back = max(last.back, ch.clock.now())",
+			old: "last.back = max(last.back, sent)", new: "last.back = max(last.back, ch.clock.Now())",
 			test: "TestTrust_",
 		},
 		{

@@ -55,7 +55,7 @@ func clockGuards() []mutant {
 		},
 		{
 			guard: "a Set is as old as its call", file: "tiercache/set.go",
-			old: "c.clone(value), s.read, s.ttl)", new: "c.clone(value), c.memory.clock.now(), s.ttl)", test: "TestSetMany_agesWhileItRuns",
+			old: "c.clone(value), s.read, s.ttl)", new: "c.clone(value), c.memory.clock.Now(), s.ttl)", test: "TestSetMany_agesWhileItRuns",
 		},
 		{
 			guard: "a SetMany encodes as it sends", file: "tiercache/set.go",

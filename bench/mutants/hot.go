@@ -4,21 +4,21 @@ package main
 func hotKeys() []mutant {
 	return []mutant{
 		{
-			guard: "hot keys: reads are sampled at random", file: "tiercache/sketch.go",
+			guard: "hot keys: reads are sampled at random", file: "tiercache/internal/topk/topk.go",
 			old: "return uint32(high^low)&s.interval.Load() == 0", new: "_ = high ^ low; return uint32(hash>>32)&s.interval.Load() == 0",
 			test: "TestSketch_periodicReads",
 		},
 		{
-			guard: "hot keys: a count is halved each half-life", file: "tiercache/sketch.go",
-			old: "fade := float32(math.Exp2(-1. / stepsPerHalf))", new: "fade := float32(1)", test: "TestSketch_forgets",
+			guard: "hot keys: a count is halved each half-life", file: "tiercache/internal/topk/topk.go",
+			old: "fade := float32(math.Exp2(-1. / StepsPerHalf))", new: "fade := float32(1)", test: "TestSketch_forgets",
 		},
 		{
-			guard: "hot keys: what is read no more fades", file: "tiercache/sketch.go",
-			old: "c.reads = min(c.reads*fade, ", new: "c.reads = max(c.reads*fade, 0*", test: "TestSketch_coversTheTop|TestSketch_forgets",
+			guard: "hot keys: what is read no more fades", file: "tiercache/internal/topk/topk.go",
+			old: "c.Reads = min(c.Reads*fade, ", new: "c.Reads = max(c.Reads*fade, 0*", test: "TestSketch_coversTheTop|TestSketch_forgets",
 		},
 		{
-			guard: "hot keys: three samples at least", file: "tiercache/sketch.go",
-			old: "return c.reads >= least })", new: "return c.reads >= 0*least })", test: "TestSketch_chanceIsNotHot",
+			guard: "hot keys: three samples at least", file: "tiercache/internal/topk/topk.go",
+			old: "return c.Reads >= least })", new: "return c.Reads >= 0*least })", test: "TestSketch_chanceIsNotHot",
 		},
 		{
 			guard: "hot keys: what the source lacks is forgotten", file: "tiercache/settle.go",

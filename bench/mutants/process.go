@@ -84,7 +84,7 @@ func processGuards() []mutant {
 		},
 		{
 			guard: "SoftTimeout ends the wait for a flight", file: "tiercache/wait.go",
-			old: "\t\tcase <-soft:\n\t\t\tsoft = nil\n\t\t\tif c.fallback(f, old, c.memory.clock.now()) != nil {", new: "\t\tcase <-soft:\n\t\t\tsoft = nil\n\t\t\tif false {",
+			old: "\t\tcase <-soft:\n\t\t\tsoft = nil\n\t\t\tif c.fallback(f, old, c.memory.clock.Now()) != nil {", new: "\t\tcase <-soft:\n\t\t\tsoft = nil\n\t\t\tif false {",
 			test: "TestPilot_softTimeoutHolds",
 		},
 		{

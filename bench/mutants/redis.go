@@ -112,7 +112,7 @@ func redisGuards() []mutant {
 		},
 		{
 			guard: "an operation has a deadline of its own", file: "tiercache/operation.go",
-			old: "bounded, cancel := r.deadlines.within(ctx, bound)", new: "bounded, cancel := context.WithCancel(ctx)",
+			old: "bounded, cancel := r.deadlines.Within(ctx, bound)", new: "bounded, cancel := context.WithCancel(ctx)",
 			test: "TestFault_redisFrozen",
 		},
 		{

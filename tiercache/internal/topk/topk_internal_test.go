@@ -1,4 +1,4 @@
-package tiercache
+package topk
 
 import (
 	"hash/maphash"
@@ -36,15 +36,15 @@ func zipf(n int, alpha float64) *popularity {
 }
 
 // read reads one key.
-func (p *popularity) read(s *sketch[int], key int) {
+func (p *popularity) read(s *Sketch[int], key int) {
 	p.nth++
-	if hash := maphash.Comparable(p.seed, key); s.sampled(hash, p.nth) {
-		s.add(hash, key)
+	if hash := maphash.Comparable(p.seed, key); s.Sampled(hash, p.nth) {
+		s.Add(hash, key)
 	}
 }
 
 // feed makes reads of keys that are shift away from their rank.
-func (p *popularity) feed(s *sketch[int], reads, shift int) {
+func (p *popularity) feed(s *Sketch[int], reads, shift int) {
 	for range reads {
 		rank := min(sort.SearchFloat64s(p.sum, p.rand.Float64()), len(p.sum)-1)
 		p.read(s, (rank+shift)%len(p.share))
@@ -52,10 +52,10 @@ func (p *popularity) feed(s *sketch[int], reads, shift int) {
 }
 
 // covered is the traffic of what was learned as a share of that of the true top n.
-func (p *popularity) covered(s *sketch[int], n, shift int) float64 {
+func (p *popularity) covered(s *Sketch[int], n, shift int) float64 {
 	var got, want float64
-	for _, c := range s.top(n) {
-		got += p.share[(c.key-shift+len(p.share))%len(p.share)]
+	for _, c := range s.Top(n) {
+		got += p.share[(c.Key-shift+len(p.share))%len(p.share)]
 	}
 	for _, share := range p.share[:n] {
 		want += share
@@ -64,20 +64,20 @@ func (p *popularity) covered(s *sketch[int], n, shift int) float64 {
 }
 
 // keys counts how often each key stands among the n hottest.
-func keys(s *sketch[int], n int) []int {
+func keys(s *Sketch[int], n int) []int {
 	var all []int
-	for _, c := range s.top(n) {
-		all = append(all, c.key)
+	for _, c := range s.Top(n) {
+		all = append(all, c.Key)
 	}
 	return all
 }
 
 // halfLife is n reads, spread over the steps of a half-life.
-func (p *popularity) halfLife(s *sketch[int], step *int, reads, shift int) {
-	for range stepsPerHalf {
-		p.feed(s, reads/stepsPerHalf, shift)
+func (p *popularity) halfLife(s *Sketch[int], step *int, reads, shift int) {
+	for range StepsPerHalf {
+		p.feed(s, reads/StepsPerHalf, shift)
 		*step++
-		s.age(*step)
+		s.Age(*step)
 	}
 }
 
@@ -86,7 +86,7 @@ func TestSketch_coversTheTop(t *testing.T) {
 	for _, alpha := range []float64{0.8, 1, 1.2} {
 		t.Run(strconv.FormatFloat(alpha, 'g', -1, 64), func(t *testing.T) {
 			t.Parallel()
-			p, s, step := zipf(100_000, alpha), newSketch[int](500), 0
+			p, s, step := zipf(100_000, alpha), New[int](500), 0
 			const reads = 400_000
 			p.halfLife(s, &step, reads, 0)
 			p.halfLife(s, &step, reads, 0)
@@ -96,7 +96,7 @@ func TestSketch_coversTheTop(t *testing.T) {
 			if interval := s.interval.Load() + 1; interval < 4 {
 				t.Errorf("under load one read in %d is sampled, want at least 4 by now", interval)
 			}
-			if n := len(s.top(math.MaxInt)); n > 4*500+16*64 {
+			if n := len(s.Top(math.MaxInt)); n > 4*500+16*64 {
 				t.Errorf("%d candidates", n)
 			}
 
@@ -114,7 +114,7 @@ func TestSketch_coversTheTop(t *testing.T) {
 func TestSketch_periodicReads(t *testing.T) {
 	t.Parallel()
 	for _, period := range []int{16, 32, 64, 987} { // strides of the sampling, a multiple, a Fibonacci number
-		p, s := zipf(1, 1), newSketch[int](2000)
+		p, s := zipf(1, 1), New[int](2000)
 		s.interval.Store(mostInterval - 1)
 		const rounds = 4000
 		for range rounds {
@@ -122,13 +122,13 @@ func TestSketch_periodicReads(t *testing.T) {
 				p.read(s, key)
 			}
 		}
-		all := s.top(period)
+		all := s.Top(period)
 		if len(all) != period {
 			t.Errorf("period %d: only %d keys were seen", period, len(all))
 		}
 		for _, c := range all {
-			if c.reads < rounds/2 || c.reads > rounds*2 {
-				t.Errorf("period %d: key %d counts %.0f reads, want about %d", period, c.key, c.reads, rounds)
+			if c.Reads < rounds/2 || c.Reads > rounds*2 {
+				t.Errorf("period %d: key %d counts %.0f reads, want about %d", period, c.Key, c.Reads, rounds)
 			}
 		}
 	}
@@ -136,7 +136,7 @@ func TestSketch_periodicReads(t *testing.T) {
 
 func TestSketch_forgets(t *testing.T) {
 	t.Parallel()
-	p, s, step := zipf(10, 1), newSketch[int](500), 0
+	p, s, step := zipf(10, 1), New[int](500), 0
 	for range 1000 {
 		p.read(s, 1)
 	}
@@ -144,19 +144,19 @@ func TestSketch_forgets(t *testing.T) {
 		p.read(s, 2)
 	}
 	half := func(reads int) (first, second float32) {
-		for range stepsPerHalf {
-			for range reads / stepsPerHalf {
+		for range StepsPerHalf {
+			for range reads / StepsPerHalf {
 				p.read(s, 2)
 			}
 			step++
-			s.age(step)
+			s.Age(step)
 		}
-		for _, c := range s.top(10) {
-			switch c.key {
+		for _, c := range s.Top(10) {
+			switch c.Key {
 			case 1:
-				first = c.reads
+				first = c.Reads
 			case 2:
-				second = c.reads
+				second = c.Reads
 			}
 		}
 		return first, second
@@ -172,7 +172,7 @@ func TestSketch_forgets(t *testing.T) {
 
 func TestSketch_chanceIsNotHot(t *testing.T) {
 	t.Parallel()
-	p, s := zipf(10, 1), newSketch[int](100)
+	p, s := zipf(10, 1), New[int](100)
 	for key := range 50 { // somebody reads everything, twice
 		p.read(s, key)
 		p.read(s, key)
@@ -183,7 +183,7 @@ func TestSketch_chanceIsNotHot(t *testing.T) {
 	if got := keys(s, 100); !slices.Equal(got, []int{77}) {
 		t.Errorf("hot are %v, want [77] alone", got)
 	}
-	s.forget(maphash.Comparable(p.seed, 77))
+	s.Forget(maphash.Comparable(p.seed, 77))
 	if got := keys(s, 100); len(got) != 0 {
 		t.Errorf("hot are %v after it was forgotten", got)
 	}
@@ -192,7 +192,7 @@ func TestSketch_chanceIsNotHot(t *testing.T) {
 // Reads of very many keys, once each, neither grow the sketch nor push out what is read often.
 func TestSketch_scan(t *testing.T) {
 	t.Parallel()
-	p, s := zipf(100, 0.5), newSketch[int](100)
+	p, s := zipf(100, 0.5), New[int](100)
 	p.feed(s, 40_000, 0)
 	for key := range 1_000_000 {
 		p.read(s, 1000+key)
@@ -216,7 +216,7 @@ func TestSketch_scan(t *testing.T) {
 // The interval follows the load, both ways.
 func TestSketch_interval(t *testing.T) {
 	t.Parallel()
-	p, s := zipf(1000, 0.6), newSketch[int](100)
+	p, s := zipf(1000, 0.6), New[int](100)
 	p.feed(s, 2_000, 0)
 	if got := s.interval.Load() + 1; got != 1 {
 		t.Errorf("few reads: one in %d is sampled, want each", got)
@@ -226,7 +226,7 @@ func TestSketch_interval(t *testing.T) {
 		t.Errorf("many reads: one in %d is sampled, want one in %d", got, mostInterval)
 	}
 	for step := range 6 {
-		s.age(step)
+		s.Age(step)
 	}
 	if got := s.interval.Load() + 1; got != 1 {
 		t.Errorf("no reads: one in %d is sampled, want each", got)
