@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -14,8 +15,23 @@ type advice struct {
 	Config string        `json:"config"` // Go
 }
 
-// worth is the change, as a share of all reads, from which on a feature is advised: half a point.
-const worth = 0.005
+// leastWorth is the change, as a share of all reads, from which on a feature is advised: half a point.
+const leastWorth = 0.005
+
+// worth is the same where two runs of one cache differ by more: twice that.
+func (a *adviser) worth() float64 { return max(leastWorth, 2*a.rep.noise(a.ttl)) }
+
+// noise is by how much the shares of two runs of the plain cache differ: which entries the policy gives up depends on
+// hashes that are drawn anew each time, and on who was first.
+func (r report) noise(ttl time.Duration) (most float64) {
+	first := (&adviser{rep: r, ttl: ttl}).arm("none")
+	for _, o := range r.Again {
+		if o.TTL == ttl {
+			most = max(most, math.Abs(o.Miss-first.Miss), math.Abs(o.Mem-first.Mem))
+		}
+	}
+	return most
+}
 
 // worthAfter is the same for the first reads after a restart.
 const worthAfter = 0.05
@@ -28,6 +44,7 @@ type adviser struct {
 	fields [][2]string // of Config
 	loader bool
 	engine bool
+	renew  bool // the loader, late in its TTL
 }
 
 // advise weighs each feature against the plain cache.
@@ -37,6 +54,9 @@ func advise(rep report, ttl time.Duration) advice {
 	a.set("Capacity", strconv.FormatInt(rep.Settings.Capacity, 10))
 	if rep.Settings.Bytes {
 		a.set("Cost", "func(key string, v Value) int64 { return int64(len(v)) }")
+	}
+	if rep.Settings.Redis {
+		a.set("Redis", "shared")
 	}
 	a.capacity()
 	a.refresh()
@@ -72,10 +92,10 @@ func (a *adviser) capacity() {
 	for _, o := range a.rep.Sizes {
 		switch {
 		case o.TTL != a.ttl:
-		case o.Capacity > none.Capacity && o.Mem-none.Mem >= 2*worth:
+		case o.Capacity > none.Capacity && o.Mem-none.Mem >= 2*a.worth():
 			a.because("Capacity: twice as much would answer %s of the reads from memory, not %s: raise it if there is room",
 				percent(o.Mem), percent(none.Mem))
-		case o.Capacity < none.Capacity && none.Mem-o.Mem < worth:
+		case o.Capacity < none.Capacity && none.Mem-o.Mem < a.worth():
 			a.because("Capacity: half of it would do: %s of the reads from memory, not %s", percent(o.Mem), percent(none.Mem))
 		}
 	}
@@ -83,7 +103,7 @@ func (a *adviser) capacity() {
 
 func (a *adviser) refresh() {
 	none, with := a.arm("none"), a.arm("refresh")
-	if none.Miss-with.Miss < worth {
+	if none.Miss-with.Miss < a.worth() {
 		return
 	}
 	a.set("RefreshAt", strconv.FormatFloat(a.rep.Settings.RefreshAt, 'g', -1, 64))
@@ -93,7 +113,7 @@ func (a *adviser) refresh() {
 
 func (a *adviser) stale() {
 	none, with := a.arm("none"), a.arm("stale")
-	if none.Miss-with.Miss < worth {
+	if none.Miss-with.Miss < a.worth() {
 		return
 	}
 	age := a.rep.Settings.StaleFor
@@ -114,14 +134,11 @@ func (a *adviser) learned() {
 	}
 	with := a.arm(name)
 	after := ratio(with.AfterFresh, with.AfterReads) - ratio(none.AfterFresh, none.AfterReads)
-	if none.Miss-with.Miss < worth && with.Mem-none.Mem < worth && after < worthAfter {
+	if none.Miss-with.Miss < a.worth() && with.Mem-none.Mem < a.worth() && after < worthAfter {
 		return
 	}
 	a.engine = true
 	a.set("LearnHot", strconv.Itoa(a.rep.Settings.Hot))
-	if a.rep.Settings.Redis {
-		a.set("Redis", "shared")
-	}
 	if none.Restarts == 0 {
 		a.because("LearnHot: memory answers %s of the reads, not %s; misses %s, not %s",
 			percent(with.Mem), percent(none.Mem), percent(with.Miss), percent(none.Miss))
@@ -137,13 +154,17 @@ func (a *adviser) list() {
 	if a.rep.Settings.Redis {
 		name = "learned+hydrate"
 	}
-	with, learned := a.arm("scheduled"), a.arm(name)
-	if learned.Miss-with.Miss < worth {
+	with, again, learned := a.arm("scheduled"), a.arm("renewed"), a.arm(name)
+	a.renew = with.Miss-again.Miss >= a.worth()
+	if learned.Miss-with.Miss < a.worth() && !a.renew {
 		return
 	}
 	a.engine, a.loader = true, true
 	a.because("a loader of the %d most popular keys: misses %s, with learned keys alone %s; it asks for %s rows",
 		a.rep.Settings.Top, percent(with.Miss), percent(learned.Miss), change(learned.Rows, with.Rows))
+	if a.renew {
+		a.because("RefreshAt of the loader: misses fall on to %s; it asks for %s rows, so weigh that", percent(again.Miss), change(learned.Rows, again.Rows))
+	}
 }
 
 // config is Go, with the fields that were set.
@@ -155,8 +176,12 @@ func (a *adviser) config() string {
 	}
 	out.WriteString("})\n")
 	if a.loader {
+		again := ""
+		if a.renew {
+			again = fmt.Sprintf("\tRefreshAt: %g,\n", a.rep.Settings.RefreshAt)
+		}
 		fmt.Fprintf(&out, "err = cache.RegisterLoader(tiercache.Loader[string, Value]{\n\tName: \"popular\",\n\tLoad: loadPopular,\n"+
-			"\tMaxItems: %d,\n\tRequired: true,\n})\n", a.rep.Settings.Top)
+			"\tMaxItems: %d,\n\tRequired: true,\n%s})\n", a.rep.Settings.Top, again)
 	}
 	if a.engine {
 		redis := ""

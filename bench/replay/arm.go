@@ -28,8 +28,9 @@ func arms(redis bool) []arm {
 	}
 	return append(all,
 		arm{Name: "scheduled", What: "a loader of the most popular keys of the past, at start and at each interval", list: true},
+		arm{Name: "renewed", What: "Loader.RefreshAt: the same loader, again late in its TTL", list: true, again: true},
 		arm{
-			Name: "all", What: "all of these; the loader runs late in its TTL too",
+			Name: "all", What: "all of these",
 			refresh: true, stale: true, hot: true, hydrate: redis, list: true, again: true,
 		},
 		arm{Name: "oracle", What: "knows the future: loads before each interval what it will read next, and evicts what it reads last", oracle: true},

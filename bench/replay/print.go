@@ -15,7 +15,7 @@ func (r report) String() string {
 	var out strings.Builder
 	r.head(&out)
 	for _, ttl := range r.TTLs {
-		fmt.Fprintf(&out, "\nTTL %v\n\n%s", ttl, figures.Table(r.table(ttl)))
+		fmt.Fprintf(&out, "\nTTL %v; two runs of the plain cache differ by %.1f points\n\n%s", ttl, 100*r.noise(ttl), figures.Table(r.table(ttl)))
 	}
 	out.WriteString("\n  fresh = memory + Redis; a stale read got an old value at once, a miss waited for the source; rows a 1,000 reads is what it costs\n")
 	for _, a := range r.arms() {

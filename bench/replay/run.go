@@ -31,12 +31,14 @@ type report struct {
 	TTLs     []time.Duration `json:"ttls"`
 	Arms     []outcome       `json:"arms"`
 	Sizes    []outcome       `json:"other_capacities"` // the plain cache with half, and twice, the capacity
+	Again    []outcome       `json:"again"`            // the plain cache once more: what two runs of the same differ by means nothing
 	Advice   []advice        `json:"advice"`           // for each TTL
 }
 
 // player replays reads for one arm.
 type player struct {
 	outcome
+	again  bool
 	node   *node   // or
 	oracle *oracle // the one
 }
@@ -84,7 +86,7 @@ func replay(ctx context.Context, r *reader, cfg settings, ttls []time.Duration) 
 	players, err := cast(cfg, ttls)
 	defer func() {
 		for _, p := range players {
-			if p.node != nil {
+			if p.node != nil && p.node.memory != nil {
 				err = errors.Join(err, p.node.close()) // a second time is nothing
 			}
 		}
@@ -101,9 +103,12 @@ func replay(ctx context.Context, r *reader, cfg settings, ttls []time.Duration) 
 		if err != nil {
 			return rep, err
 		}
-		if out.Capacity == cfg.Capacity {
+		switch {
+		case p.again:
+			rep.Again = append(rep.Again, out)
+		case out.Capacity == cfg.Capacity:
 			rep.Arms = append(rep.Arms, out)
-		} else {
+		default:
 			rep.Sizes = append(rep.Sizes, out)
 		}
 	}
@@ -115,17 +120,17 @@ func replay(ctx context.Context, r *reader, cfg settings, ttls []time.Duration) 
 
 // cast is a player for each arm and TTL, and for the plain cache with other capacities.
 func cast(cfg settings, ttls []time.Duration) (players []*player, err error) {
-	add := func(a arm, cfg settings, ttl time.Duration) {
+	add := func(a arm, cfg settings, ttl time.Duration) *player {
 		p, failed := newPlayer(a, cfg, ttl)
-		if failed == nil {
-			players = append(players, p)
-		}
 		err = errors.Join(err, failed)
+		players = append(players, p)
+		return p
 	}
 	for _, ttl := range ttls {
 		for _, a := range arms(cfg.Redis) {
 			add(a, cfg, ttl)
 		}
+		add(arms(cfg.Redis)[0], cfg, ttl).again = true
 		for _, other := range []int64{cfg.Capacity / 2, cfg.Capacity * 2} {
 			sized := cfg
 			if sized.Capacity = other; other > 0 {

@@ -35,13 +35,13 @@ type noted struct {
 
 const distinctMost = 2_000_000
 
-// errSkip wraps the reason why a whole line is no read.
+// skipError is the reason why a whole line is no read.
 type skipError string
 
 func (e skipError) Error() string { return string(e) }
 
-// parser turns one line into a read. The line is valid during the call alone.
-type parser interface {
+// lineParser turns one line into a read. The line is valid during the call alone.
+type lineParser interface {
 	parse(line []byte) (read, error)
 }
 
@@ -173,9 +173,11 @@ func (r *reader) line() ([]byte, error) {
 	if errors.Is(err, io.EOF) && len(text) == 0 {
 		return nil, io.EOF
 	}
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, bufio.ErrBufferFull) {
+		return nil, err
+	}
 	r.noted.Lines++
-	switch {
-	case errors.Is(err, bufio.ErrBufferFull):
+	if errors.Is(err, bufio.ErrBufferFull) {
 		for errors.Is(err, bufio.ErrBufferFull) {
 			_, err = r.in.ReadSlice('\n')
 		}
@@ -183,14 +185,12 @@ func (r *reader) line() ([]byte, error) {
 			return nil, err
 		}
 		return nil, &brokenError{r.noted.Lines, fmt.Sprintf("longer than %d bytes", longestLine)}
-	case err != nil && !errors.Is(err, io.EOF):
-		return nil, err
 	}
 	return bytes.TrimRight(text, "\r\n"), nil
 }
 
 // lines reads each line with p.
-func (r *reader) lines(p parser) func() (read, error) {
+func (r *reader) lines(p lineParser) func() (read, error) {
 	return func() (read, error) {
 		text, err := r.line()
 		if err != nil {
