@@ -16,14 +16,14 @@ type arm struct {
 }
 
 // arms are all of them, the plain cache first. Without Redis nothing outlives a restart, so there is nothing to hydrate from.
-func arms(redis bool) []arm {
+func (s settings) arms() []arm {
 	all := []arm{
 		{Name: "none", What: "a TTL and coalesced loads, no warming"},
 		{Name: "refresh", What: "Config.RefreshAt: a read late in the TTL loads behind the reader's back", refresh: true},
 		{Name: "stale", What: "Config.StaleFor with a short SoftTimeout: what has expired is served while it is loaded", stale: true},
 		{Name: "learned", What: "Config.LearnHot: hot keys are loaded again at each interval, not at start", hot: true},
 	}
-	if redis {
+	if s.Redis {
 		all = append(all, arm{Name: "learned+hydrate", What: "the same, and at start from Redis", hot: true, hydrate: true})
 	}
 	return append(all,
@@ -31,7 +31,7 @@ func arms(redis bool) []arm {
 		arm{Name: "renewed", What: "Loader.RefreshAt: the same loader, again late in its TTL", list: true, again: true},
 		arm{
 			Name: "all", What: "all of these",
-			refresh: true, stale: true, hot: true, hydrate: redis, list: true, again: true,
+			refresh: true, stale: true, hot: true, hydrate: s.Redis, list: true, again: true,
 		},
 		arm{Name: "oracle", What: "knows the future: loads before each interval what it will read next, and evicts what it reads last", oracle: true},
 	)

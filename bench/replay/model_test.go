@@ -35,8 +35,8 @@ func TestModel(t *testing.T) {
 		Capacity: 1000, Redis: true, RefreshAt: 0.8, Hot: 100, HalfLife: half, Top: 100, Interval: 10 * time.Minute, Restart: 8 * time.Minute,
 	}
 	reads := traceOf(15_000)
-	for _, a := range arms(true) {
-		if a.oracle || a.list { // a list is the user's own query: here is none to compare with
+	for _, a := range cfg.arms() {
+		if a.oracle || a.list { // the list is the user's own query: here is none to compare with
 			continue
 		}
 		t.Run(a.Name, func(t *testing.T) {
@@ -61,8 +61,8 @@ func TestModel(t *testing.T) {
 				model, whole int
 			}{
 				{"fresh from memory", model.Memory, whole.Memory},
-				{"fresh from Redis", model.counts.Redis, whole.Redis},
-				{"stale", model.counts.Stale, whole.Stale},
+				{"fresh from Redis", model.Redis, whole.Redis},
+				{"stale", model.Stale, whole.Stale},
 				{"misses", model.Misses, whole.Misses},
 				{"rows", model.Rows, whole.Rows},
 			} {
@@ -163,7 +163,7 @@ func (w *whole) stop(t *testing.T) {
 	}
 	s := w.cache.Stats()
 	w.Memory += int(s.MemoryHits)
-	w.counts.Redis += int(s.RedisHits)
+	w.Redis += int(s.RedisHits)
 	w.Stale += int(s.StaleHits)
 	w.Misses += int(s.Misses)
 	w.Rows += int(s.Loads)

@@ -105,8 +105,13 @@ func (n *node) read(ctx context.Context, r read) error {
 		if first {
 			n.AfterFresh++
 		}
-	} else if had, fresh, err = n.fromRedis(ctx, r.key, had, inMemory); err != nil {
-		return err
+	} else {
+		if !inMemory {
+			had.at = math.MinInt64
+		}
+		if had, fresh, err = n.fromRedis(ctx, r.key, had); err != nil {
+			return err
+		}
 	}
 	switch {
 	case fresh && n.arm.refresh && float64(n.now-had.at) >= n.cfg.RefreshAt*float64(n.ttl):
@@ -127,10 +132,7 @@ func (n *node) read(ctx context.Context, r read) error {
 }
 
 // fromRedis looks the key up where memory has nothing fresh; had is the youngest of what there is.
-func (n *node) fromRedis(ctx context.Context, key uint64, had stored, inMemory bool) (_ stored, fresh bool, err error) {
-	if !inMemory {
-		had.at = math.MinInt64
-	}
+func (n *node) fromRedis(ctx context.Context, key uint64, had stored) (_ stored, fresh bool, err error) {
 	far, ok := n.redis[key]
 	if !ok || far.at < had.at {
 		return had, false, nil

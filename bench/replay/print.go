@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -34,7 +35,7 @@ func (r report) String() string {
 // head says what was read, and what it was replayed with.
 func (r report) head(out *strings.Builder) {
 	t := r.Trace
-	distinct := fmt.Sprint(t.Distinct)
+	distinct := strconv.Itoa(t.Distinct)
 	if t.Distinct >= distinctMost {
 		distinct = "at least " + distinct
 	}

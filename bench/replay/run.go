@@ -127,14 +127,14 @@ func cast(cfg settings, ttls []time.Duration) (players []*player, err error) {
 		return p
 	}
 	for _, ttl := range ttls {
-		for _, a := range arms(cfg.Redis) {
+		for _, a := range cfg.arms() {
 			add(a, cfg, ttl)
 		}
-		add(arms(cfg.Redis)[0], cfg, ttl).again = true
+		add(cfg.arms()[0], cfg, ttl).again = true
 		for _, other := range []int64{cfg.Capacity / 2, cfg.Capacity * 2} {
 			sized := cfg
 			if sized.Capacity = other; other > 0 {
-				add(arms(cfg.Redis)[0], sized, ttl)
+				add(cfg.arms()[0], sized, ttl)
 			}
 		}
 	}

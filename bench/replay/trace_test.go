@@ -57,8 +57,11 @@ func TestRead(t *testing.T) {
 		{"common", "a.log", line + "\n", []read{{at, hashOf([]byte(`/a?b=\"c\"`)), 2326}}, 0, 0, ""},
 		{"combined, no end of line", "a", line + ` "http://x/" "agent"`, []read{{at, hashOf([]byte(`/a?b=\"c\"`)), 2326}}, 0, 0, ""},
 		{"no size", "a.log", strings.Replace(line, "2326", "-", 1), []read{{at, hashOf([]byte(`/a?b=\"c\"`)), 0}}, 0, 0, ""},
-		{"writes and errors are no reads", "a.log", line + "\n" + strings.Replace(line, "GET", "PUT", 1) + "\n" + strings.Replace(line, " 200 ", " 500 ", 1) + "\n\n",
-			[]read{{at, hashOf([]byte(`/a?b=\"c\"`)), 2326}}, 3, 0, ""},
+		{
+			"writes and errors are no reads", "a.log", line + "\n" + strings.Replace(line, "GET", "PUT", 1) + "\n" + strings.Replace(line, " 200 ", " 500 ", 1) + "\n\n",
+			[]read{{at, hashOf([]byte(`/a?b=\"c\"`)), 2326}},
+			3, 0, "",
+		},
 		{"a broken line", "a.log", line + "\nfoo\n", []read{{at, hashOf([]byte(`/a?b=\"c\"`)), 2326}}, 0, 1, "line 2: no time in brackets"},
 		{"a bad month", "a.log", line + "\n" + strings.Replace(line, "Oct", "Okt", 1) + "\n", []read{{at, hashOf([]byte(`/a?b=\"c\"`)), 2326}}, 0, 1, `line 2: time "10/Okt`},
 		{"csv", "a.csv", "1728593736,k,12\n", []read{{at, key, 12}}, 0, 0, ""},
