@@ -52,7 +52,7 @@ func full() config {
 
 func quick() config {
 	cfg := full()
-	cfg.Before, cfg.After, cfg.Apart, cfg.Rates, cfg.Cold = time.Second, 4*time.Second, time.Second, []int{400}, 4*time.Second
+	cfg.Before, cfg.After, cfg.Apart, cfg.Rates, cfg.Cold = time.Second, 2*time.Second, 500*time.Millisecond, []int{400}, 3*time.Second
 	return cfg
 }
 

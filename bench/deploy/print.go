@@ -12,7 +12,7 @@ import (
 )
 
 // drowned says that more than a tenth of the last requests failed.
-func (o outcome) drowned() bool { return 10*o.Last.Errors > o.Last.Requests }
+func (o *outcome) drowned() bool { return 10*o.Last.Errors > o.Last.Requests }
 
 // String is the tables.
 func (r result) String() string {

@@ -62,7 +62,9 @@ func Save(path string, charts ...Chart) error {
 // columns of panels; further ones go below.
 const columns = 2
 
-func size(charts int) (w, h int) { return min(charts, columns) * width, (charts + columns - 1) / columns * height }
+func size(charts int) (w, h int) {
+	return min(charts, columns) * width, (charts + columns - 1) / columns * height
+}
 
 func palette(i int) color.RGBA {
 	all := []color.RGBA{
