@@ -11,7 +11,6 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/warmcache/warmcache/internal/redistest"
 	"github.com/warmcache/warmcache/tiercache"
 )
 
@@ -101,7 +100,7 @@ type pair struct {
 	writer, other *tiercache.Cache[string, string]
 }
 
-func newPair(s *redistest.Server, name string) (p *pair, err error) {
+func newPair(s server, name string) (p *pair, err error) {
 	p = &pair{}
 	quiet := slog.New(slog.DiscardHandler)
 	for i, cache := range []**tiercache.Cache[string, string]{&p.writer, &p.other} {
@@ -127,7 +126,7 @@ func (p *pair) close() (err error) {
 	return err
 }
 
-func growSizes(ctx context.Context, cfg config, s *redistest.Server) (all []sized, err error) {
+func growSizes(ctx context.Context, cfg config, s server) (all []sized, err error) {
 	for _, size := range cfg.Sizes {
 		p, err := newPair(s, "size-"+strconv.Itoa(size))
 		if err != nil {
@@ -154,7 +153,7 @@ func growSizes(ctx context.Context, cfg config, s *redistest.Server) (all []size
 	return all, nil
 }
 
-func growBatches(ctx context.Context, cfg config, s *redistest.Server) (all []batch, err error) {
+func growBatches(ctx context.Context, cfg config, s server) (all []batch, err error) {
 	for _, keys := range cfg.Batches {
 		p, err := newPair(s, "batch-"+strconv.Itoa(keys))
 		if err != nil {
@@ -189,7 +188,7 @@ func growBatches(ctx context.Context, cfg config, s *redistest.Server) (all []ba
 	return all, nil
 }
 
-func growTags(ctx context.Context, cfg config, s *redistest.Server) (all []tagged, err error) {
+func growTags(ctx context.Context, cfg config, s server) (all []tagged, err error) {
 	for _, tags := range cfg.Tags {
 		p, err := newPair(s, "tags-"+strconv.Itoa(tags))
 		if err != nil {

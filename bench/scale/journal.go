@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-
-	"github.com/warmcache/warmcache/internal/redistest"
 )
 
 // journal is what a node remembers of its own invalidations.
@@ -24,7 +22,7 @@ const (
 	journalBatch = 100 // keys of a Delete
 )
 
-func growJournal(ctx context.Context, cfg config, s *redistest.Server) (j journal, err error) {
+func growJournal(ctx context.Context, cfg config, s server) (j journal, err error) {
 	p, err := newPair(s, "journal")
 	if err != nil {
 		return j, err

@@ -14,7 +14,6 @@ import (
 	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/warmcache/warmcache/internal/redistest"
 	"github.com/warmcache/warmcache/tiercache"
 	"github.com/warmcache/warmcache/warm"
 )
@@ -40,6 +39,13 @@ type traffic struct {
 	Coherent  float64            `json:"coherent"`      // the share of nodes that hear the others at the end
 }
 
+// server is a redistest.Server, of which this is all that the parts need.
+type server interface {
+	Addr() string
+	Do(args ...any) any
+	Info(section, name string) string
+}
+
 // member is a node.
 type member struct {
 	client *redis.Client
@@ -48,7 +54,7 @@ type member struct {
 	engine *warm.Engine
 }
 
-func newMember(ctx context.Context, s *redistest.Server, asked func()) (m *member, err error) {
+func newMember(ctx context.Context, s server, asked func()) (m *member, err error) {
 	quiet := slog.New(slog.DiscardHandler)
 	m = &member{client: redis.NewClient(&redis.Options{Addr: s.Addr(), PoolSize: 4})}
 	if m.redis, err = tiercache.NewRedis(m.client, tiercache.RedisConfig{Timeout: 5 * time.Second, Logger: quiet}); err != nil {
@@ -95,7 +101,7 @@ func (m *member) close(ctx context.Context) (err error) {
 	return errors.Join(err, m.client.Close())
 }
 
-func growNodes(ctx context.Context, cfg config, s *redistest.Server) (all []fleet, err error) {
+func growNodes(ctx context.Context, cfg config, s server) (all []fleet, err error) {
 	for _, n := range cfg.Nodes {
 		s.Do("FLUSHALL")
 		f, err := growTo(ctx, cfg, s, n)
@@ -107,7 +113,7 @@ func growNodes(ctx context.Context, cfg config, s *redistest.Server) (all []flee
 	return all, nil
 }
 
-func growTo(ctx context.Context, cfg config, s *redistest.Server, n int) (f fleet, err error) {
+func growTo(ctx context.Context, cfg config, s server, n int) (f fleet, err error) {
 	f.Nodes = n
 	var mu sync.Mutex
 	asked := func() {
@@ -149,7 +155,7 @@ func growTo(ctx context.Context, cfg config, s *redistest.Server, n int) (f flee
 }
 
 // watch looks at a fleet that invalidates so many keys a second.
-func watch(ctx context.Context, cfg config, s *redistest.Server, members []*member, writes int) (t traffic, err error) {
+func watch(ctx context.Context, cfg config, s server, members []*member, writes int) (t traffic, err error) {
 	s.Do("CONFIG", "RESETSTAT")
 	began, own, theirs := time.Now(), cpu(), redisCPU(s)
 	var tick <-chan time.Time
@@ -190,12 +196,12 @@ func watch(ctx context.Context, cfg config, s *redistest.Server, members []*memb
 	return t, nil
 }
 
-func number(s *redistest.Server, section, name string) float64 {
+func number(s server, section, name string) float64 {
 	n, _ := strconv.ParseFloat(s.Info(section, name), 64) // Redis says a number
 	return n
 }
 
-func redisCPU(s *redistest.Server) float64 {
+func redisCPU(s server) float64 {
 	return number(s, "cpu", "used_cpu_sys") + number(s, "cpu", "used_cpu_user")
 }
 
@@ -209,7 +215,7 @@ func cpu() float64 {
 }
 
 // commands counts the calls of each command since the last RESETSTAT, without the program's own.
-func commands(s *redistest.Server) map[string]float64 {
+func commands(s server) map[string]float64 {
 	calls := make(map[string]float64)
 	text, _ := s.Do("INFO", "commandstats").(string)
 	for line := range strings.Lines(text) {
