@@ -40,7 +40,7 @@ type config struct {
 func full() config {
 	return config{
 		Entries: []int{1000, 10_000, 100_000, 1_000_000}, Sizes: []int{100, 1000, 10_000, 100_000}, Batches: []int{1, 10, 100, 1000}, Tags: []int{0, 1, 4, 16},
-		Nodes: []int{10, 100, 1000}, Ops: 2000, Watched: 10 * time.Second, Writes: 50, Journal: 10 * time.Second,
+		Nodes: []int{10, 50, 100}, Ops: 2000, Watched: 10 * time.Second, Writes: 50, Journal: 10 * time.Second,
 	}
 }
 
