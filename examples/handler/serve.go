@@ -40,7 +40,9 @@ func run(ctx context.Context, o options, log *slog.Logger, listening func(net.Ad
 		defer func() { err = errors.Join(err, cfg.Redis.Close()) }()
 		cfg.LearnHot = 1000
 	}
-	cache, handler, err := open(cfg, o)
+	transport := newTransport()
+	defer transport.CloseIdleConnections()
+	cache, handler, err := open(cfg, o, transport)
 	if err != nil {
 		return err
 	}
@@ -64,9 +66,9 @@ func run(ctx context.Context, o options, log *slog.Logger, listening func(net.Ad
 	return serve(ctx, listener, handler, engine, log)
 }
 
-func open(cfg httpcache.Config, o options) (*httpcache.Cache, http.Handler, error) {
+func open(cfg httpcache.Config, o options, transport *http.Transport) (*httpcache.Cache, http.Handler, error) {
 	if o.proxy != nil {
-		return newProxy(cfg, o.proxy)
+		return newProxy(cfg, o.proxy, transport)
 	}
 	return newReport(cfg)
 }

@@ -1,0 +1,243 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/warmcache/warmcache/internal/redistest"
+)
+
+const (
+	soakPages = 100
+	soakRate  = 250 // requests a second, whatever becomes of those before
+)
+
+// visitors ask a site through the cache, in an open loop.
+type visitors struct {
+	t         *testing.T
+	addr      string
+	transport *http.Transport
+	wg        sync.WaitGroup
+	calm      atomic.Bool // nothing is wrong with the origin, and has not been for a while
+
+	asked, refused, given, gone atomic.Int64
+
+	mu     sync.Mutex
+	faults map[string]int
+	took   []time.Duration
+	floor  map[string]int // the version that a change has brought, after it was answered
+}
+
+func (v *visitors) fault(format string, args ...any) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	text := fmt.Sprintf(format, args...)
+	if len(v.faults) < 20 || v.faults[text] > 0 {
+		v.faults[text]++
+	}
+}
+
+// visit makes one request of a random kind, and checks what comes back.
+func (v *visitors) visit(ctx context.Context) {
+	v.asked.Add(1)
+	kind := [...]string{"page", "page", "page", "page", "page", "page", "item", "item", "own", "long"}[rand.IntN(10)]
+	path := fmt.Sprintf("/%s/%d", kind, rand.IntN(soakPages))
+	language, client := [...]string{"de", "en"}[rand.IntN(2)], fmt.Sprint(v.asked.Load())
+	method := http.MethodGet
+	if kind == "item" && rand.IntN(10) == 0 {
+		method = http.MethodPost
+	}
+	v.mu.Lock()
+	least := v.floor[path]
+	v.mu.Unlock()
+	leaves := rand.IntN(50) == 0
+	if leaves { // a visitor who does not wait
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Duration(rand.IntN(int(5*time.Millisecond))))
+		defer cancel()
+	}
+	calm, began := v.calm.Load(), time.Now()
+	code, body, err := v.fetch(ctx, method, path, language, client)
+	if leaves && ctx.Err() != nil {
+		v.gone.Add(1)
+		return
+	}
+	if err != nil || code != http.StatusOK {
+		v.refused.Add(1)
+		if kind == "page" || calm && v.calm.Load() {
+			v.fault("%s %s: %d %.80q, %v (calm %v)", method, kind, code, body, err, calm)
+		}
+		return
+	}
+	v.given.Add(1)
+	version, err := checkBody(body, path, language, client)
+	switch {
+	case err != nil:
+		v.fault("%s %s: %v", method, kind, err)
+	case version < least && method == http.MethodGet:
+		v.fault("%s: version %d after a change to %d was answered", path, version, least)
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if kind == "page" {
+		v.took = append(v.took, time.Since(began))
+	}
+	if method == http.MethodPost {
+		v.floor[path] = max(v.floor[path], version)
+	}
+}
+
+func (v *visitors) fetch(ctx context.Context, method, path, language, client string) (code int, body string, err error) {
+	r, err := http.NewRequestWithContext(ctx, method, v.addr+path, http.NoBody)
+	if err != nil {
+		return 0, "", err
+	}
+	r.Header.Set("Accept-Language", language)
+	r.Header.Set("X-Client", client)
+	res, err := v.transport.RoundTrip(r)
+	if err != nil {
+		return 0, "", err
+	}
+	defer res.Body.Close() //nolint:errcheck // it is read to its end, or broke off
+	text, err := io.ReadAll(res.Body)
+	return res.StatusCode, string(text), err
+}
+
+// crowd sends visitors at the rate, until the context ends; then it waits for those under way.
+func (v *visitors) crowd(ctx context.Context) {
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	began, sent := time.Now(), 0
+	for ctx.Err() == nil {
+		for due := int(time.Since(began).Seconds() * soakRate); sent < due; sent++ {
+			v.wg.Go(func() { v.visit(context.WithoutCancel(ctx)) })
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+		}
+	}
+	v.wg.Wait()
+}
+
+// prime has the cache hold every page in both languages.
+func (v *visitors) prime() {
+	for i := range soakPages {
+		for _, language := range []string{"de", "en"} {
+			path := fmt.Sprintf("/page/%d", i)
+			code, body, err := v.fetch(v.t.Context(), http.MethodGet, path, language, "0")
+			if _, wrong := checkBody(body, path, language, "0"); err != nil || code != http.StatusOK || wrong != nil {
+				v.t.Fatalf("%s: %d, %v, %v", path, code, err, wrong)
+			}
+		}
+	}
+}
+
+// heap is what is in use after a collection.
+func heap() int64 {
+	runtime.GC()
+	runtime.GC() // what finalizers and pools held
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc) //nolint:gosec // no heap has 2^63 bytes
+}
+
+// soakTime is SOAK, or a short time without it.
+func soakTime(t *testing.T) time.Duration {
+	t.Helper()
+	text := os.Getenv("SOAK")
+	if text == "" {
+		return 6 * time.Second
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		t.Fatalf("SOAK: %v", err)
+	}
+	return d
+}
+
+// TestSoakProxy loads -proxy while its server is killed, slowed, broken and restored. Pages that may
+// be served stale are served, no body is wrong or another's, a change is seen by who asks after its
+// answer, and in the end nothing is left. SOAK is how long it takes; 6 s without.
+func TestSoakProxy(t *testing.T) {
+	long, before := soakTime(t), heap()
+	t.Run("load", func(t *testing.T) { soak(t, long) })
+	redistest.Eventually(t, 10*time.Second, func() error {
+		if left := heap() - before; left > 4<<20 {
+			return fmt.Errorf("%d bytes are left", left)
+		}
+		return goleak.Find()
+	})
+}
+
+func soak(t *testing.T, long time.Duration) {
+	server := newSoakOrigin(t)
+	addr, log, stop := start(t, nil, "-proxy", "http://"+server.addr)
+	v := &visitors{
+		t: t, addr: addr, transport: &http.Transport{MaxIdleConnsPerHost: 1000, DisableCompression: true},
+		faults: make(map[string]int), floor: make(map[string]int),
+	}
+	defer v.transport.CloseIdleConnections()
+	v.prime()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); v.crowd(ctx) }()
+	for end, n := time.Now().Add(long), 0; time.Now().Before(end); n++ {
+		v.calm.Store(true)
+		<-time.After(long / 12)
+		v.calm.Store(false)
+		switch n % 3 {
+		case 0:
+			server.kill()
+			<-time.After(long / 6)
+			server.restore()
+		case 1:
+			server.trouble.Store(int32(slow))
+			<-time.After(long / 6)
+		case 2:
+			server.trouble.Store(int32(failing))
+			<-time.After(long / 6)
+		}
+		server.trouble.Store(int32(well))
+		<-time.After(slowness + time.Second) // what was slowed has ended
+	}
+	cancel()
+	<-ended
+	v.transport.CloseIdleConnections()
+	stop()
+	v.report(server, log)
+}
+
+// report fails for each fault, and where too little happened for their absence to mean something.
+func (v *visitors) report(server *soakOrigin, log *logs) {
+	for text, n := range v.faults {
+		v.t.Errorf("%d times: %s", n, text)
+	}
+	slices.Sort(v.took)
+	var p50, p99 time.Duration
+	if n := len(v.took); n > 0 {
+		p50, p99 = v.took[n/2], v.took[n*99/100]
+	}
+	v.t.Logf("%d requests: %d answered, %d failed while the server did, %d left; the server was asked %d times, %d answers were cut; pages took %v, p99 %v",
+		v.asked.Load(), v.given.Load(), v.refused.Load(), v.gone.Load(), server.asked.Load(), server.cut.Load(), p50, p99)
+	if v.given.Load() < v.asked.Load()/2 || v.refused.Load() == 0 || server.cut.Load() == 0 {
+		v.t.Error("too little happened: want most answered, some failed, and some answers cut")
+	}
+	if v.t.Failed() {
+		lines := strings.SplitAfter(log.String(), "\n")
+		v.t.Log(strings.Join(lines[:min(50, len(lines))], ""))
+	}
+}
