@@ -33,19 +33,19 @@ type peer struct {
 func peers(ours string) []peer {
 	return []peer{
 		{name: "warmcache", version: module("github.com/warmcache/warmcache"), command: warmcache(ours), warms: true},
-		{name: "warmcache, Redis", version: module("github.com/warmcache/warmcache"), command: warmcache(ours), redis: true, warms: true},
+		{name: "warmcache on Redis", version: module("github.com/warmcache/warmcache"), command: warmcache(ours), redis: true, warms: true},
 		{name: "nginx", version: output("nginx", "-v"), command: nginx},
 		{name: "Varnish", version: output("varnishd", "-V"), command: varnish},
-		{name: "httpd, disk", version: output("apache2", "-v"), command: httpd},
+		{name: "httpd", version: output("apache2", "-v"), command: httpd},
 		{name: "gregjones/httpcache", version: module("github.com/gregjones/httpcache"), command: own("gregjones")},
-		{name: "no cache: net/http", version: module("github.com/warmcache/warmcache"), command: own("bare"), bare: true},
+		{name: "bare net/http", version: module("github.com/warmcache/warmcache"), command: own("bare"), bare: true},
 	}
 }
 
-// build compiles examples/handler into a folder.
+// build compiles examples/handler, which is of the root module, into a folder.
 func build(ctx context.Context, folder string) (string, error) {
 	program := filepath.Join(folder, "handler")
-	out, err := exec.CommandContext(ctx, "go", "build", "-o", program, "github.com/warmcache/warmcache/examples/handler").CombinedOutput()
+	out, err := exec.CommandContext(ctx, "go", "build", "-C", "../..", "-o", program, "./examples/handler").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("go build examples/handler: %w\n%s", err, out)
 	}
@@ -147,7 +147,6 @@ events { worker_connections 4096; }
 http {
 	access_log off;
 	sendfile on;
-	tcp_nopush on;
 	keepalive_requests 1000000000;
 	client_body_temp_path {folder}/body;
 	proxy_temp_path {folder}/proxy;
@@ -165,7 +164,6 @@ http {
 			proxy_set_header Connection "";
 			proxy_cache all;
 			proxy_cache_lock on;
-			proxy_cache_lock_timeout 30s;
 			proxy_cache_background_update on;
 			proxy_cache_use_stale error timeout updating;
 		}
@@ -191,9 +189,14 @@ LoadModule proxy_module /usr/lib/apache2/modules/mod_proxy.so
 LoadModule proxy_http_module /usr/lib/apache2/modules/mod_proxy_http.so
 LoadModule cache_module /usr/lib/apache2/modules/mod_cache.so
 LoadModule cache_disk_module /usr/lib/apache2/modules/mod_cache_disk.so
-ServerLimit 8
-ThreadsPerChild 128
+ThreadLimit 512
+ServerLimit 4
+StartServers 4
+ThreadsPerChild 256
 MaxRequestWorkers 1024
+MinSpareThreads 1024
+MaxSpareThreads 1024
+AsyncRequestWorkerFactor 4
 KeepAlive On
 MaxKeepAliveRequests 0
 KeepAliveTimeout 60
