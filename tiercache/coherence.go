@@ -33,7 +33,7 @@ func (c *Cache[K, V]) currentTokens(ctx context.Context, epoch uint64, names []s
 
 // servable says whether the item may be served stale. Of what was ended by Clear or a tag that is never so; of what only must be validated, it is.
 func (c *Cache[K, V]) servable(it *item[V], now int64) bool {
-	return it != nil && !it.absent && c.cfg.StaleFor > 0 && now < it.dead && it.epoch > c.floor.Load() && c.tokens.stand(it.tags)
+	return it != nil && !it.absent && it.late > 0 && now < it.dead && it.epoch > c.floor.Load() && c.tokens.stand(it.tags)
 }
 
 // bury ends what this process has of a key, stale copies too, where Redis says by a hold that it was invalidated later than that was read: the notice may not have been heard.

@@ -47,6 +47,9 @@ type Config[K comparable, V any] struct {
 
 	// Expiry is an optional TTL from the value itself. Zero means TTL. Below zero the value is over already: it is returned, but not stored, and what stood there is ended.
 	Expiry func(key K, value V) time.Duration
+	// Staleness is an optional StaleFor from the value itself. Zero means StaleFor; below zero the
+	// value is never served stale.
+	Staleness func(key K, value V) time.Duration
 	// Tags are optional tags from the value itself, for InvalidateTags.
 	Tags func(key K, value V) []string
 

@@ -1,7 +1,6 @@
 package tiercache
 
 import (
-	"context"
 	"sync"
 	"sync/atomic"
 )
@@ -18,20 +17,20 @@ type flight[K comparable, V any] struct {
 	gen   uint64        // the key's generation when it began; see memory.generation
 	seen  sight         // of the cache when it began
 
-	old        *item[V]                             // what memory held, fresh or not; nil if nothing
-	force      bool                                 // Refresh: load, whatever Redis has that was read before
-	since      int64                                // of force: the latest call that it is for; its shard of the table guards it
-	asked      bool                                 // of force: the source is being asked, and no later call may join; guarded likewise
-	after      *flight[K, V]                        // of force: another one that is to end first; guarded likewise
-	newer      bool                                 // refresh behind a hit: of what Redis has, only something younger than old will do
-	load       func(ctx context.Context) (V, error) // GetOrLoad's; nil is the cache's own
-	lead       *lead                                // who loads it; set before anybody else sees the flight
-	own        lead                                 // lead, where it is loaded alone
-	stale      atomic.Pointer[item[V]]              // the best that may be served if the load fails or is slow
-	buried     atomic.Int64                         // what was read before then was invalidated, says Redis; 0 is nothing
-	unreadable bool                                 // what Redis holds is no record, and that has been counted
-	looked     signal                               // Redis was asked: stale is as good as it gets
-	done       signal                               // answer or err stand
+	old        *item[V]                // what memory held, fresh or not; nil if nothing
+	force      bool                    // Refresh: load, whatever Redis has that was read before
+	since      int64                   // of force: the latest call that it is for; its shard of the table guards it
+	asked      bool                    // of force: the source is being asked, and no later call may join; guarded likewise
+	after      *flight[K, V]           // of force: another one that is to end first; guarded likewise
+	newer      bool                    // refresh behind a hit: of what Redis has, only something younger than old will do
+	asking[V]                          // whom to ask, if not the cache's own loader
+	lead       *lead                   // who loads it; set before anybody else sees the flight
+	own        lead                    // lead, where it is loaded alone
+	stale      atomic.Pointer[item[V]] // the best that may be served if the load fails or is slow
+	buried     atomic.Int64            // what was read before then was invalidated, says Redis; 0 is nothing
+	unreadable bool                    // what Redis holds is no record, and that has been counted
+	looked     signal                  // Redis was asked: stale is as good as it gets
+	done       signal                  // answer or err stand
 	ended      atomic.Bool
 	answer     *item[V]
 	source     Source
@@ -162,7 +161,7 @@ func (f *flight[K, V]) serves(o *flight[K, V]) bool {
 }
 
 // asks says whether the flight has a source to ask.
-func (f *flight[K, V]) asks() bool { return f.load != nil || f.cache.sourced }
+func (f *flight[K, V]) asks() bool { return f.brought() || f.cache.sourced && !f.nobody }
 
 // mostRefreshes is how many refreshes of a key ask the source at once. One asks while another does, which may hang, and whose value may be out of
 // date; more would be a storm.

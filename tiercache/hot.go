@@ -115,7 +115,7 @@ func (h *hot[K]) add(hash uint64, key K) {
 
 // unlearn forgets the key of a load to which the source said that it has no such key.
 func (c *Cache[K, V]) unlearn(f *flight[K, V]) {
-	if c.hot == nil || f.load == nil && c.cfg.Load == nil && c.cfg.LoadMany == nil { // nobody was asked
+	if c.hot == nil || !f.brought() && c.cfg.Load == nil && c.cfg.LoadMany == nil { // nobody was asked
 		return
 	}
 	if c.hot.sketch.forget(f.hash) && c.remote != nil {

@@ -159,7 +159,7 @@ func (h *hydration[K, V]) store(e *hydrated[K], it *item[V]) {
 	}
 	again := have != nil && have.id == it.id
 	if again { // it was validated: what is known of it stays
-		it.knownAs(have, c.cfg.StaleFor)
+		it.knownAs(have)
 	} else {
 		if it.warmed = h.tally; it.warmed == nil && have != nil {
 			it.warmed = have.warmed

@@ -32,6 +32,7 @@ type item[V any] struct {
 	id   uint64 // of the record, the same in both tiers
 	read int64  // when the source read began, on the memory's clock
 	ttl  int64  // how long it is fresh by its own right, from then on
+	late int64  // how long it may be served stale after that
 	rank uint32 // among what its warm-up brought, from 0: the lower, the more it is wanted
 }
 
@@ -83,8 +84,11 @@ func (c *Cache[K, V]) newItem(key K, value V, read int64, ttl time.Duration) *it
 	it.filled = now
 	it.fresh = min(read+int64(ttl), now+int64(c.cfg.MemoryTTL))
 	it.dead = it.fresh
-	if c.cfg.StaleFor > 0 && ttl >= 0 {
-		it.dead = read + int64(ttl) + int64(c.cfg.StaleFor)
+	if ttl >= 0 {
+		it.late = int64(c.staleFor(key, value))
+	}
+	if it.late > 0 {
+		it.dead = read + int64(ttl) + it.late
 	}
 	if c.cfg.RefreshAt > 0 {
 		it.due.Store(read + int64(float64(ttl)*c.cfg.RefreshAt))
@@ -145,8 +149,8 @@ func (c *Cache[K, V]) interpret(got *found, now int64, seen sight) (*item[V], *c
 	it.stamp(seen)
 	it.fresh = now + int64(min(got.fresh(), c.cfg.MemoryTTL))
 	it.dead = it.fresh
-	if c.cfg.StaleFor > 0 && !it.absent {
-		it.dead = now + int64(min(got.left, got.fresh()+c.cfg.StaleFor))
+	if it.late = c.lateOf(rec); it.late > 0 {
+		it.dead = now + int64(min(got.left, got.fresh()+time.Duration(it.late)))
 	}
 	if c.cfg.RefreshAt > 0 && !it.absent {
 		it.due.Store(it.read + int64(float64(it.ttl)*c.cfg.RefreshAt))
@@ -155,12 +159,12 @@ func (c *Cache[K, V]) interpret(got *found, now int64, seen sight) (*item[V], *c
 }
 
 // knownAs keeps what is known of an item that was validated: it is no younger than this process knew, and no fresher.
-func (it *item[V]) knownAs(old *item[V], staleFor time.Duration) {
+func (it *item[V]) knownAs(old *item[V]) {
 	if it.read = min(it.read, old.read); old.read-it.read < int64(clockTolerance) {
 		it.read = old.read // Redis's answer is rounded
 	}
 	over := it.read + it.ttl
-	it.fresh, it.dead = min(it.fresh, over), min(it.dead, over+int64(staleFor))
+	it.fresh, it.dead = min(it.fresh, over), min(it.dead, over+it.late)
 	it.warmed = old.warmed
 	it.useful.Store(old.useful.Load())
 }
@@ -191,7 +195,7 @@ func (c *Cache[K, V]) encode(text string, it *item[V], tokens string) write {
 func (c *Cache[K, V]) encodeInto(dst []byte, text string, it *item[V], tokens string) write {
 	rec := record{
 		kind: kindValue, codec: c.format.codec, id: it.id, version: c.cfg.Version, tokens: tokens, key: text,
-		fresh: time.Duration(it.ttl), stale: c.cfg.StaleFor, age: time.Duration(c.memory.clock.now() - it.read),
+		fresh: time.Duration(it.ttl), stale: time.Duration(it.late), age: time.Duration(c.memory.clock.now() - it.read),
 	}
 	if it.absent {
 		rec.kind, rec.stale = kindAbsent, 0

@@ -196,8 +196,11 @@ func (l *loading[K, V]) loadRest(ctx context.Context, todo remainder[K, V]) {
 // asks says whether there is a source to ask. Where there is none nothing is known: what Redis doesn't have is not found, but that is no answer of a source, which would be
 // stored, and remembered. To take a lease would cost two round trips, and to commit an absence could delete what a Set has stored that this node has yet to hear of.
 func (l *loading[K, V]) asks(f *flight[K, V]) bool {
+	if f.brought() || f.nobody {
+		return f.brought()
+	}
 	cfg := &l.c.cfg
-	return f.load != nil || cfg.Load != nil || cfg.LoadMany != nil || cfg.Reload != nil && l.previous(f) != nil
+	return cfg.Load != nil || cfg.LoadMany != nil || cfg.Reload != nil && l.previous(f) != nil
 }
 
 // unasked ends a flight that has no source.
@@ -272,7 +275,7 @@ func (l *loading[K, V]) answer(f *flight[K, V], got *found, now int64) bool {
 		return false
 	}
 	if f.old != nil && f.old.id == it.id { // it was validated: what is known of it stays
-		it.knownAs(f.old, l.c.cfg.StaleFor)
+		it.knownAs(f.old)
 		it.rank = f.old.rank
 	}
 	if l.suffices(f, it, now) {

@@ -106,11 +106,11 @@ func (c *Cache[K, V]) recall(ctx context.Context, key K, out map[K]V, failed *fa
 	}
 	if it = c.memory.touch(hash, key); it != nil {
 		var e Entry[V]
-		if e, over, err = c.remembered(ctx, hash, key, it, nil); over && err == nil {
+		if e, over, err = c.remembered(ctx, hash, key, it, asking[V]{}); over && err == nil {
 			out[key] = e.Value
 		}
 	}
-	if !over && c.nobodyKnows(hash) {
+	if !over && c.nobodyKnows(hash, asking[V]{}) {
 		over, err = true, c.unknown(ctx, hash, key)
 	}
 	if err != nil && !errors.Is(err, ErrNotFound) {

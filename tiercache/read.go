@@ -15,23 +15,23 @@ func (c *Cache[K, V]) Get(ctx context.Context, key K) (V, error) {
 		it := c.memory.touch(hash, key)
 		if it != nil && !it.absent && c.cfg.Clone == nil && !c.closed.Load() {
 			if now := c.memory.time.now(); c.fresh(it, now) {
-				c.served(ctx, hash, key, it, now, nil)
+				c.served(ctx, hash, key, it, now, asking[V]{})
 				return it.value, nil
 			}
 		}
 	}
-	e, err := c.get(ctx, key, nil)
+	e, err := c.get(ctx, key, asking[V]{})
 	return e.Value, err
 }
 
 // GetEntry is Get with where the value came from and how old it is.
 func (c *Cache[K, V]) GetEntry(ctx context.Context, key K) (Entry[V], error) {
-	return c.get(ctx, key, nil)
+	return c.get(ctx, key, asking[V]{})
 }
 
 // GetOrLoad is Get with a loader for this call, in place of Config.Load. A load of the key that is under way already is joined, whoever's loader it runs.
 func (c *Cache[K, V]) GetOrLoad(ctx context.Context, key K, load func(context.Context) (V, error)) (V, error) {
-	e, err := c.get(ctx, key, load)
+	e, err := c.get(ctx, key, asking[V]{load: load})
 	return e.Value, err
 }
 
@@ -58,36 +58,11 @@ func (c *Cache[K, V]) Peek(key K) (Entry[V], bool) {
 // for at most two others to end. Where the load fails, what was cached stays, and the error is returned. In a cache without a loader
 // nothing is known: that is ErrNotFound, and what was cached stays.
 func (c *Cache[K, V]) Refresh(ctx context.Context, key K) (V, error) {
-	var zero V
-	if c.closed.Load() {
-		return zero, ErrClosed
-	}
-	hash, err := c.hashOf(key)
-	if err != nil {
-		return zero, err
-	}
-	if !c.sourced {
-		return zero, fmt.Errorf("tiercache: cache %q: refresh %q: the cache has no loader to ask: %w", c.name, fmt.Sprint(key), ErrNotFound)
-	}
-	f := c.newFlight(hash, key, c.memory.get(hash, key))
-	f.force, f.since = true, c.memory.clock.now()
-	if f, err = c.depart(ctx, f); err != nil {
-		return zero, err
-	}
-	if err := c.await(ctx, f, nil, time.Time{}); err != nil {
-		return zero, c.waitError(key, err)
-	}
-	switch {
-	case f.err != nil:
-		return zero, f.err
-	case f.answer.absent:
-		return zero, ErrNotFound
-	default:
-		return c.value(f.answer)
-	}
+	e, err := c.refresh(ctx, key, asking[V]{})
+	return e.Value, err
 }
 
-func (c *Cache[K, V]) get(ctx context.Context, key K, load func(context.Context) (V, error)) (Entry[V], error) {
+func (c *Cache[K, V]) get(ctx context.Context, key K, a asking[V]) (Entry[V], error) {
 	if c.closed.Load() {
 		return Entry[V]{}, ErrClosed
 	}
@@ -97,21 +72,21 @@ func (c *Cache[K, V]) get(ctx context.Context, key K, load func(context.Context)
 	}
 	it := c.memory.touch(hash, key)
 	if it != nil {
-		if e, ok, err := c.remembered(ctx, hash, key, it, load); ok {
+		if e, ok, err := c.remembered(ctx, hash, key, it, a); ok {
 			return e, err
 		}
 	}
-	if load == nil && c.nobodyKnows(hash) {
+	if !a.brought() && c.nobodyKnows(hash, a) {
 		return Entry[V]{}, c.unknown(ctx, hash, key)
 	}
 	f := c.newFlight(hash, key, it)
-	f.load = load
+	f.asking = a
 	return c.miss(ctx, f)
 }
 
 // nobodyKnows says that there is nobody to ask what memory doesn't know, nor anybody who does so at this moment. Such a miss is no load.
-func (c *Cache[K, V]) nobodyKnows(hash uint64) bool {
-	return !c.sourced && c.remote == nil && !c.flights.some(hash)
+func (c *Cache[K, V]) nobodyKnows(hash uint64, a asking[V]) bool {
+	return (!c.sourced || a.nobody) && c.remote == nil && !c.flights.some(hash)
 }
 
 // unknown is the answer of a read that had nobody to ask.
@@ -136,12 +111,12 @@ func (c *Cache[K, V]) hashOf(key K) (hash uint64, err error) {
 	return c.memory.hash(key), nil
 }
 
-// remembered answers from memory where that will do: with something fresh or, when a load of it has just failed, with something stale. load is the
-// read's own loader, if it has one.
-func (c *Cache[K, V]) remembered(ctx context.Context, hash uint64, key K, it *item[V], load func(context.Context) (V, error)) (e Entry[V], ok bool, err error) {
+// remembered answers from memory where that will do: with something fresh or, when a load of it
+// has just failed, with something stale.
+func (c *Cache[K, V]) remembered(ctx context.Context, hash uint64, key K, it *item[V], a asking[V]) (e Entry[V], ok bool, err error) { //nolint:revive // on the hit path
 	switch now := c.memory.time.now(); {
 	case c.fresh(it, now):
-		e, err = c.hit(ctx, hash, key, it, now, load)
+		e, err = c.hit(ctx, hash, key, it, now, a)
 		return e, true, err
 	case now < it.backedOff() && c.servable(it, now):
 		e, err = c.stale(hash, it, FromMemory, now)
@@ -152,17 +127,17 @@ func (c *Cache[K, V]) remembered(ctx context.Context, hash uint64, key K, it *it
 }
 
 // hit answers from memory.
-func (c *Cache[K, V]) hit(ctx context.Context, hash uint64, key K, it *item[V], now int64, load func(context.Context) (V, error)) (Entry[V], error) { //nolint:revive // on the hit path
+func (c *Cache[K, V]) hit(ctx context.Context, hash uint64, key K, it *item[V], now int64, a asking[V]) (Entry[V], error) { //nolint:revive // on the hit path
 	if it.absent {
 		c.counters.add(hash, negativeHits, 1)
 		return Entry[V]{}, ErrNotFound
 	}
-	c.served(ctx, hash, key, it, now, load)
+	c.served(ctx, hash, key, it, now, a)
 	return c.entry(it, FromMemory, now)
 }
 
 // served counts a hit, and begins a refresh behind the caller's back where it is due.
-func (c *Cache[K, V]) served(ctx context.Context, hash uint64, key K, it *item[V], now int64, load func(context.Context) (V, error)) { //nolint:revive // on the hit path
+func (c *Cache[K, V]) served(ctx context.Context, hash uint64, key K, it *item[V], now int64, a asking[V]) { //nolint:revive // on the hit path
 	nth := c.counters.add(hash, memoryHits, 1)
 	if nth%sampleEvery == 0 {
 		c.memory.time.sample()
@@ -172,7 +147,7 @@ func (c *Cache[K, V]) served(ctx context.Context, hash uint64, key K, it *item[V
 		it.warmed.hit(hash, &it.useful)
 	}
 	if at := it.due.Load(); at > 0 && now >= at {
-		c.refreshIfDue(ctx, hash, key, it, now, load)
+		c.refreshIfDue(ctx, hash, key, it, now, a)
 	}
 }
 
@@ -197,9 +172,9 @@ func (c *Cache[K, V]) value(it *item[V]) (value V, err error) {
 
 // refreshIfDue begins one refresh, behind their backs, for everybody who sees that it is due, with the loader that the read brought. One that fails is tried
 // again only after a while.
-func (c *Cache[K, V]) refreshIfDue(ctx context.Context, hash uint64, key K, it *item[V], now int64, load func(context.Context) (V, error)) { //nolint:revive // on the hit path
+func (c *Cache[K, V]) refreshIfDue(ctx context.Context, hash uint64, key K, it *item[V], now int64, a asking[V]) { //nolint:revive // on the hit path
 	at := it.due.Load()
-	if at <= 0 || now < at || now >= it.fresh || load == nil && !c.sourced {
+	if at <= 0 || now < at || now >= it.fresh || !a.brought() && (a.nobody || !c.sourced) {
 		return
 	}
 	again := now + max(int64(refreshAgain), (it.fresh-now)/4)
@@ -207,7 +182,7 @@ func (c *Cache[K, V]) refreshIfDue(ctx context.Context, hash uint64, key K, it *
 		return
 	}
 	f := c.newFlight(hash, key, it)
-	f.newer, f.load = true, load
+	f.newer, f.asking = true, a
 	f.leadAlone(nil) // nobody's load waits for it
 	if c.spell(f) != nil {
 		return
@@ -238,7 +213,7 @@ func (c *Cache[K, V]) miss(ctx context.Context, own *flight[K, V]) (Entry[V], er
 			return e, err
 		}
 		next := c.newFlight(own.hash, own.key, c.memory.get(own.hash, own.key))
-		next.load = own.load
+		next.asking = own.asking
 		own = next
 	}
 }

@@ -91,6 +91,8 @@ func (q *question[K, V]) load(ctx context.Context) (err error) {
 	case f.load != nil:
 		said.value, err = f.load(ctx)
 		err = ofLoader(err)
+	case f.reload != nil:
+		said.value, err = q.l.reloadWith(ctx, f)
 	case cfg.Reload != nil && q.l.previous(f) != nil:
 		said.value, err = q.l.reload(ctx, f, q.l.previous(f))
 	case cfg.Load != nil:

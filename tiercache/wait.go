@@ -99,7 +99,7 @@ func (c *Cache[K, V]) outcome(ctx context.Context, f *flight[K, V], now int64) (
 	it := f.answer
 	switch {
 	case f.source == FromMemory:
-		return c.hit(ctx, f.hash, f.key, it, now, f.load)
+		return c.hit(ctx, f.hash, f.key, it, now, f.asking)
 	case it.absent && f.source == FromRedis:
 		c.counters.add(f.hash, negativeHits, 1)
 	case f.source == FromRedis:
@@ -112,7 +112,7 @@ func (c *Cache[K, V]) outcome(ctx context.Context, f *flight[K, V], now int64) (
 	}
 	c.learn(f.hash, f.key, rand.Uint64())
 	if f.source == FromRedis {
-		c.refreshIfDue(ctx, f.hash, f.key, it, now, f.load)
+		c.refreshIfDue(ctx, f.hash, f.key, it, now, f.asking)
 	}
 	e, err := c.entry(it, f.source, now)
 	e.Stale = false // it was fresh when it was found

@@ -33,7 +33,7 @@ func (c *Cache[K, V]) Delete(ctx context.Context, keys ...K) error {
 // Expire ends the freshness of the keys: the next read loads. Within StaleFor the value may still be served if that fails or is slow; in a cache
 // without StaleFor it is Delete.
 func (c *Cache[K, V]) Expire(ctx context.Context, keys ...K) error {
-	if c.cfg.StaleFor == 0 {
+	if !c.cfg.keepsStale() {
 		return c.Delete(ctx, keys...)
 	}
 	return c.invalidate(ctx, noticeExpire, keys, c.expired)
@@ -88,13 +88,13 @@ func (c *Cache[K, V]) endTokens(ctx context.Context, kind noticeKind, names []st
 
 // expired is the item as Expire leaves it.
 func (c *Cache[K, V]) expired(it *item[V]) *item[V] {
-	if it == nil || it.absent {
+	if it == nil || it.absent || it.late == 0 {
 		return nil
 	}
 	now := c.memory.clock.now()
 	return &item[V]{
-		value: it.value, id: it.id, read: it.read, ttl: it.ttl, filled: it.filled, epoch: it.epoch, tags: it.tags,
-		fresh: min(it.fresh, now), dead: min(it.dead, now+int64(c.cfg.StaleFor)),
+		value: it.value, id: it.id, read: it.read, ttl: it.ttl, late: it.late, filled: it.filled, epoch: it.epoch, tags: it.tags,
+		fresh: min(it.fresh, now), dead: min(it.dead, now+it.late),
 	}
 }
 

@@ -75,7 +75,7 @@ func clockGuards() []mutant {
 		},
 		{
 			guard: "what is over is not servable", file: "tiercache/item.go",
-			old: "if c.cfg.StaleFor > 0 && ttl >= 0 {", new: "if c.cfg.StaleFor > 0 {", test: "TestTTL_belowZero",
+			old: "if ttl >= 0 {\n\t\tit.late", new: "if true {\n\t\tit.late", test: "TestTTL_belowZero",
 		},
 		{
 			guard: "MemoryTTL cuts no TTL unless it is set", file: "tiercache/config.go",

@@ -88,7 +88,7 @@ func leaseGuards() []mutant {
 		},
 		{
 			guard: "a refresh behind a hit needs a loader", file: "tiercache/read.go",
-			old: " || load == nil && !c.sourced {", new: " {", test: "TestAbsence_isNotConcluded.*/a_refresh_behind",
+			old: " || !a.brought() && (a.nobody || !c.sourced) {", new: " {", test: "TestAbsence_isNotConcluded.*/a_refresh_behind",
 		},
 		{
 			guard: "who has a loader joins nobody who has none", file: "tiercache/flight.go",
@@ -100,7 +100,7 @@ func leaseGuards() []mutant {
 		},
 		{
 			guard: "a miss with nobody to ask is no load", file: "tiercache/read.go",
-			old: "if load == nil && c.nobodyKnows(hash) {", new: "if false {", test: "TestAbsence_aMiss",
+			old: "if !a.brought() && c.nobodyKnows(hash, a) {", new: "if false {", test: "TestAbsence_aMiss",
 		},
 	}
 }

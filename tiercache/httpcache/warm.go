@@ -2,8 +2,15 @@ package httpcache
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"log/slog"
 	"net/http"
+	"strings"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/warmcache/warmcache/tiercache"
 )
@@ -26,40 +33,217 @@ type WarmOptions struct {
 	Concurrency int
 }
 
+const defaultConcurrency = 4
+
 // RegisterURLs adds a warmup loader: an engine of package warm, or Warm, has it emit its URLs,
-// which are fetched through the handler itself and stored as any answer would be. What may not be
-// stored is counted as failed. The cache must have exactly one Handler or Transport by the time
-// that it runs.
-func (c *Cache) RegisterURLs(name string, urls URLs, opts WarmOptions) error { return errTodo }
+// which are fetched through the handler itself and stored as any answer would be. A URL whose
+// answer may not be stored is left out and logged; the loader fails where that is all of them. The
+// cache must have exactly one Handler or Transport by the time that it runs.
+func (c *Cache) RegisterURLs(name string, urls URLs, opts WarmOptions) error {
+	if urls == nil {
+		return fmt.Errorf("httpcache: register %q: urls is nil", name)
+	}
+	if opts.Concurrency < 0 {
+		return fmt.Errorf("httpcache: register %q: Concurrency %d is negative", name, opts.Concurrency)
+	}
+	orDefault(&opts.Concurrency, defaultConcurrency)
+	return c.tiers.RegisterLoader(tiercache.Loader[string, *value]{
+		Name: name, Priority: opts.Priority, After: opts.After, Required: opts.Required, Timeout: opts.Timeout,
+		MaxItems: opts.MaxItems, RefreshAt: opts.RefreshAt,
+		Load: func(ctx context.Context, emit func(string, *value) error) error {
+			next, err := c.only()
+			if err != nil {
+				return err
+			}
+			w := &warmUp{c: c, next: next, emit: emit, began: time.Now()}
+			return w.run(ctx, urls, opts.Concurrency)
+		},
+	})
+}
+
+// only is the handler to fetch through where there is no request.
+func (c *Cache) only() (http.Handler, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.sites) != 1 {
+		return nil, fmt.Errorf("httpcache: cache %q has %d handlers, and it is not known through which to fetch: wrap all of them at once", c.cfg.Name, len(c.sites))
+	}
+	return c.sites[0].next, nil
+}
+
+// warmUp is one run of a loader.
+type warmUp struct {
+	c     *Cache
+	next  http.Handler
+	emit  func(string, *value) error
+	began time.Time
+
+	mu      sync.Mutex
+	emitted int
+	failed  int
+	first   error // of those that failed
+}
+
+func (w *warmUp) run(ctx context.Context, urls URLs, width int) error {
+	fetches, ctx := errgroup.WithContext(ctx)
+	fetches.SetLimit(width)
+	err := urls(ctx, func(text string, header http.Header) error {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		header = header.Clone()
+		fetches.Go(func() error {
+			all, err := w.fetch(ctx, text, header)
+			w.note(err)
+			for _, p := range all {
+				if err := w.emit(p.key, p.v); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		return nil
+	})
+	err = errors.Join(fetches.Wait(), err)
+	if err == nil && w.failed > 0 {
+		w.c.cfg.Logger.Warn("httpcache: URLs that were to be warmed are not stored",
+			slog.Int("urls", w.failed), slog.Int("stored", w.emitted), slog.Any("first", w.first))
+		if w.emitted == 0 {
+			return w.first
+		}
+	}
+	return err
+}
+
+func (w *warmUp) note(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err == nil {
+		w.emitted++
+		return
+	}
+	if w.failed++; w.first == nil {
+		w.first = err
+	}
+}
+
+// pair is a value with its key.
+type pair struct {
+	key string
+	v   *value
+}
+
+// warming is where the answers of a warm-up go.
+type warming struct {
+	began time.Time // their ages are counted from then on
+	found []pair
+}
+
+// fetch asks the handler for one URL. The answer's variant comes before its index.
+func (w *warmUp) fetch(ctx context.Context, text string, header http.Header) ([]pair, error) {
+	u, err := parseURL(text)
+	if err != nil {
+		return nil, err
+	}
+	r := newRequest(u)
+	for name, lines := range header {
+		r.Header[http.CanonicalHeaderKey(name)] = lines
+	}
+	x, err := w.c.unasked(ctx, w.next, r)
+	if err != nil {
+		return nil, err
+	}
+	x.warm = &warming{began: w.began}
+	v, err := x.fetchSafely(ctx)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("httpcache: warm %q: %w", text, err)
+	case v.kind == kindPass:
+		return nil, fmt.Errorf("httpcache: warm %q: its answer may not be stored", text)
+	default:
+		return append(x.warm.found, pair{x.key, v}), nil
+	}
+}
+
+// unasked is an exchange of nobody, at the key of its answer as far as that is known.
+func (c *Cache) unasked(ctx context.Context, next http.Handler, r *http.Request) (*exchange, error) {
+	what := c.keyOf(r)
+	if what.key == "" {
+		return nil, fmt.Errorf("httpcache: %s has no key", r.URL.Redacted())
+	}
+	x := &exchange{c: c, next: next, r: r, what: what, key: what.key}
+	for range mostLevels {
+		e, err := c.tiers.GetOrReload(ctx, x.key, nil)
+		if err != nil || e.Value.kind != kindIndex || !x.descend(e.Value) {
+			break
+		}
+	}
+	return x, nil
+}
+
+// fetchSafely is fetch whose panic is an error.
+func (x *exchange) fetchSafely(ctx context.Context) (v *value, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			v, err = nil, fmt.Errorf("the handler panicked: %v", p)
+		}
+	}()
+	return x.fetch(ctx, nil)
+}
+
+// replay loads a hot key that neither tier has. One that stands below an index that is gone is
+// asked for below the one that is there now.
+func (c *Cache) replay(ctx context.Context, key string) (*value, error) {
+	r := requestOf(key)
+	next, err := c.only()
+	if r == nil || err != nil {
+		return nil, tiercache.ErrNotFound
+	}
+	if !strings.Contains(key, levelEnd) {
+		x := &exchange{c: c, next: next, r: r, what: c.keyOf(r), key: key}
+		return x.fetch(ctx, nil)
+	}
+	x, err := c.unasked(ctx, next, r)
+	if err != nil {
+		return nil, tiercache.ErrNotFound
+	}
+	if x.key == key {
+		return x.fetch(ctx, nil)
+	}
+	if _, err := c.tiers.GetOrReload(ctx, x.key, x.fetch); err != nil {
+		return nil, err
+	}
+	return nil, tiercache.ErrNotFound
+}
 
 // Name is the cache's namespace.
 func (c *Cache) Name() string { return c.cfg.Name }
 
 // Loaders lists the registered loaders. It makes the cache a target of package warm, as do
 // WarmLoader and Hydrate.
-func (c *Cache) Loaders() []tiercache.LoaderInfo { return nil }
+func (c *Cache) Loaders() []tiercache.LoaderInfo { return c.tiers.Loaders() }
 
 // Warm runs loaders by name, all of them without one; see tiercache.Cache.Warm.
 func (c *Cache) Warm(ctx context.Context, names ...string) ([]tiercache.WarmResult, error) {
-	return nil, errTodo
+	return c.tiers.Warm(ctx, names...)
 }
 
 // WarmLoader runs one loader, for engines; see tiercache.Cache.WarmLoader.
 func (c *Cache) WarmLoader(ctx context.Context, name string, opts tiercache.WarmOptions) tiercache.WarmResult {
-	return tiercache.WarmResult{}
+	return c.tiers.WarmLoader(ctx, name, opts)
 }
 
 // Hydrate fills memory from Redis, for engines; see tiercache.Cache.Hydrate.
 func (c *Cache) Hydrate(ctx context.Context, keys []string, opts tiercache.WarmOptions) tiercache.WarmResult {
-	return tiercache.WarmResult{}
+	return c.tiers.Hydrate(ctx, keys, opts)
 }
 
 // HotTexts lists the hottest URLs, for engines; see tiercache.Cache.HotTexts.
 func (c *Cache) HotTexts(ctx context.Context, n int) ([]tiercache.HotKey[string], error) {
-	return nil, errTodo
+	return c.tiers.HotTexts(ctx, n)
 }
 
 // ExplainText says what the tiers hold of a key, for engines; see tiercache.Cache.ExplainText.
 func (c *Cache) ExplainText(ctx context.Context, text string) (tiercache.Explanation, error) {
-	return tiercache.Explanation{}, errTodo
+	return c.tiers.ExplainText(ctx, text)
 }

@@ -1,0 +1,275 @@
+package httpcache
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// The key of a URL is "scheme://host/path?query" as it was sent, and a line for each other thing
+// that handlers build their own URLs from: what a proxy says of the first host, and a URL that was
+// rewritten before us. The answers of a URL that differ by request fields are under further keys:
+// the URL's, a zero byte, the index's id, and a line for each field that selects. What contains one
+// of these two separators is no key.
+const (
+	partEnd  = "\n"
+	levelEnd = "\x00"
+	// longestKey bounds keys: what is longer passes.
+	longestKey = 8 << 10
+)
+
+// The parts of a URL's key besides the URL, by the letter that begins their line.
+const (
+	partHost      = "h=" // X-Forwarded-Host
+	partProto     = "p=" // X-Forwarded-Proto
+	partForwarded = "f=" // host and proto of Forwarded
+	partRewritten = "u=" // the URL that the handler sees
+	partAuthority = "o=" // a client's Host, where it is not its URL's
+)
+
+// asked is what a request asks for.
+type asked struct {
+	key   string // "" = no key
+	url   int    // the key's first bytes are the URL
+	plain bool   // nothing but the URL is in the key
+}
+
+// keyOf is the key of what a server's request asks for.
+func (c *Cache) keyOf(r *http.Request) asked {
+	if c.cfg.Key != nil {
+		return customKey(c.cfg.Key(r))
+	}
+	scheme, host, uri := "http", r.Host, r.RequestURI
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	if uri == "" || uri[0] != '/' { // a client's request, or one to a proxy
+		uri = r.URL.RequestURI()
+		if r.URL.Scheme != "" {
+			scheme = r.URL.Scheme
+		}
+		if r.URL.Host != "" {
+			host = r.URL.Host
+		}
+	}
+	var room [256]byte
+	b := appendURL(room[:0], scheme, host, uri)
+	end := len(b)
+	if host != r.Host && r.Host != "" {
+		b = appendPart(b, partAuthority, r.Host)
+	}
+	if !isSame(uri, r.URL) {
+		b = appendPart(b, partRewritten, r.URL.RequestURI())
+	}
+	b = appendForwarded(b, r.Header)
+	if len(b) > longestKey || tooManySeparators(b) {
+		return asked{}
+	}
+	return asked{string(b), end, len(b) == end}
+}
+
+// customKey is a key of the user's.
+func customKey(key string) asked {
+	if key == "" || len(key) > longestKey || strings.ContainsAny(key, partEnd+levelEnd) {
+		return asked{}
+	}
+	return asked{key, len(key), true}
+}
+
+// tooManySeparators reports whether a separator stands in what was put together. Each part begins
+// with one of its own, which a letter and "=" follow.
+func tooManySeparators(b []byte) bool {
+	for i, c := range b {
+		if c >= ' ' {
+			continue
+		}
+		if c != partEnd[0] || i+2 >= len(b) || b[i+2] != '=' {
+			return true
+		}
+	}
+	return false
+}
+
+func appendURL(b []byte, scheme, host, uri string) []byte {
+	b = append(append(b, scheme...), "://"...)
+	host = withoutPort(scheme, host)
+	for i := range len(host) {
+		c := host[i]
+		if c >= 'A' && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		b = append(b, c)
+	}
+	return append(b, uri...)
+}
+
+// withoutPort is the host without the port that its scheme has anyway.
+func withoutPort(scheme, host string) string {
+	if scheme == "https" {
+		return strings.TrimSuffix(host, ":443")
+	}
+	return strings.TrimSuffix(host, ":80")
+}
+
+func appendPart(b []byte, part, value string) []byte {
+	if strings.ContainsAny(value, partEnd+levelEnd) {
+		return append(b, levelEnd...) // no key
+	}
+	return append(append(append(b, partEnd...), part...), value...)
+}
+
+func appendForwarded(b []byte, h http.Header) []byte {
+	for _, value := range h["X-Forwarded-Host"] {
+		b = appendPart(b, partHost, value)
+	}
+	for _, value := range h["X-Forwarded-Proto"] {
+		b = appendPart(b, partProto, value)
+	}
+	for _, line := range h["Forwarded"] {
+		if value := forwardedHost(line); value != "" {
+			b = appendPart(b, partForwarded, value)
+		}
+	}
+	return b
+}
+
+// forwardedHost is a line of Forwarded (RFC 7239) with nothing but its hosts and protos.
+func forwardedHost(line string) string {
+	var kept []string
+	for member := range members(line) {
+		var pairs []string
+		for pair := range strings.SplitSeq(member, ";") {
+			name, _, _ := strings.Cut(strings.Trim(pair, " \t"), "=")
+			if strings.EqualFold(name, "host") || strings.EqualFold(name, "proto") {
+				pairs = append(pairs, strings.Trim(pair, " \t"))
+			}
+		}
+		if len(pairs) > 0 {
+			kept = append(kept, strings.Join(pairs, ";"))
+		}
+	}
+	return strings.Join(kept, ",")
+}
+
+// isSame reports whether the URL that the handler sees is the one that was sent.
+func isSame(uri string, u *url.URL) bool {
+	if u.RawPath == "" {
+		if rest, ok := strings.CutPrefix(uri, u.Path); ok {
+			if rest == "" && u.RawQuery == "" || rest != "" && rest[0] == '?' && rest[1:] == u.RawQuery {
+				return true
+			}
+		}
+	}
+	return uri == u.RequestURI()
+}
+
+// tagsOf are the tags by which Invalidate reaches the answer although its key has more to it than
+// the URL: those of the URL as it was sent, and of the URL that the proxy was asked for.
+func (a asked) tags() []string {
+	if a.plain || a.key == "" {
+		return nil
+	}
+	sent := a.key[:a.url]
+	tags := []string{urlTag + sent}
+	scheme, rest, _ := strings.Cut(sent, "://")
+	slash := strings.IndexByte(rest, '/')
+	if slash < 0 {
+		return tags
+	}
+	host, uri := rest[:slash], rest[slash:]
+	for part := range strings.SplitSeq(a.key[a.url:], partEnd) {
+		switch {
+		case strings.HasPrefix(part, partHost):
+			host = firstOf(part[len(partHost):])
+		case strings.HasPrefix(part, partProto):
+			scheme = strings.ToLower(firstOf(part[len(partProto):]))
+		}
+	}
+	if outer := urlTag + string(appendURL(nil, scheme, host, uri)); outer != tags[0] {
+		tags = append(tags, outer)
+	}
+	return tags
+}
+
+const (
+	urlTag   = "u "
+	groupTag = "g "
+)
+
+func firstOf(list string) string {
+	first, _, _ := strings.Cut(list, ",")
+	return strings.Trim(first, " \t")
+}
+
+// siteOf is the scheme and the host that a request is for, in lower case: the origin of its groups.
+func siteOf(r *http.Request) string {
+	scheme, host := "http", r.Host
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	if r.URL.Scheme != "" {
+		scheme = r.URL.Scheme
+	}
+	if r.URL.Host != "" {
+		host = r.URL.Host
+	}
+	return string(appendURL(nil, scheme, host, ""))
+}
+
+// originOf is the beginning of a URL, up to its path.
+func originOf(text string) string {
+	start := strings.Index(text, "://")
+	if start < 0 {
+		return text
+	}
+	if slash := strings.IndexByte(text[start+3:], '/'); slash >= 0 {
+		return text[:start+3+slash]
+	}
+	return text
+}
+
+// parseURL reads a URL of the user's.
+func parseURL(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("httpcache: URL %q: %w", text, err)
+	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+		return nil, fmt.Errorf("httpcache: URL %q must be absolute: https://example.com/path", text)
+	}
+	return u, nil
+}
+
+// requestOf is the request that a key of ours stands for, with the fields that select its answer.
+// It is nil for a key of Config.Key.
+func requestOf(key string) *http.Request {
+	levels := strings.Split(key, levelEnd)
+	lines := strings.Split(levels[0], partEnd)
+	u, err := parseURL(lines[0])
+	if err != nil {
+		return nil
+	}
+	r := newRequest(u)
+	for _, part := range lines[1:] {
+		kind, value := part[:min(2, len(part))], part[min(2, len(part)):]
+		switch kind {
+		case partHost:
+			r.Header.Add("X-Forwarded-Host", value)
+		case partProto:
+			r.Header.Add("X-Forwarded-Proto", value)
+		case partForwarded:
+			r.Header.Add("Forwarded", value)
+		default:
+			return nil // a URL that was rewritten by what stands before us cannot be asked for anew
+		}
+	}
+	for _, level := range levels[1:] {
+		for _, line := range strings.Split(level, partEnd)[1:] {
+			if name, value, present := strings.Cut(line, "="); present {
+				r.Header.Set(name, value)
+			}
+		}
+	}
+	return r
+}

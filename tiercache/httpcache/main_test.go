@@ -1,0 +1,9 @@
+package httpcache_test
+
+import (
+	"testing"
+
+	"github.com/warmcache/warmcache/internal/leaktest"
+)
+
+func TestMain(m *testing.M) { leaktest.VerifyTestMain(m) }

@@ -1,0 +1,159 @@
+package httpcache
+
+import (
+	"bytes"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// outcome is how an answer from the cache counts, and what Cache-Status says of it.
+type outcome struct {
+	count  *counter
+	status string
+}
+
+// serve answers with what is stored, if that will do: it is fresh, or stale with leave.
+func (x *exchange) serve(e entry) bool {
+	v := e.Value
+	age := v.current(e.Age)
+	left := v.lifetime - age
+	if left > 0 {
+		if e.Stale || !x.want.content(age, left) || isPrecondition(x.r.Header) {
+			return false // it must be validated, or will not do
+		}
+		x.send(v, age, x.hit(v, age))
+		return true
+	}
+	if v.strict || x.want.noCache || isPrecondition(x.r.Header) {
+		return false
+	}
+	switch over := -left; {
+	case x.want.some && x.want.tolerates(age, over):
+	case over <= v.behind && !v.personal && (!x.want.some || x.want.maxAge < 0 && x.want.minFresh < 0):
+		x.refresh(v)
+	default:
+		return false
+	}
+	x.send(v, age, answeredStale(x, v, age, 0))
+	return true
+}
+
+// hit is a fresh answer.
+func (x *exchange) hit(v *value, age time.Duration) outcome {
+	_, status := v.show(x.c.status, age)
+	return outcome{x.c.counts.hit(x.key), status}
+}
+
+// answeredStale is an answer beyond its freshness; failed is the status of an origin that has
+// failed, or 0.
+func answeredStale(x *exchange, v *value, age time.Duration, failed int) outcome {
+	o := outcome{count: &x.c.counts.stale}
+	left := strconv.FormatInt(int64((v.lifetime-age)/time.Second), 10)
+	if failed == 0 {
+		o.status = x.c.line("", "; hit; ttl="+left)
+	} else {
+		o.status = x.c.line("stale", "; fwd-status="+strconv.Itoa(failed))
+	}
+	return o
+}
+
+// send writes what is stored.
+func (x *exchange) send(v *value, age time.Duration, o outcome) {
+	o.count.add()
+	h := x.w.Header()
+	var before []string
+	if o.status != "" && len(h) > 0 {
+		before = h[statusField]
+	}
+	ageText, _ := v.show(x.c.status, age)
+	spare := v.writeTo(h, 3)
+	spare[0] = ageText
+	h["Age"] = spare[0:1:1]
+	if o.status != "" {
+		spare[1] = o.status
+		h[statusField] = spare[1:2:2]
+		if stored := v.all(statusField); len(stored)+len(before) > 0 {
+			h[statusField] = append(append(append([]string(nil), before...), stored...), o.status)
+		}
+	}
+	if x.conditional(v, h) {
+		return
+	}
+	if v.status == http.StatusOK && x.r.Header["Range"] != nil && x.r.Method == http.MethodGet {
+		x.sendRange(v)
+		return
+	}
+	if !bodiless(v.status) {
+		spare[2] = v.size()
+		h["Content-Length"] = spare[2:3:3]
+	}
+	x.w.WriteHeader(v.status)
+	if x.r.Method != http.MethodHead && len(v.body) > 0 {
+		_, _ = x.w.Write(v.body) // the client has gone
+	}
+}
+
+// conditional answers 304 where the client has what is stored.
+func (x *exchange) conditional(v *value, h http.Header) bool {
+	if v.status != http.StatusOK || x.r.Header["If-None-Match"] == nil && x.r.Header["If-Modified-Since"] == nil {
+		return false
+	}
+	if !conditionOf(x.r.Header).met(v.etag, v.modified) {
+		return false
+	}
+	delete(h, "Content-Type")
+	delete(h, "Content-Encoding")
+	x.w.WriteHeader(http.StatusNotModified)
+	return true
+}
+
+// sendRange answers with a part of what is stored, or 416 (RFC 9110 §14).
+func (x *exchange) sendRange(v *value) {
+	r := x.r
+	if r.Header["If-None-Match"] != nil || r.Header["If-Modified-Since"] != nil { // they did not match
+		r = withHeader(r)
+		r.Header.Del("If-None-Match")
+		r.Header.Del("If-Modified-Since")
+	}
+	var modified time.Time
+	if v.lastMod != "" {
+		modified = time.Unix(v.modified, 0)
+	}
+	http.ServeContent(x.w, r, "", modified, bytes.NewReader(v.body))
+}
+
+// all is the values of a field.
+func (v *value) all(name string) []string {
+	for i := range v.fields {
+		if f := &v.fields[i]; f.name == name {
+			return v.texts[f.lo:f.hi]
+		}
+	}
+	return nil
+}
+
+// size is the length of the body as a field.
+func (v *value) size() string {
+	if s := v.sizeText.Load(); s != nil {
+		return *s
+	}
+	s := strconv.Itoa(len(v.body))
+	v.sizeText.Store(&s)
+	return s
+}
+
+// unavailable is the answer where only the cache may be asked, and does not know.
+func (x *exchange) unavailable() {
+	x.c.counts.errors.add()
+	h := x.w.Header()
+	x.c.addStatus(h, x.c.line("", "; detail=only-if-cached"))
+	http.Error(x.w, "not in the cache, and only-if-cached", http.StatusGatewayTimeout)
+}
+
+// marked forwards a request whose answer is known not to be storable.
+func (x *exchange) marked(mark *value) {
+	a := x.aloneFor("uri-miss", &x.c.counts.marked, nil)
+	a.mark = mark
+	a.run()
+}

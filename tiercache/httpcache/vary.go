@@ -1,0 +1,154 @@
+package httpcache
+
+import (
+	"crypto/rand"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// variants counts the variants of a URL that this process has seen.
+type variants struct {
+	mu   sync.Mutex
+	keys map[string]bool
+}
+
+// variantBytes is about what a full set of them takes.
+const variantBytes = 2048
+
+// admit reports whether there is room for a variant. Those that are gone make room.
+func (s *variants) admit(key string, most int, gone func(key string) bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.keys[key] {
+		return true
+	}
+	if len(s.keys) >= most {
+		for old := range s.keys {
+			if gone(old) {
+				delete(s.keys, old)
+			}
+		}
+	}
+	if len(s.keys) >= most {
+		return false
+	}
+	if s.keys == nil {
+		s.keys = make(map[string]bool)
+	}
+	s.keys[key] = true
+	return true
+}
+
+// newIndex is an index of a URL whose answers are selected by the fields named.
+func newIndex(names []string) *value {
+	return &value{kind: kindIndex, id: rand.Text()[:13], names: names}
+}
+
+// selecting names the request fields that select the answer, in canonical form, sorted. all is
+// reported where any request may have another answer. A coding selects even where Vary does not
+// say so: who did not ask for it cannot read it.
+func selecting(h http.Header) (names []string, all bool) { //nolint:revive // all is "*"
+	for _, name := range listed(h["Vary"]) {
+		if name == "*" {
+			return nil, true
+		}
+		names = append(names, http.CanonicalHeaderKey(name))
+	}
+	if coding := h.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		names = append(names, "Accept-Encoding")
+	}
+	slices.Sort(names)
+	return slices.Compact(names), false
+}
+
+// under is the key of the answer to a request with that header, below the key of an index.
+func (v *value) under(key string, h http.Header) (string, bool) {
+	var room [512]byte
+	b := append(append(append(room[:0], key...), levelEnd...), v.id...)
+	for _, name := range v.names {
+		b = append(append(b, partEnd...), name...)
+		lines, present := h[name]
+		if !present {
+			continue
+		}
+		b = append(b, '=')
+		switch {
+		case name == "Accept-Encoding" || name == "Accept-Language":
+			b = appendSorted(b, lines)
+		default:
+			b = appendJoined(b, lines)
+		}
+		for _, line := range lines {
+			if strings.ContainsAny(line, partEnd+levelEnd) {
+				return "", false
+			}
+		}
+	}
+	return string(b), len(b) <= longestKey
+}
+
+// appendJoined appends the lines as one list, without the blanks between its members.
+func appendJoined(b []byte, lines []string) []byte {
+	for i, line := range lines {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		for {
+			end := memberEnd(line)
+			b = append(b, strings.Trim(line[:end], " \t")...)
+			if end == len(line) {
+				break
+			}
+			b, line = append(b, ','), line[end+1:]
+		}
+	}
+	return b
+}
+
+// appendSorted appends the members of the lines in lower case, without blanks, in order.
+func appendSorted(b []byte, lines []string) []byte {
+	var room [16]string
+	all := room[:0]
+	for _, line := range lines {
+		for line != "" {
+			member, rest, _ := strings.Cut(line, ",")
+			if member = strings.Trim(member, " \t"); member != "" {
+				all = append(all, member)
+			}
+			line = rest
+		}
+	}
+	slices.SortFunc(all, compareFold)
+	for i, member := range all {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		for j := range len(member) {
+			switch c := member[j]; {
+			case c == ' ' || c == '\t':
+			default:
+				b = append(b, lower(c))
+			}
+		}
+	}
+	return b
+}
+
+func lower(c byte) byte {
+	if c >= 'A' && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
+}
+
+// compareFold compares two ASCII texts without their case.
+func compareFold(a, b string) int {
+	for i := range min(len(a), len(b)) {
+		if x, y := lower(a[i]), lower(b[i]); x != y {
+			return int(x) - int(y)
+		}
+	}
+	return len(a) - len(b)
+}
