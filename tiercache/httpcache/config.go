@@ -91,7 +91,8 @@ const (
 	longest = 365 * 24 * time.Hour
 )
 
-// withDefaults returns cfg with every zero field filled in, or one error that names every bad field.
+// withDefaults returns cfg with every zero field filled in, or one error that names every bad
+// field.
 func (cfg Config) withDefaults() (Config, error) {
 	if err := cfg.check(); err != nil {
 		return cfg, fmt.Errorf("httpcache: %w", err)

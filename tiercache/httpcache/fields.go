@@ -10,8 +10,8 @@ import (
 // longestSeconds is what an overlarge number of seconds means (RFC 9111 §1.2.2).
 const longestSeconds = 1 << 31
 
-// directives are those of a Cache-Control, or of a field in its place. Durations are in seconds, and
-// absent where they are below zero.
+// directives are those of a Cache-Control, or of a field in its place. Durations are in seconds,
+// and absent where they are below zero.
 type directives struct {
 	noStore, noCache, private, public            bool
 	mustRevalidate, proxyRevalidate, understand  bool
@@ -84,8 +84,8 @@ func (d *directives) qualified(whole *bool, value string, given bool) { //nolint
 	}
 }
 
-// seconds notes a number of seconds. What is no number, and what was said otherwise before, is zero:
-// the answer is stale.
+// seconds notes a number of seconds. What is no number, and what was said otherwise before, is
+// zero: the answer is stale.
 func (d *directives) seconds(to *int64, value string) {
 	n := secondsOf(value)
 	if *to >= 0 && *to != n {
@@ -186,8 +186,8 @@ func parseAge(lines []string) time.Duration {
 	return time.Duration(n) * time.Second
 }
 
-// parseDate reads a date in one of the three forms of RFC 9110 §5.6.7; it must be in GMT. Case does
-// not matter.
+// parseDate reads a date in one of the three forms of RFC 9110 §5.6.7; it must be in GMT. Case
+// does not matter.
 func parseDate(text string, now time.Time) (at time.Time, ok bool) {
 	text = canonicalDate(text)
 	switch {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/warmcache/warmcache/tiercache"
@@ -74,7 +75,7 @@ func (x *exchange) fromMemory() bool {
 		case !ok:
 			return false
 		case e.Value.kind == kindAnswer:
-			return x.serve(e)
+			return x.serve(e) //nolint:contextcheck // a refresh outlives the request
 		case e.Value.kind != kindIndex || e.Stale || !x.descend(e.Value):
 			return false
 		}
@@ -95,7 +96,7 @@ func (x *exchange) descend(index *value) bool {
 	if len(x.names) == 0 {
 		x.names = index.names
 	} else {
-		x.names = append(x.names[:len(x.names):len(x.names)], index.names...)
+		x.names = append(slices.Clip(x.names), index.names...)
 	}
 	return true
 }
@@ -163,15 +164,14 @@ func (x *exchange) find(e entry) bool {
 // could use.
 func (x *exchange) elsewhere(e entry) bool {
 	c := x.c
-	if c.cfg.Redis != nil {
-		got, err := c.tiers.GetOrReload(x.r.Context(), x.key, nil)
-		if err == nil && got.Source != tiercache.FromMemory && !got.Stale {
-			if got.Value.kind != kindAnswer {
-				return false
-			}
-			if x.serve(got) {
-				return true
-			}
+	ctx, cancel := context.WithTimeout(x.r.Context(), c.cfg.WaitFor)
+	defer cancel()
+	if got, err := c.tiers.GetOrReload(ctx, x.key, nil); err == nil && !got.Stale {
+		if got.Value.kind == kindIndex && x.descend(got.Value) {
+			return x.find(entry{})
+		}
+		if got.Value.kind == kindAnswer && x.serve(got) {
+			return true
 		}
 	}
 	if x.want.onlyHere {
@@ -199,8 +199,8 @@ func (x *exchange) question(e entry) bool {
 	ctx, cancel := context.WithCancel(x.r.Context())
 	defer cancel()
 	look := x.c.tiers.GetOrReload
-	if e.Value != nil && !e.Stale {
-		look, x.forced = x.c.tiers.Reload, true // it is fresh, but not for this request
+	if e.Value != nil && !e.Stale || x.want.noCache {
+		look, x.forced = x.c.tiers.Reload, true // what is there, or is on its way, is not for this request
 	}
 	go func() {
 		defer func() { q.got <- q.is }()
@@ -212,6 +212,9 @@ func (x *exchange) question(e entry) bool {
 	select {
 	case old := <-q.led:
 		x.lead(q, old)
+		if x.c.cfg.Redis == nil {
+			<-q.got // it is stored by now, or next to it; with Redis, who asks meanwhile waits for it
+		}
 		return true
 	case g := <-q.got:
 		return x.evaluate(g)
@@ -246,7 +249,7 @@ func (x *exchange) evaluate(g got) bool {
 	}
 	age := v.current(g.entry.Age)
 	switch {
-	case g.entry.Stale && age-v.lifetime <= v.onError:
+	case g.entry.Stale && v.onError > 0 && age-v.lifetime <= v.onError && !x.want.noCache:
 		x.send(v, age, answeredStale(x, v, age, 0))
 	case !g.entry.Stale && age < v.lifetime && g.entry.Source == tiercache.FromSource:
 		x.send(v, age, outcome{count: &x.c.counts.collapsed, status: x.c.line(x.why(nil), "; collapsed")})

@@ -217,18 +217,6 @@ func siteOf(r *http.Request) string {
 	return string(appendURL(nil, scheme, host, ""))
 }
 
-// originOf is the beginning of a URL, up to its path.
-func originOf(text string) string {
-	start := strings.Index(text, "://")
-	if start < 0 {
-		return text
-	}
-	if slash := strings.IndexByte(text[start+3:], '/'); slash >= 0 {
-		return text[:start+3+slash]
-	}
-	return text
-}
-
 // parseURL reads a URL of the user's.
 func parseURL(text string) (*url.URL, error) {
 	u, err := url.Parse(text)

@@ -140,7 +140,7 @@ type lifetime struct {
 }
 
 // lifetimeOf is RFC 9111 §4.2.1.
-func (c *Cache) lifetimeOf(a *answer, d *directives, targeted bool) lifetime { //nolint:revive // targeted is a fact
+func (c *Cache) lifetimeOf(a *answer, d *directives, targeted bool) lifetime {
 	date, dated := dateOf(a.header["Date"], a.came)
 	if !dated {
 		date = a.came

@@ -30,7 +30,7 @@ func (x *exchange) serve(e entry) bool {
 	}
 	switch over := -left; {
 	case x.want.some && x.want.tolerates(age, over):
-	case over <= v.behind && !v.personal && (!x.want.some || x.want.maxAge < 0 && x.want.minFresh < 0):
+	case v.behind > 0 && over <= v.behind && !v.personal && (!x.want.some || x.want.maxAge < 0 && x.want.minFresh < 0):
 		x.refresh(v)
 	default:
 		return false

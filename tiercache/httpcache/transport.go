@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"sync"
 )
@@ -147,9 +148,11 @@ func (p *pipe) Flush() { p.WriteHeader(http.StatusOK) }
 func (p *pipe) serve(s *site, r *http.Request) {
 	defer func() {
 		v := recover()
-		err := p.failed
+		var err error
 		switch {
-		case v == nil || err != nil:
+		case v == nil:
+		case p.failed != nil:
+			err = p.failed
 		case v == http.ErrAbortHandler: //nolint:errorlint // net/http compares as well
 			err = io.ErrUnexpectedEOF
 		default:
@@ -207,9 +210,7 @@ func (t roundTrip) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer response.Body.Close() //nolint:errcheck // it was read
 	h := w.Header()
-	for name, values := range response.Header {
-		h[name] = values
-	}
+	maps.Copy(h, response.Header)
 	if response.ContentLength >= 0 && h["Content-Length"] == nil && !response.Uncompressed {
 		h.Set("Content-Length", textOf(response.ContentLength))
 	}

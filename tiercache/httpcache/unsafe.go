@@ -161,7 +161,7 @@ func (c *Cache) purge(w http.ResponseWriter, r *http.Request) {
 	if c.cfg.TagHeader != "" {
 		groups = append(groups, words(r.Header[c.cfg.TagHeader])...)
 	}
-	err := error(nil)
+	var err error
 	if len(groups) > 0 {
 		err = c.InvalidateGroups(r.Context(), siteOf(r), groups...)
 	} else {

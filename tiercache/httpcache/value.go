@@ -102,16 +102,6 @@ func (v *value) writeTo(h http.Header, spare int) []string {
 	return texts[n:]
 }
 
-// get is the first value of a field.
-func (v *value) get(name string) string {
-	for i := range v.fields {
-		if f := &v.fields[i]; f.name == name && f.hi > f.lo {
-			return v.texts[f.lo]
-		}
-	}
-	return ""
-}
-
 // ttl is how long the value is fresh from its source read on.
 func (v *value) ttl(passFor time.Duration) time.Duration {
 	switch v.kind {

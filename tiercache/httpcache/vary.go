@@ -49,7 +49,7 @@ func newIndex(names []string) *value {
 // selecting names the request fields that select the answer, in canonical form, sorted. all is
 // reported where any request may have another answer. A coding selects even where Vary does not
 // say so: who did not ask for it cannot read it.
-func selecting(h http.Header) (names []string, all bool) { //nolint:revive // all is "*"
+func selecting(h http.Header) (names []string, all bool) {
 	for _, name := range listed(h["Vary"]) {
 		if name == "*" {
 			return nil, true
@@ -74,8 +74,8 @@ func (v *value) under(key string, h http.Header) (string, bool) {
 			continue
 		}
 		b = append(b, '=')
-		switch {
-		case name == "Accept-Encoding" || name == "Accept-Language":
+		switch name {
+		case "Accept-Encoding", "Accept-Language":
 			b = appendSorted(b, lines)
 		default:
 			b = appendJoined(b, lines)
@@ -126,9 +126,7 @@ func appendSorted(b []byte, lines []string) []byte {
 			b = append(b, ',')
 		}
 		for j := range len(member) {
-			switch c := member[j]; {
-			case c == ' ' || c == '\t':
-			default:
+			if c := member[j]; c != ' ' && c != '\t' {
 				b = append(b, lower(c))
 			}
 		}

@@ -106,7 +106,7 @@ func (w *warmUp) run(ctx context.Context, urls URLs, width int) error {
 	})
 	err = errors.Join(fetches.Wait(), err)
 	if err == nil && w.failed > 0 {
-		w.c.cfg.Logger.Warn("httpcache: URLs that were to be warmed are not stored",
+		w.c.cfg.Logger.WarnContext(ctx, "httpcache: URLs that were to be warmed are not stored",
 			slog.Int("urls", w.failed), slog.Int("stored", w.emitted), slog.Any("first", w.first))
 		if w.emitted == 0 {
 			return w.first
@@ -196,7 +196,10 @@ func (x *exchange) fetchSafely(ctx context.Context) (v *value, err error) {
 func (c *Cache) replay(ctx context.Context, key string) (*value, error) {
 	r := requestOf(key)
 	next, err := c.only()
-	if r == nil || err != nil {
+	if err != nil {
+		return nil, err
+	}
+	if r == nil {
 		return nil, tiercache.ErrNotFound
 	}
 	if !strings.Contains(key, levelEnd) {
@@ -205,7 +208,7 @@ func (c *Cache) replay(ctx context.Context, key string) (*value, error) {
 	}
 	x, err := c.unasked(ctx, next, r)
 	if err != nil {
-		return nil, tiercache.ErrNotFound
+		return nil, err
 	}
 	if x.key == key {
 		return x.fetch(ctx, nil)

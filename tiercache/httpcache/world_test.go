@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -43,7 +44,7 @@ func (o *world) origin(w http.ResponseWriter, r *http.Request) {
 	o.asked = append(o.asked, r)
 	n, say := len(o.asked), o.say
 	o.mu.Unlock()
-	w.Header().Set("N", fmt.Sprint(n))
+	w.Header().Set("N", strconv.Itoa(n))
 	say(w, r, n)
 }
 
@@ -74,28 +75,44 @@ func request(method, url string, fields ...string) *http.Request {
 	return r
 }
 
+// reply is an answer that has come to its end.
+type reply struct {
+	Status     string
+	StatusCode int
+	Header     http.Header
+	text       string
+}
+
 // do sends a request through the cache.
-func (o *world) do(method, url string, fields ...string) *http.Response {
+func (o *world) do(method, url string, fields ...string) reply {
 	o.t.Helper()
 	rec := httptest.NewRecorder()
 	o.handler.ServeHTTP(rec, request(method, url, fields...))
-	return rec.Result()
+	return reply{fmt.Sprint(rec.Code, " ", http.StatusText(rec.Code)), rec.Code, rec.Result().Header, rec.Body.String()} //nolint:bodyclose // a recorder's
 }
 
 // get is do for GET.
-func (o *world) get(url string, fields ...string) *http.Response {
+func (o *world) get(url string, fields ...string) reply {
 	o.t.Helper()
 	return o.do(http.MethodGet, url, fields...)
 }
 
-// body is a response's.
-func body(t *testing.T, r *http.Response) string {
+// body is a reply's, or that of a client's response.
+func body(t *testing.T, r any) string {
 	t.Helper()
-	data, err := io.ReadAll(r.Body)
-	if err != nil {
-		t.Fatal(err)
+	switch r := r.(type) {
+	case reply:
+		return r.text
+	case *http.Response:
+		data, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	default:
+		t.Fatalf("no body in %T", r)
+		return ""
 	}
-	return string(data)
 }
 
 // answers is an origin that says the same each time; each field is "Name: value", and "status: N"
@@ -137,7 +154,7 @@ func inTime(t *testing.T, name string, test func(t *testing.T)) {
 
 // after lets virtual time pass.
 func after(d time.Duration) {
-	time.Sleep(d) // virtual time
+	<-time.After(d)
 	synctest.Wait()
 }
 

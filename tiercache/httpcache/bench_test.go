@@ -1,0 +1,134 @@
+package httpcache_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/warmcache/warmcache/tiercache/httpcache"
+)
+
+// sink is a ResponseWriter that costs nothing.
+type sink struct {
+	header http.Header
+	n      int
+}
+
+func (s *sink) Header() http.Header { return s.header }
+func (s *sink) WriteHeader(int)     {}
+func (s *sink) Write(p []byte) (int, error) {
+	s.n += len(p)
+	return len(p), nil
+}
+
+// page writes six fields and 1 KiB.
+func page(vary string) http.HandlerFunc {
+	data := []byte(strings.Repeat("x", 1024))
+	return func(w http.ResponseWriter, _ *http.Request) {
+		h := w.Header()
+		h.Set("Content-Type", "text/html; charset=utf-8")
+		h.Set("Content-Length", "1024")
+		h.Set("Cache-Control", "public, max-age=3600")
+		h.Set("Etag", `"0123456789"`)
+		h.Set("Last-Modified", "Sat, 01 Jan 2000 00:00:00 GMT")
+		h.Set("Vary", vary)
+		_, _ = w.Write(data)
+	}
+}
+
+// browser is a request with the fields of one.
+func browser() *http.Request {
+	r := request(http.MethodGet, "http://example.com/articles/2026/a-page?ref=home",
+		"User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+		"Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+		"Accept-Language: en-US,en;q=0.5", "Accept-Encoding: gzip, deflate, br, zstd", "Dnt: 1")
+	r.RequestURI = "/articles/2026/a-page?ref=home"
+	r.URL.Scheme, r.URL.Host = "", ""
+	return r
+}
+
+// hitBench is a handler in front of which a hit is certain.
+func hitBench(tb testing.TB, vary string) (bare, cached http.Handler) {
+	tb.Helper()
+	cache, err := httpcache.New(httpcache.Config{})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = cache.Close() })
+	bare = page("Origin")
+	inner := page(vary)
+	if vary == "" {
+		inner = func(w http.ResponseWriter, r *http.Request) {
+			page("Origin")(w, r)
+			_ = w
+		}
+	}
+	cached = cache.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if vary == "" {
+			w = sixth{w}
+		}
+		inner(w, r)
+	}))
+	for range 2 {
+		cached.ServeHTTP(&sink{header: make(http.Header)}, browser())
+	}
+	if s := cache.Stats(); s.Hits == 0 {
+		tb.Fatalf("no hit: %+v", s)
+	}
+	return bare, cached
+}
+
+// sixth has another sixth field in the place of Vary.
+type sixth struct{ http.ResponseWriter }
+
+func (s sixth) Write(p []byte) (int, error) {
+	h := s.Header()
+	h.Del("Vary")
+	h.Set("X-Frame-Options", "DENY")
+	return s.ResponseWriter.Write(p)
+}
+
+// BenchmarkHit is a hit beside a handler that writes the same six fields and 1 KiB, interleaved in
+// one run; "ratio" is the one's time by the other's.
+func BenchmarkHit(b *testing.B) {
+	for name, vary := range map[string]string{"plain": "", "vary": "Accept-Encoding"} {
+		b.Run(name, func(b *testing.B) {
+			bare, cached := hitBench(b, vary)
+			r := browser()
+			w := &sink{header: make(http.Header)}
+			turn := func(h http.Handler, n int) time.Duration {
+				began := time.Now()
+				for range n {
+					clear(w.header)
+					h.ServeHTTP(w, r)
+				}
+				return time.Since(began)
+			}
+			const slice = 500
+			var without, with time.Duration
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				without += turn(bare, slice)
+				with += turn(cached, slice)
+			}
+			b.ReportMetric(float64(with)/float64(without), "ratio")
+			b.ReportMetric(float64(with.Nanoseconds())/float64(b.N*slice), "ns/hit")
+		})
+	}
+}
+
+// A hit allocates little.
+func TestHit_allocates(t *testing.T) {
+	for name, vary := range map[string]string{"plain": "", "vary": "Accept-Encoding"} {
+		_, cached := hitBench(t, vary)
+		r, w := browser(), &sink{header: make(http.Header)}
+		allocs := testing.AllocsPerRun(1000, func() {
+			clear(w.header)
+			cached.ServeHTTP(w, r)
+		})
+		if allocs > 4 {
+			t.Errorf("%s: %v allocations, want 4 at most", name, allocs)
+		}
+	}
+}
