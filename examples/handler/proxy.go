@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log/slog"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -26,6 +27,7 @@ func newProxy(cfg httpcache.Config, to *url.URL, transport http.RoundTripper) (*
 			r.SetXForwarded()
 		},
 		Transport: transport,
+		ErrorLog:  slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelWarn),
 	}), nil
 }
 

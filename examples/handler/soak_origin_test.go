@@ -27,7 +27,7 @@ const (
 )
 
 // slowness is what slow adds to an answer.
-const slowness = 2 * time.Second
+const slowness = time.Second
 
 // soakOrigin is a server whose bodies carry what they are, and a checksum of it. It can be killed
 // and restored, on the same address.

@@ -14,8 +14,8 @@ import (
 // warmUp returns an engine that fetches what a sitemap or an access log names: at start, each hour,
 // and what is learned to be hot after a restart.
 func warmUp(cache *httpcache.Cache, what, base string, shared *tiercache.Redis, log *slog.Logger) (*warm.Engine, error) {
-	// Without a field for clients that say nothing, and as browsers ask where answers are compressed.
-	headers := []http.Header{nil, {"Accept-Encoding": {"gzip, deflate, br, zstd"}}}
+	// As browsers ask. An answer that is not compressed is good for everybody else too.
+	headers := []http.Header{{"Accept-Encoding": {"gzip, deflate, br, zstd"}}}
 	sitemap := urls.Sitemap{Base: base, Headers: headers, Report: func(r urls.SitemapReport) {
 		log.Info("sitemap read", slog.Int("urls", r.Emitted), slog.Int("files", r.Files), slog.Int("skipped", r.Skipped), slog.Int("broken", r.Broken))
 	}}

@@ -85,6 +85,5 @@ func TestHTTP(t *testing.T) {
 		"tiercache_http_requests_total pages  miss":       1,
 		"tiercache_http_requests_total pages  hit":        2,
 		"tiercache_http_requests_total pages method pass": 1,
-		"tiercache_http_invalidations_total pages":        1,
 	})
 }
