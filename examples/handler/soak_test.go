@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -31,14 +32,15 @@ type visitors struct {
 	addr      string
 	transport *http.Transport
 	wg        sync.WaitGroup
-	calm      atomic.Bool // nothing is wrong with the origin, and has not been for a while
+	phase     atomic.Int64 // even: nothing is wrong with the origin, nor was when a request under way began
 
 	asked, refused, given, gone atomic.Int64
 
 	mu     sync.Mutex
 	faults map[string]int
-	took   []time.Duration
-	floor  map[string]int // the version that a change has brought, after it was answered
+	under  map[int64]bool     // requests that are under way
+	took   [2][]time.Duration // of pages: while all was well, and while it was not
+	floor  map[string]int     // the version that a change has brought, after it was answered
 }
 
 func (v *visitors) fault(format string, args ...any) {
@@ -50,15 +52,30 @@ func (v *visitors) fault(format string, args ...any) {
 	}
 }
 
+func (v *visitors) enter() int64 {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	id := v.asked.Add(1)
+	v.under[id] = true
+	return id
+}
+
+func (v *visitors) leave(id int64) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.under, id)
+}
+
 // visit makes one request of a random kind, and checks what comes back.
 func (v *visitors) visit(ctx context.Context) {
-	v.asked.Add(1)
+	id := v.enter()
+	defer v.leave(id)
 	kind := [...]string{"page", "page", "page", "page", "page", "page", "page", "item", "item", "own"}[rand.IntN(10)]
 	if rand.IntN(50) == 0 {
 		kind = "long"
 	}
 	path := fmt.Sprintf("/%s/%d", kind, rand.IntN(soakPages))
-	language, client := [...]string{"de", "en"}[rand.IntN(2)], fmt.Sprint(v.asked.Load())
+	language, client := [...]string{"de", "en"}[rand.IntN(2)], strconv.FormatInt(id, 10)
 	method := http.MethodGet
 	if kind == "item" && rand.IntN(10) == 0 {
 		method = http.MethodPost
@@ -72,7 +89,7 @@ func (v *visitors) visit(ctx context.Context) {
 		ctx, cancel = context.WithTimeout(ctx, time.Duration(rand.IntN(int(5*time.Millisecond))))
 		defer cancel()
 	}
-	calm, began := v.calm.Load(), time.Now()
+	phase, began := v.phase.Load(), time.Now()
 	code, body, err := v.fetch(ctx, method, path, language, client)
 	if leaves && ctx.Err() != nil {
 		v.gone.Add(1)
@@ -80,7 +97,7 @@ func (v *visitors) visit(ctx context.Context) {
 	}
 	if err != nil || code != http.StatusOK {
 		v.refused.Add(1)
-		if kind == "page" || calm && v.calm.Load() {
+		if calm := phase%2 == 0 && phase == v.phase.Load(); kind == "page" || calm {
 			v.fault("%s %s: %d %.80q, %v (calm %v)", method, kind, code, body, err, calm)
 		}
 		return
@@ -96,7 +113,7 @@ func (v *visitors) visit(ctx context.Context) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if kind == "page" {
-		v.took = append(v.took, time.Since(began))
+		v.took[phase%2] = append(v.took[phase%2], time.Since(began))
 	}
 	if method == http.MethodPost {
 		v.floor[path] = max(v.floor[path], version)
@@ -117,6 +134,24 @@ func (v *visitors) fetch(ctx context.Context, method, path, language, client str
 	defer res.Body.Close() //nolint:errcheck // it is read to its end, or broke off
 	text, err := io.ReadAll(res.Body)
 	return res.StatusCode, string(text), err
+}
+
+// settle waits for the requests that began while something was wrong, and for those that may have
+// joined one of them.
+func (v *visitors) settle() {
+	for range 2 {
+		mark := v.asked.Load()
+		redistest.Eventually(v.t, time.Minute, func() error {
+			v.mu.Lock()
+			defer v.mu.Unlock()
+			for id := range v.under {
+				if id <= mark {
+					return fmt.Errorf("%d requests are under way", len(v.under))
+				}
+			}
+			return nil
+		})
+	}
 }
 
 // crowd sends visitors at the rate, until the context ends; then it waits for those under way.
@@ -192,7 +227,7 @@ func soak(t *testing.T, long time.Duration) {
 	addr, log, stop := start(t, nil, "-proxy", "http://"+server.addr)
 	v := &visitors{
 		t: t, addr: addr, transport: &http.Transport{MaxIdleConnsPerHost: 1000, DisableCompression: true},
-		faults: make(map[string]int), floor: make(map[string]int),
+		faults: make(map[string]int), under: make(map[int64]bool), floor: make(map[string]int),
 	}
 	defer v.transport.CloseIdleConnections()
 	v.prime()
@@ -205,12 +240,13 @@ func soak(t *testing.T, long time.Duration) {
 		func(long time.Duration) { server.trouble.Store(int32(slow)); <-time.After(long) },
 	}
 	for end, n := time.Now().Add(long), 0; n < len(bouts) || time.Now().Before(end); n++ {
-		v.calm.Store(true)
 		<-time.After(long / 12)
-		v.calm.Store(false)
+		v.phase.Add(1)
 		bouts[n%len(bouts)](long / 6)
 		server.trouble.Store(int32(well))
 		<-time.After(slowness + time.Second/2) // what was slowed has ended
+		v.settle()
+		v.phase.Add(1)
 	}
 	cancel()
 	<-ended
@@ -224,12 +260,14 @@ func (v *visitors) report(server *soakOrigin, log *logs) {
 	for text, n := range v.faults {
 		v.t.Errorf("%d times: %s", n, text)
 	}
-	slices.Sort(v.took)
-	var p50, p99 time.Duration
-	if n := len(v.took); n > 0 {
-		p50, p99 = v.took[n/2], v.took[n*99/100]
+	var p50, p99 [2]time.Duration
+	for i, took := range v.took {
+		slices.Sort(took)
+		if n := len(took); n > 0 {
+			p50[i], p99[i] = took[n/2], took[n*99/100]
+		}
 	}
-	v.t.Logf("%d requests: %d answered, %d failed while the server did, %d left; the server was asked %d times, %d answers were cut; pages took %v, p99 %v",
+	v.t.Logf("%d requests: %d answered, %d failed while the server did, %d left; the server was asked %d times, %d answers were cut; pages took, while all was well and while not, %v, p99 %v",
 		v.asked.Load(), v.given.Load(), v.refused.Load(), v.gone.Load(), server.asked.Load(), server.cut.Load(), p50, p99)
 	if v.given.Load() < v.asked.Load()/2 || v.refused.Load() == 0 || server.cut.Load() == 0 {
 		v.t.Error("too little happened: want most answered, some failed, and some answers cut")
