@@ -34,7 +34,7 @@ func httpCache() []mutant {
 		},
 		{
 			guard: "httpcache: what Connection names is not stored", file: dir + "rules.go",
-			old: "slices.ContainsFunc(named, is), ", new: "", test: "TestRFC/9111_§3.1",
+			old: "slices.ContainsFunc(named, is), ", new: "slices.ContainsFunc(named[:0], is), ", test: "TestRFC/9111_§3.1",
 		},
 		{
 			guard: "httpcache: two lifetimes that differ are none", file: dir + "fields.go",

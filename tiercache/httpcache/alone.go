@@ -45,7 +45,7 @@ func (s *solo) run() {
 	x.next.ServeHTTP(&s.out, r)
 	s.out.ready()
 	if s.drop {
-		s.x.c.forget(s.x.key) //nolint:contextcheck // the mark ends though the client may have gone
+		s.x.c.forget(s.x.key)
 	}
 	if s.out.fate == dropped {
 		s.confirmed()

@@ -127,8 +127,12 @@ func (cfg Config) check() error {
 		field string
 		value time.Duration
 	}{
-		{"DefaultTTL", cfg.DefaultTTL}, {"Keep", cfg.Keep}, {"StaleIfError", cfg.StaleIfError},
-		{"PassFor", cfg.PassFor}, {"WaitFor", cfg.WaitFor}, {"LoadTimeout", cfg.LoadTimeout},
+		{"DefaultTTL", cfg.DefaultTTL},
+		{"Keep", cfg.Keep},
+		{"StaleIfError", cfg.StaleIfError},
+		{"PassFor", cfg.PassFor},
+		{"WaitFor", cfg.WaitFor},
+		{"LoadTimeout", cfg.LoadTimeout},
 	} {
 		if d.value < 0 || d.value > longest {
 			bad("%s %v must be from 0 to %v", d.field, d.value, longest)

@@ -36,11 +36,11 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	x := exchange{c: c, next: s.next, w: w, r: r, what: what, want: want, key: what.key}
-	if x.fromMemory() {
+	if x.fromMemory() { //nolint:contextcheck // a refresh outlives the request
 		return
 	}
-	y := x // what goes on may outlive this call; a hit needs no memory of its own
-	y.run()
+	y := x  // what goes on may outlive this call; a hit needs no memory of its own
+	y.run() //nolint:contextcheck // a pass mark ends though its client may have gone
 }
 
 // exchange is one GET or HEAD.
@@ -75,7 +75,7 @@ func (x *exchange) fromMemory() bool {
 		case !ok:
 			return false
 		case e.Value.kind == kindAnswer:
-			return x.serve(e) //nolint:contextcheck // a refresh outlives the request
+			return x.serve(e)
 		case e.Value.kind != kindIndex || e.Stale || !x.descend(e.Value):
 			return false
 		}

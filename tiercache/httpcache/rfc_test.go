@@ -127,10 +127,14 @@ func lifetimes(t *testing.T) {
 	} {
 		r.run(t)
 	}
-	rule{name: "the heuristic is a share of the age of Last-Modified", cfg: httpcache.Config{Heuristic: 0.1},
-		fields: []string{"Last-Modified: Fri, 31 Dec 1999 23:59:00 GMT"}, wait: 7 * time.Second}.run(t)
-	rule{name: "the heuristic is at most a day", cfg: httpcache.Config{Heuristic: 1},
-		fields: []string{"Last-Modified: Fri, 31 Dec 1990 23:59:00 GMT"}, wait: 25 * time.Hour}.run(t)
+	rule{
+		name: "the heuristic is a share of the age of Last-Modified", cfg: httpcache.Config{Heuristic: 0.1},
+		fields: []string{"Last-Modified: Fri, 31 Dec 1999 23:59:00 GMT"}, wait: 7 * time.Second,
+	}.run(t)
+	rule{
+		name: "the heuristic is at most a day", cfg: httpcache.Config{Heuristic: 1},
+		fields: []string{"Last-Modified: Fri, 31 Dec 1990 23:59:00 GMT"}, wait: 25 * time.Hour,
+	}.run(t)
 	inTime(t, "it ends on time", func(t *testing.T) {
 		w := newWorld(t, httpcache.Config{}, answers("hello", "Cache-Control: max-age=10"))
 		w.get("http://example.com/a")

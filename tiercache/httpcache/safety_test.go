@@ -316,7 +316,7 @@ func upgrades(t *testing.T) {
 	defer conn.Close() //nolint:errcheck // a test
 	_, _ = io.WriteString(conn, "GET /a HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
 	in := bufio.NewReader(conn)
-	r, err := http.ReadResponse(in, nil)
+	r, err := http.ReadResponse(in, nil) //nolint:bodyclose // it has become a connection
 	if err != nil || r.StatusCode != http.StatusSwitchingProtocols {
 		t.Fatalf("%v, %v", r, err)
 	}

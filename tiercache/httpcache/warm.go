@@ -178,7 +178,7 @@ func (c *Cache) unasked(ctx context.Context, next http.Handler, r *http.Request)
 			break
 		}
 	}
-	return x, nil
+	return x, nil //nolint:nilerr // where the tiers do not know, the origin is asked
 }
 
 // fetchSafely is fetch whose panic is an error.

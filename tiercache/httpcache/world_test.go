@@ -88,7 +88,7 @@ func (o *world) do(method, url string, fields ...string) reply {
 	o.t.Helper()
 	rec := httptest.NewRecorder()
 	o.handler.ServeHTTP(rec, request(method, url, fields...))
-	return reply{fmt.Sprint(rec.Code, " ", http.StatusText(rec.Code)), rec.Code, rec.Result().Header, rec.Body.String()} //nolint:bodyclose // a recorder's
+	return reply{fmt.Sprint(rec.Code, " ", http.StatusText(rec.Code)), rec.Code, rec.Result().Header, rec.Body.String()}
 }
 
 // get is do for GET.
