@@ -37,6 +37,7 @@ type soakOrigin struct {
 	trouble atomic.Int32
 	asked   atomic.Int64
 	cut     atomic.Int64 // answers that ended half way
+	open    atomic.Int64 // connections
 
 	mu       sync.Mutex
 	server   *http.Server
@@ -62,7 +63,7 @@ func (o *soakOrigin) restore() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.addr = listener.Addr().String()
-	server, ended := &http.Server{Handler: o, ReadHeaderTimeout: time.Minute}, make(chan struct{})
+	server, ended := &http.Server{Handler: o, ReadHeaderTimeout: time.Minute, ConnState: o.count}, make(chan struct{})
 	o.server, o.ended = server, ended
 	go func() {
 		defer close(ended)
@@ -70,6 +71,16 @@ func (o *soakOrigin) restore() {
 			o.t.Error(err)
 		}
 	}()
+}
+
+func (o *soakOrigin) count(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		o.open.Add(1)
+	case http.StateClosed:
+		o.open.Add(-1)
+	case http.StateActive, http.StateIdle, http.StateHijacked:
+	}
 }
 
 // kill closes the listener and every connection.

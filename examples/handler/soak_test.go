@@ -252,6 +252,12 @@ func soak(t *testing.T, long time.Duration) {
 	<-ended
 	v.transport.CloseIdleConnections()
 	stop()
+	redistest.Eventually(t, 10*time.Second, func() error {
+		if n := server.open.Load(); n > 0 {
+			return fmt.Errorf("%d connections to the server are left", n)
+		}
+		return nil
+	})
 	v.report(server, log)
 }
 
