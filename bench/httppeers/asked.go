@@ -36,7 +36,7 @@ func (f *field) ask(ctx context.Context, cfg config, all []peer) ([]asked, error
 		if p.bare {
 			continue
 		}
-		a, err := f.askOne(ctx, cfg, p)
+		a, err := f.askOne(ctx, cfg, p) //nolint:contextcheck // the Redis has the one of its TB
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", p.name, err)
 		}

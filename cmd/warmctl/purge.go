@@ -38,7 +38,8 @@ func purge(ctx context.Context, t terminal, args []string) error {
 	}
 	defer p.client.close()
 	p.elsewhere = *addr != ""
-	return p.all(ctx, t, *f.json, urls)
+	p.json = *f.json
+	return p.all(ctx, t, urls)
 }
 
 // groupName checks that a tag can travel as a string of a structured field.
@@ -53,6 +54,7 @@ func groupName(tag string) error {
 type purger struct {
 	client    *client
 	elsewhere bool // to the client's address, whatever the host of the URL
+	json      bool
 	tags      []string
 	fields    [][2]string
 }
@@ -74,7 +76,7 @@ type purged struct {
 }
 
 // all tries each URL, also where another failed.
-func (p *purger) all(ctx context.Context, t terminal, asJSON bool, urls []string) error {
+func (p *purger) all(ctx context.Context, t terminal, urls []string) error {
 	targets := make([]*url.URL, len(urls))
 	for i, text := range urls {
 		if len(p.tags) > 0 && !strings.Contains(text, "://") {
@@ -94,7 +96,7 @@ func (p *purger) all(ctx context.Context, t terminal, asJSON bool, urls []string
 			done[i].Error, failed = err.Error(), true
 		}
 		switch {
-		case asJSON:
+		case p.json:
 		case done[i].Error != "":
 			say(t.err, "warmctl purge: %s: %s\n", shown(done[i].URL), done[i].Error)
 		case len(p.tags) > 0:
@@ -104,7 +106,7 @@ func (p *purger) all(ctx context.Context, t terminal, asJSON bool, urls []string
 		}
 	}
 	var err error
-	if asJSON {
+	if p.json {
 		err = printJSON(t.out, done)
 	}
 	if err == nil && failed {

@@ -223,6 +223,7 @@ func TestSoakProxy(t *testing.T) {
 }
 
 func soak(t *testing.T, long time.Duration) {
+	t.Helper()
 	server := newSoakOrigin(t)
 	addr, log, stop := start(t, nil, "-proxy", "http://"+server.addr)
 	v := &visitors{
