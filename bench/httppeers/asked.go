@@ -36,7 +36,7 @@ func (f *field) ask(ctx context.Context, cfg config, all []peer) ([]asked, error
 		if p.bare {
 			continue
 		}
-		a, err := f.askOne(ctx, cfg, p) //nolint:contextcheck // the Redis has the one of its TB
+		a, err := f.askOne(ctx, cfg, p)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", p.name, err)
 		}
@@ -52,7 +52,7 @@ func (f *field) askOne(ctx context.Context, cfg config, p peer) (a asked, err er
 		return a, err
 	}
 	if p.redis {
-		f.redis.Do("FLUSHALL")
+		f.redis.Do("FLUSHALL") //nolint:contextcheck // its TB has it
 		at.redis = f.redis.Addr()
 	}
 	// One after the other: at once, then a restart with what it keeps.
@@ -83,7 +83,7 @@ func (f *field) askOne(ctx context.Context, cfg config, p peer) (a asked, err er
 		return a, err
 	}
 	if p.redis {
-		f.redis.Do("FLUSHALL")
+		f.redis.Do("FLUSHALL") //nolint:contextcheck // its TB has it
 		at.redis = f.redis.Addr()
 	}
 	if p.warms {

@@ -39,7 +39,7 @@ func (f *field) hit(ctx context.Context, cfg config, all []peer) (out []hits, er
 			return nil, err
 		}
 		if p.redis {
-			f.redis.Do("FLUSHALL")
+			f.redis.Do("FLUSHALL") //nolint:contextcheck // its TB has it
 			at.redis = f.redis.Addr()
 		}
 		if running[i], err = p.start(ctx, at); err != nil {

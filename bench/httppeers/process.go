@@ -129,7 +129,7 @@ func (s *process) stop() error {
 		return err
 	}
 	select {
-	case <-s.ended: // by a signal: some say so with an exit code
+	case <-s.ended: //nolint:errcheck // by a signal: some say so with an exit code
 		return nil
 	case <-time.After(20 * time.Second):
 		return errors.Join(fmt.Errorf("%s does not end", s.cmd.Path), s.cmd.Process.Kill())
