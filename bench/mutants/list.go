@@ -6,7 +6,7 @@ import "slices"
 func list() []mutant {
 	return slices.Concat(
 		processGuards(), channelGuards(), redisGuards(), recordGuards(), hotKeys(), fleetGuards(), edgeGuards(), tagGuards(),
-		clockGuards(), leaseGuards(), warmRuns(), journalGuards(), loaderGuards(), httpCache(),
-		contradictionGuards(), valueGuards(), quotedGuards(),
+		clockGuards(), leaseGuards(), warmRuns(), journalGuards(), loaderGuards(), httpCache(), httpAround(),
+		contradictionGuards(), valueGuards(), quotedGuards(), memoryGuards(),
 	)
 }

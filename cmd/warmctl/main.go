@@ -6,8 +6,10 @@
 //	warmctl run [TASK...]           runs tasks there, and shows their progress
 //	warmctl hot CACHE               shows the hottest keys of a cache
 //	warmctl explain CACHE KEY       says why a read of a key would answer as it does
+//	warmctl purge URL|-tag TAG      ends answers of an HTTP cache, everywhere
 //
-// The last four talk to the service's admin handler: -addr says where, the environment variable ADMIN_TOKEN has the token. Every command takes
+// status to explain talk to the service's admin handler: -addr says where, the environment variable
+// ADMIN_TOKEN has the token. purge sends that token to the URL itself, or to -addr. Every command takes
 // -json. The exit code is 0 where all is well, 1 where something is found or fails, 2 where the command itself is wrong.
 package main
 
@@ -68,6 +70,7 @@ func commands() []command {
 		{"run", "[TASK...]", "run tasks in a running service, all without names", execute},
 		{"hot", "CACHE", "show the hottest keys of a cache", hot},
 		{"explain", "CACHE KEY", "say why a read of a key would answer as it does", explain},
+		{"purge", "URL|-tag TAG", "end answers of an HTTP cache, everywhere", purge},
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/warmcache/warmcache/tiercache"
+	"github.com/warmcache/warmcache/tiercache/httpcache"
 	"github.com/warmcache/warmcache/warm"
 )
 
@@ -18,6 +19,18 @@ type Cache interface {
 	Stats() tiercache.Stats
 }
 
+// HTTPCache is what is read of an HTTP cache. Every *httpcache.Cache is one.
+type HTTPCache interface {
+	Name() string
+	Stats() httpcache.Stats
+	Tiers() tiercache.Stats
+}
+
+// tiers are the two tiers of an HTTP cache, as a cache.
+type tiers struct{ HTTPCache }
+
+func (t tiers) Stats() tiercache.Stats { return t.Tiers() }
+
 // Collector is a [prometheus.Collector] over caches and an engine, and the [tiercache.Observer] of those caches. Make one with [New]; it
 // is safe for concurrent use, has no goroutine, and needs no closing: closed caches and stopped engines keep their last figures.
 type Collector struct {
@@ -25,6 +38,7 @@ type Collector struct {
 
 	mu     sync.Mutex
 	caches []Cache
+	http   []HTTPCache
 	engine *warm.Engine
 }
 
@@ -62,6 +76,24 @@ func (c *Collector) AddCaches(caches ...Cache) error {
 	return nil
 }
 
+// AddHTTPCaches adds HTTP caches as AddCaches does: what became of their requests, and their tiers as
+// those of any other cache. Names are one set with those of AddCaches.
+func (c *Collector) AddHTTPCaches(caches ...HTTPCache) error {
+	below := make([]Cache, len(caches))
+	for i, cache := range caches {
+		if cache != nil {
+			below[i] = tiers{cache}
+		}
+	}
+	if err := c.AddCaches(below...); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.http = append(slices.Clip(c.http), caches...)
+	return nil
+}
+
 // SetEngine sets the engine whose warm-ups are shown. A collector has one: a second engine, and nil, are errors. For another engine of the same
 // process make another collector, and register it with a label by [prometheus.WrapRegistererWith].
 func (c *Collector) SetEngine(e *warm.Engine) error {
@@ -87,35 +119,24 @@ func (c *Collector) Observe(e tiercache.Event) {
 // Describe is for Prometheus.
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	c.loadTimes.Describe(ch)
-	for _, m := range cacheMetrics() {
-		ch <- m.desc
-	}
-	for _, m := range engineMetrics() {
-		ch <- m.desc
-	}
+	describe(ch, cacheMetrics())
+	describe(ch, httpMetrics())
+	describe(ch, engineMetrics())
 }
 
 // Collect is for Prometheus.
 func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	c.mu.Lock()
-	caches, engine := c.caches, c.engine
+	caches, overHTTP, engine := c.caches, c.http, c.engine
 	c.mu.Unlock()
 	c.loadTimes.Collect(ch)
 	for _, cache := range caches {
-		name, stats := cache.Name(), cache.Stats()
-		for _, m := range cacheMetrics() {
-			m.read(stats, func(value float64, labels ...string) {
-				ch <- prometheus.MustNewConstMetric(m.desc, m.kind, value, append([]string{name}, labels...)...)
-			})
-		}
+		collect(ch, cacheMetrics(), cache.Stats(), cache.Name())
 	}
-	if engine == nil {
-		return
+	for _, cache := range overHTTP {
+		collect(ch, httpMetrics(), cache.Stats(), cache.Name())
 	}
-	status := engine.Status()
-	for _, m := range engineMetrics() {
-		m.read(status, func(value float64, labels ...string) {
-			ch <- prometheus.MustNewConstMetric(m.desc, m.kind, value, labels...)
-		})
+	if engine != nil {
+		collect(ch, engineMetrics(), engine.Status())
 	}
 }

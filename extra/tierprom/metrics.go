@@ -1,6 +1,7 @@
 package tierprom
 
 import (
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -22,6 +23,21 @@ func counter[S any](name, help string, labels []string, read func(S, func(float6
 
 func gauge[S any](name, help string, labels []string, read func(S, func(float64, ...string))) metric[S] {
 	return metric[S]{prometheus.NewDesc(name, help, labels, nil), prometheus.GaugeValue, read}
+}
+
+func describe[S any](ch chan<- *prometheus.Desc, metrics []metric[S]) {
+	for _, m := range metrics {
+		ch <- m.desc
+	}
+}
+
+// collect sends what s says; the values of labels that all metrics have come first.
+func collect[S any](ch chan<- prometheus.Metric, metrics []metric[S], s S, labels ...string) {
+	for _, m := range metrics {
+		m.read(s, func(value float64, more ...string) {
+			ch <- prometheus.MustNewConstMetric(m.desc, m.kind, value, append(slices.Clip(labels), more...)...)
+		})
+	}
 }
 
 // one is the read of a family that has a single metric a cache.
