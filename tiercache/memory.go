@@ -76,6 +76,7 @@ type shard[K comparable, V any] struct {
 
 	mu      sync.Mutex
 	window  queue[K, V]
+	newest  *slot[K, V] // the last one written, which only a later write may push out; nil: it left
 	entries int
 	cost    int64  // of all entries
 	losses  uint64 // how often an item left, or gave way to another one
@@ -230,7 +231,7 @@ func (m *memory[K, V]) close() {
 		s.mu.Lock()
 		s.closed = true
 		s.table.Store(newTable[K, V](0))
-		s.window = queue[K, V]{}
+		s.window, s.newest = queue[K, V]{}, nil
 		s.entries, s.cost = 0, 0
 		s.losses++
 		s.mu.Unlock()

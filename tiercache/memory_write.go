@@ -68,6 +68,7 @@ func (m *memory[K, V]) write(hash uint64, key K, it *item[V], cost int64, may fu
 		}
 		s.losses++
 		t.set(old, it)
+		s.newest = old
 		old.reads.Store(max(1, old.reads.Load())) // should the policy be about to give it up, it gets another chance
 		s.mu.Unlock()
 		return true
@@ -87,6 +88,7 @@ func (m *memory[K, V]) write(hash uint64, key K, it *item[V], cost int64, may fu
 	s.entries++
 	s.cost += cost
 	s.window.push(sl)
+	s.newest = sl
 	full := m.overflow(s)
 	s.mu.Unlock()
 	if known {
@@ -122,6 +124,9 @@ func (s *shard[K, V]) take(sl *slot[K, V]) (known bool) {
 	t.itemOf(sl).leave(false)
 	t.remove(sl)
 	sl.left = true
+	if s.newest == sl {
+		s.newest = nil
+	}
 	s.losses++
 	s.entries--
 	s.cost -= sl.cost

@@ -124,12 +124,18 @@ func (m *memory[K, V]) returns(sl *slot[K, V]) bool {
 	s := m.shard(sl.hash)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !sl.left && sl.count() {
+	if !sl.left && (sl.count() || s.keeps(sl, m.room.Load())) {
 		s.window.push(sl)
 		m.overflow(s)
 		return true
 	}
 	return sl.left
+}
+
+// keeps reports whether the slot is the shard's newest, and the window has room for it. The shard's
+// lock is held.
+func (s *shard[K, V]) keeps(sl *slot[K, V], room int64) bool {
+	return sl == s.newest && sl.cost <= room
 }
 
 // stands says whether the slot is in the index.
@@ -197,7 +203,7 @@ func (m *memory[K, V]) reap(left *departed[K]) (full bool) {
 			s.take(sl)
 			left.expired = m.noteLeft(left.expired, sl.key)
 			m.counters.Add(sl.hash, stat.Expirations, 1)
-		case sl.count() || s.window.cost+sl.cost <= room:
+		case sl.count() || s.keeps(sl, room) || s.window.cost+sl.cost <= room:
 			sl.refused.Store(false)
 			s.window.push(sl)
 			full = m.overflow(s) || full

@@ -41,11 +41,19 @@ func (q *queue[K, V]) remove(sl *slot[K, V]) {
 
 // overflow moves what the window has no room for to the lobby, and says whether that is full now. Readers may mark slots all the while, so each gets one
 // more round at most. The shard's lock is held.
+//
+// The newest entry stays, as far as the window has room for it at all: its writer is about to read
+// it, and what the lobby and the policy give back beside that writer would else push it out, in
+// favour of entries that are older.
 func (m *memory[K, V]) overflow(s *shard[K, V]) (full bool) {
 	room := m.room.Load()
 	for rounds := s.window.n; s.window.cost > room; {
 		sl := s.window.tail
 		s.window.remove(sl)
+		if s.keeps(sl, room) {
+			s.window.push(sl)
+			continue
+		}
 		if sl.count() && rounds > 0 {
 			rounds--
 			s.window.push(sl)
