@@ -41,6 +41,8 @@ type options struct {
 	calibrate bool
 	report    bool
 	only      string
+	within    time.Duration
+	resume    bool
 	workers   int
 }
 
@@ -53,10 +55,12 @@ func run(ctx context.Context) error {
 	flag.BoolVar(&o.calibrate, "calibrate", false, "find the rate of requests with which the baseline has 40 % of fresh hits, write it to the configuration, and freeze that")
 	flag.BoolVar(&o.report, "report", false, "run nothing: write the report and the plots of the results there are")
 	flag.StringVar(&o.only, "only", "", "only this axis of the grid, such as nodes; nothing is written")
+	flag.DurationVar(&o.within, "within", 0, "begin no simulation after this time: cells then have fewer seeds, which the results say; 0 = all")
+	flag.BoolVar(&o.resume, "resume", false, "keep what an interrupted run of the same program has simulated (outcomes.jsonl in the data folder)")
 	flag.IntVar(&o.workers, "workers", 2, "simulations at a time")
 	flag.Parse()
 	if flag.NArg() > 0 || o.workers < 1 || o.data == "" {
-		return errors.New("usage: hitrate [-quick] [-report] [-only AXIS] [-calibrate] [-config FILE] [-out FOLDER] [-data FOLDER] [-workers N]")
+		return errors.New("usage: hitrate [-quick] [-report] [-within D] [-resume] [-only AXIS] [-calibrate] [-config FILE] [-out FOLDER] [-data FOLDER] [-workers N]")
 	}
 	if o.report {
 		return again(o.out)
@@ -108,10 +112,20 @@ func (o options) measure(ctx context.Context, r *results) error {
 		return err
 	}
 	defer os.RemoveAll(filepath.Dir(binary)) //nolint:errcheck // only litter is left
+	kept, err := openStore(filepath.Join(o.data, "outcomes.jsonl"), o.resume)
+	if err != nil {
+		return err
+	}
+	defer kept.file.Close() //nolint:errcheck // a lost line is simulated again
 	began := time.Now()
-	run := workers(binary, o.data, o.workers, func(done, of int, j job) {
+	var enough <-chan time.Time
+	if o.within > 0 {
+		enough = time.After(o.within)
+	}
+	run := kept.over(workers(binary, o.data, o.workers, enough, func(done, of int, j job, out outcome) error {
 		fmt.Fprintf(os.Stderr, "\r%d of %d, %v: %s, %s, seed %d        ", done, of, time.Since(began).Round(time.Second), j.Cell, j.Arm, j.Seed)
-	})
+		return kept.keep(j, out)
+	}))
 	err = r.measure(func(jobs []job) ([]outcome, error) { return run(ctx, jobs) }, cells)
 	fmt.Fprintln(os.Stderr)
 	if err != nil {

@@ -96,11 +96,15 @@ func (r *results) gridTables(line func(string, ...any)) {
 	line("One thing changed at a time, the rate of requests as calibrated. Four measured hours after one (two with a million reports, or with four nodes and more; for restarts the hour after it, with three nodes). " +
 		"*Loses* says that the interval of the gain lies below zero, *nothing* that it holds zero.")
 	line("")
-	line("| | | none | default | gain | long lists | gain | all | gain |")
-	line("|---|---|---|---|---|---|---|---|---|")
+	line("| | | seeds | none | default | gain | long lists | gain | all | gain |")
+	line("|---|---|---|---|---|---|---|---|---|---|")
 	for i := 0; i+3 < len(r.Grid); i += 4 {
 		none, usual, long, all := r.Grid[i], r.Grid[i+1], r.Grid[i+2], r.Grid[i+3]
-		line("| %s | %s | %s | %s | %s | %s | %s | %s | %s |", none.Axis, none.Value, percent(none.Fresh), percent(usual.Fresh), verdict(usual.Gain), percent(long.Fresh), verdict(long.Gain), percent(all.Fresh), verdict(all.Gain))
+		line("| %s | %s | %d | %s | %s | %s | %s | %s | %s | %s |", none.Axis, none.Value, none.Seeds, percent(none.Fresh), percent(usual.Fresh), verdict(usual), percent(long.Fresh), verdict(long), percent(all.Fresh), verdict(all))
+	}
+	if len(r.NotRun) > 0 {
+		line("")
+		line("Not run, for want of time: %s.", strings.Join(r.NotRun, "; "))
 	}
 	line("")
 	line("First requests for listed keys after a restart, change of the mean latency against none:")
@@ -121,7 +125,7 @@ func (r *results) ablationTable(line func(string, ...any)) {
 	line("")
 	line("## Ablation")
 	line("")
-	line("Three nodes, of which one is restarted: all features, and each one taken away.")
+	line("Three nodes, of which one is restarted: all features, and each one taken away; %d seeds.", r.Ablation[0].Seeds)
 	line("")
 	line("| | fresh | change in points | from memory | not waited for | source queries | of readers |")
 	line("|---|---|---|---|---|---|---|")
@@ -151,8 +155,11 @@ func changed(e estimate) string {
 	return fmt.Sprintf("%+.0f %% [%+.0f, %+.0f]", 100*e.Mean, 100*e.CI[0], 100*e.CI[1])
 }
 
-func verdict(e estimate) string {
+func verdict(row gridRow) string {
+	e := row.Gain
 	switch {
+	case row.Seeds < 3:
+		return fmt.Sprintf("%+.1f", 100*e.Mean) // too few for an interval
 	case e.CI[1] < 0:
 		return points(e) + " loses"
 	case e.CI[0] <= 0:

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"github.com/warmcache/warmcache/bench/internal/figures"
@@ -22,6 +24,8 @@ type results struct {
 	Arms       map[string]*summary `json:"arms"`
 	Grid       []gridRow           `json:"grid"`
 	Ablation   []gridRow           `json:"ablation"`
+
+	NotRun []string `json:"not_run,omitempty"` // cells for which there was no time
 
 	outcomes map[string][]outcome // by cell, for the CSV
 }
@@ -56,13 +60,17 @@ func (r *results) measure(run func([]job) ([]outcome, error), cells []cell) erro
 		begin[i], known[key] = len(jobs), len(jobs)
 		jobs = append(jobs, jobsOf(c, c.arms())...)
 	}
-	outs, err := run(jobs)
+	outs, err := bySeed(jobs, run)
 	if err != nil {
 		return err
 	}
 	r.outcomes, r.Arms = make(map[string][]outcome), make(map[string]*summary)
 	for i, c := range all {
-		own := outs[begin[i] : begin[i]+c.Config.Seeds*len(c.arms())]
+		own := whole(outs[begin[i]:begin[i]+c.Config.Seeds*len(c.arms())], len(c.arms()))
+		if len(own) == 0 {
+			r.NotRun = append(r.NotRun, c.Axis+" "+c.Value)
+			continue
+		}
 		rows := c.rows(own)
 		r.outcomes[c.Axis+" "+c.Value] = own
 		switch c.Axis {
@@ -77,8 +85,50 @@ func (r *results) measure(run func([]job) ([]outcome, error), cells []cell) erro
 		}
 	}
 	none := r.Arms["none"]
+	if none == nil {
+		return errors.New("not even the arms could be run in this time")
+	}
 	r.Baseline.Fresh, r.Baseline.CI = none.Fresh, none.CI
 	return nil
+}
+
+// bySeed runs the jobs of the arms first, then those of the grid seed by seed, so that what a
+// limited time allows are fewer seeds of all cells. It keeps the order in what it returns.
+func bySeed(jobs []job, run func([]job) ([]outcome, error)) ([]outcome, error) {
+	order := make([]int, len(jobs))
+	for i := range order {
+		order[i] = i
+	}
+	rank := func(i int) uint64 {
+		if jobs[i].Cell == calibrated {
+			return 0
+		}
+		return jobs[i].Seed
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(rank(a), rank(b)) })
+	sorted := make([]job, len(jobs))
+	for to, from := range order {
+		sorted[to] = jobs[from]
+	}
+	ran, err := run(sorted)
+	outs := make([]outcome, len(jobs))
+	for to, from := range order {
+		outs[from] = ran[to]
+	}
+	return outs, err
+}
+
+// calibrated is the name of the cell of the arms.
+const calibrated = "arms calibrated"
+
+// whole is those of the outcomes whose seed all arms were run with, n arms a seed.
+func whole(outs []outcome, n int) (some []outcome) {
+	for seed := range slices.Chunk(outs, n) {
+		if !slices.ContainsFunc(seed, func(o outcome) bool { return o.Requests == 0 }) {
+			some = append(some, seed...)
+		}
+	}
+	return some
 }
 
 // arms are those that a cell is run with.
@@ -135,8 +185,8 @@ func again(folder string) error {
 func (r *results) render(name string) error {
 	return errors.Join(
 		os.WriteFile(name+".md", []byte(r.markdown()), 0o644),
-		savePlot(name, r.armsPlot()),
-		savePlot(name+"-grid", r.gridPlot()),
+		r.armsPlot().save(name),
+		r.gridPlot().save(name+"-grid"),
 	)
 }
 

@@ -38,6 +38,7 @@ func estimateOf(values []float64) (e estimate) {
 // measured hours.
 type summary struct {
 	What  string     `json:"what,omitempty"`
+	Seeds int        `json:"seeds"`
 	Fresh float64    `json:"fresh"`
 	CI    [2]float64 `json:"ci"`
 	Gain  estimate   `json:"gain"` // fresh, against none, seed by seed
@@ -67,7 +68,7 @@ type summary struct {
 
 // summarize sums up the outcomes of an arm beside those of none, both in the order of their seeds.
 func summarize(a arm, outs, none []outcome) summary {
-	s := summary{What: a.What, ByCache: make(map[string]float64)}
+	s := summary{What: a.What, Seeds: len(outs), ByCache: make(map[string]float64)}
 	over := func(value func(o outcome) float64) []float64 {
 		all := make([]float64, len(outs))
 		for i, o := range outs {

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"time"
 )
 
 // job is one simulation: an arm on a workload with a seed.
@@ -32,8 +33,9 @@ const (
 	workerTest = "^TestWorker$"
 )
 
-// workers returns a runner with n processes of the test binary.
-func workers(binary, data string, n int, progress func(done, of int, j job)) runner {
+// workers returns a runner with n processes of the test binary. It begins no job once enough fires:
+// the outcomes of the others are zero then.
+func workers(binary, data string, n int, enough <-chan time.Time, done func(done, of int, j job, o outcome) error) runner {
 	return func(ctx context.Context, jobs []job) ([]outcome, error) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
@@ -44,6 +46,8 @@ func workers(binary, data string, n int, progress func(done, of int, j job)) run
 			for i := range jobs {
 				select {
 				case next <- i:
+				case <-enough:
+					return
 				case <-ctx.Done():
 					return
 				}
@@ -52,7 +56,7 @@ func workers(binary, data string, n int, progress func(done, of int, j job)) run
 		errs := make([]error, n)
 		var all sync.WaitGroup
 		var mu sync.Mutex
-		done := 0
+		count := 0
 		for k := range n {
 			all.Go(func() {
 				w, err := startWorker(ctx, binary, data, k)
@@ -60,20 +64,22 @@ func workers(binary, data string, n int, progress func(done, of int, j job)) run
 					if err == nil {
 						outs[i], err = w.do(jobs[i])
 					}
+					if err == nil {
+						mu.Lock()
+						count++
+						err = done(count, len(jobs), jobs[i], outs[i])
+						mu.Unlock()
+					}
 					if err != nil {
-						cancel()
+						cancel() // the others stop, too
 						break
 					}
-					mu.Lock()
-					done++
-					progress(done, len(jobs), jobs[i])
-					mu.Unlock()
 				}
 				errs[k] = errors.Join(err, w.close())
 			})
 		}
 		all.Wait()
-		return outs, errors.Join(errors.Join(errs...), context.Cause(ctx))
+		return outs, errors.Join(errs...)
 	}
 }
 

@@ -4,5 +4,5 @@ import "slices"
 
 // list is the guards of docs/coherence.md, each with the test that watches it.
 func list() []mutant {
-	return slices.Concat(processGuards(), channelGuards(), redisGuards(), recordGuards(), hotKeys(), fleetGuards(), edgeGuards(), tagGuards(), clockGuards(), leaseGuards(), warmRuns(), journalGuards(), loaderGuards())
+	return slices.Concat(processGuards(), channelGuards(), redisGuards(), recordGuards(), hotKeys(), fleetGuards(), edgeGuards(), tagGuards(), clockGuards(), leaseGuards(), warmRuns(), journalGuards(), loaderGuards(), hitrateGuards())
 }
