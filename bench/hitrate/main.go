@@ -11,6 +11,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -112,7 +113,7 @@ func (o options) measure(ctx context.Context, r *results) error {
 		return err
 	}
 	defer os.RemoveAll(filepath.Dir(binary)) //nolint:errcheck // only litter is left
-	kept, err := openStore(filepath.Join(o.data, "outcomes.jsonl"), o.resume)
+	kept, err := o.store()
 	if err != nil {
 		return err
 	}
@@ -141,13 +142,27 @@ func (o options) measure(ctx context.Context, r *results) error {
 	return r.save(o.out, cells)
 }
 
+// store is where outcomes are kept: nowhere for a short pass, which leaves an interrupted run alone.
+func (o options) store() (*store, error) {
+	if o.quick {
+		return openStore(os.DevNull)
+	}
+	path := filepath.Join(o.data, "outcomes.jsonl")
+	if !o.resume {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+	return openStore(path)
+}
+
 func (r *results) calibrationFailed() bool {
 	return r.Baseline.Fresh < target-within || r.Baseline.Fresh > target+within
 }
 
 // quick is a few hours with few seeds.
 func quick(cfg config) config {
-	cfg.Hours, cfg.Seeds = 4, 2
+	cfg.Hours, cfg.Seeds = 3, 2
 	return cfg
 }
 

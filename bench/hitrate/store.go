@@ -26,20 +26,14 @@ type kept struct {
 	Outcome outcome `json:"outcome"`
 }
 
-// openStore opens a file, and reads it where the run is to be resumed; else it is emptied.
-func openStore(path string, resume bool) (*store, error) {
+// openStore opens a file, with the outcomes that it has.
+func openStore(path string) (*store, error) {
 	s := &store{have: make(map[string]outcome)}
-	if resume {
-		if err := s.read(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
-	}
-	flags := os.O_CREATE | os.O_APPEND | os.O_WRONLY
-	if !resume {
-		flags |= os.O_TRUNC
+	if err := s.read(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
 	}
 	var err error
-	s.file, err = os.OpenFile(path, flags, 0o644)
+	s.file, err = os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	return s, err
 }
 
@@ -63,7 +57,7 @@ func (s *store) read(path string) error {
 
 // key is what an outcome depends on, the program itself aside.
 func (j job) key() string {
-	text, _ := json.Marshal(job{Config: j.Config, Arm: j.Arm, Seed: j.Seed}) //nolint:errchkjson // plain fields
+	text, _ := json.Marshal(job{Config: j.Config, Arm: j.Arm, Seed: j.Seed}) // plain fields
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:8])
 }

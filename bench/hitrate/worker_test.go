@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"testing"
@@ -19,7 +20,7 @@ func TestWorker(t *testing.T) {
 	in, out := json.NewDecoder(bufio.NewReader(os.Stdin)), json.NewEncoder(os.NewFile(3, "outcomes"))
 	for {
 		var j job
-		if err := in.Decode(&j); err == io.EOF {
+		if err := in.Decode(&j); errors.Is(err, io.EOF) {
 			return
 		} else if err != nil {
 			t.Fatal(err)
