@@ -12,7 +12,7 @@ import (
 )
 
 // config is the workload on which all arms are measured. It is read from config.json, which is
-// frozen: config.sha256 holds its hash, and both were committed before any arm was run.
+// frozen: config.sha256 holds its hash, and both were committed before the results.
 //
 // Durations are those of the service that is simulated, such as a TTL of an hour. The simulation
 // divides them all by Compression: heartbeats, which no hit rate depends on, are most of what an

@@ -3,7 +3,7 @@
 //	go run ./bench/hitrate
 //
 // The caches, the engine and its schedule are the real ones, in virtual time, over SQLite and a Redis in memory. The workload is bench/hitrate/config.json: it was
-// calibrated so that caches without warming have 40 % of fresh hits, and frozen, before any arm was run. It needs the go command, as virtual time is for test binaries.
+// calibrated so that caches without warming have 40 % of fresh hits, and frozen, before the results. It needs the go command, as virtual time is for test binaries.
 package main
 
 import (

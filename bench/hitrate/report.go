@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -106,6 +107,14 @@ func (r *results) gridTables(line func(string, ...any)) {
 		line("")
 		line("Not run, for want of time: %s.", strings.Join(r.NotRun, "; "))
 	}
+	r.restartTable(line)
+}
+
+// restartTable is of the restarts that were run.
+func (r *results) restartTable(line func(string, ...any)) {
+	if !slices.ContainsFunc(r.Grid, func(row gridRow) bool { return row.Axis == "restart" }) {
+		return
+	}
 	line("")
 	line("First requests for listed keys after a restart, change of the mean latency against none:")
 	line("")
@@ -125,12 +134,12 @@ func (r *results) ablationTable(line func(string, ...any)) {
 	line("")
 	line("## Ablation")
 	line("")
-	line("Three nodes, of which one is restarted: all features, and each one taken away; %d seeds.", r.Ablation[0].Seeds)
+	line("Three nodes, of which one is restarted: all features, and each one taken away; seeds: %d.", r.Ablation[0].Seeds)
 	line("")
 	line("| | fresh | change in points | from memory | not waited for | source queries | of readers |")
 	line("|---|---|---|---|---|---|---|")
 	for _, row := range r.Ablation {
-		line("| %s | %s %s | %s | %s | %s | %.0f | %.0f |", row.Arm, percent(row.Fresh), interval(row.CI), points(row.Gain), percent(row.Memory), percent(row.Fresh+row.Stale+row.Negative), row.SourceQueries, row.DemandQueries)
+		line("| %s | %s | %s | %s | %s | %.0f | %.0f |", row.Arm, percent(row.Fresh), verdict(row), percent(row.Memory), percent(row.Fresh+row.Stale+row.Negative), row.SourceQueries, row.DemandQueries)
 	}
 	line("")
 	line("Not here: the recency window of memory, which cannot be switched off and decides only where memory is full (here it never is). `bench/versus/hitratio` compares it with policies that have none.")
