@@ -20,7 +20,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: check
-check: build lint vet tidy test ## what CI runs once everything is installed: build, format, lint, vet, tidy, test
+check: build habits lint vet tidy test ## what CI runs once everything is installed: build, habits, lint, vet, tidy, test
 
 .PHONY: ci
 ci: install check bench-smoke ## install what a bare machine lacks, check, one pass of every benchmark
@@ -31,6 +31,20 @@ test: redis ## all tests, race detector on, in random order (installs redis-serv
 	@# These cannot run under the race detector, and say why. Here none may be skipped.
 	@set -o pipefail; go test -count=1 -timeout 30m -v -run 'Allocates|closeAtAnyMoment|TestMemory_a|TestStorm_pending' ./tiercache ./schedule | \
 		awk '/--- (FAIL|SKIP)|^(ok|FAIL)|_test\.go:/; /--- SKIP/ { skipped = 1 } END { exit skipped }'
+
+.PHONY: test-fast
+test-fast: ## the tests of the libraries that start no server, without the race detector, for under a minute
+	NO_SERVERS=1 go test . ./tiercache/... ./warm/... ./loaders/... ./schedule/... ./internal/...
+
+.PHONY: nightly
+nightly: ## what takes hours: soaks, mutants and fuzzing, 5 minutes a target
+	$(MAKE) soak
+	$(MAKE) mutants
+	$(MAKE) fuzz FUZZTIME=5m
+
+.PHONY: habits
+habits: ## commit subjects; the rest of the house's rules are tests
+	@.ci/habits
 
 .PHONY: build
 build:

@@ -1,7 +1,6 @@
 package tiercache_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -78,7 +77,7 @@ func TestNewRedis_warnsOnce(t *testing.T) {
 		"careful":             {careful, nil},
 		"short timeouts":      {func(o *redis.Options) { careful(o); o.ContextTimeoutEnabled, o.ReadTimeout = false, time.Second }, nil},
 	} {
-		var log bytes.Buffer
+		var log syncBuffer
 		r, err := tiercache.NewRedis(server.Client(test.change), tiercache.RedisConfig{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		if err != nil {
 			t.Fatal(err)
@@ -192,7 +191,7 @@ func TestACL_whatIsMissingIsSaid(t *testing.T) {
 		"WRONGPASS": server.Client(func(o *redis.Options) { o.Username, o.Password = "deaf", secret+"x" }),
 	} {
 		t.Run(name, func(t *testing.T) {
-			var log bytes.Buffer
+			var log syncBuffer
 			began := time.Now()
 			r, err := tiercache.NewRedis(client, tiercache.RedisConfig{Prefix: "app:", Logger: slog.New(slog.NewTextHandler(&log, nil))})
 			if err == nil {

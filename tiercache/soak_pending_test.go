@@ -104,7 +104,7 @@ func (f *flood) settleRate(ctx context.Context) {
 			f.Logf("%d keys/s wanted, %d reached Redis in a second", f.rate, done)
 			return
 		}
-		if f.rate /= 2; f.rate < 1000 {
+		if f.rate /= 2; f.rate < 100 {
 			f.Fatalf("in fair weather %d SetMany reached Redis in a second, and %d did not", good, bad)
 		}
 	}

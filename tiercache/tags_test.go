@@ -1,7 +1,6 @@
 package tiercache_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -241,7 +240,7 @@ func TestTags_endNoAbsence(t *testing.T) {
 func TestTags_theEmptyOneIsRefused(t *testing.T) {
 	tiers(t, func(t *testing.T, r *tiercache.Redis) {
 		ctx := t.Context()
-		var log bytes.Buffer
+		var log syncBuffer
 		c := newCache(t, tiercache.Config[string, string]{
 			Name: "c", TTL: time.Hour, StaleFor: time.Hour, Redis: r, Load: newTruth("v").load, Logger: slog.New(slog.NewTextHandler(&log, nil)),
 			Tags: func(key, _ string) []string {

@@ -25,6 +25,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/warmcache/warmcache/internal/redistest"
 )
 
 // startTimeout bounds the start of the server on a busy machine.
@@ -81,6 +83,9 @@ func (s *Server) dsn(database string) string {
 // programs finds the directory of postgres and initdb, which Debian keeps off the PATH.
 func programs(tb testing.TB) string {
 	tb.Helper()
+	if os.Getenv(redistest.NoServers) != "" {
+		tb.Skipf("pgtest: this test needs PostgreSQL, and %s is set", redistest.NoServers)
+	}
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	slices.Sort(found)
 	if path, err := exec.LookPath("initdb"); err == nil {

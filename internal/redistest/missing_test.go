@@ -28,6 +28,7 @@ func TestStart_missing(t *testing.T) {
 	for ci, want := range map[string]string{"": "skip", "true": "fail"} {
 		t.Run("CI="+ci, func(t *testing.T) {
 			t.Setenv("CI", ci)
+			t.Setenv(redistest.NoServers, "")
 			o := &outcome{TB: t}
 			func() {
 				defer func() {

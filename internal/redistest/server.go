@@ -100,10 +100,17 @@ func prepare(tb TB, args func(port int) []string) *Server {
 	return s
 }
 
+// NoServers is the environment variable that has every test skipped that starts a server: those of
+// `make test-fast`.
+const NoServers = "NO_SERVERS"
+
 // executable finds an executable of the package redis-server, or of that name;
 // without it the test is skipped, or fails in CI.
 func executable(tb TB, name string) string {
 	tb.Helper()
+	if os.Getenv(NoServers) != "" {
+		tb.Skipf("redistest: this test needs %s, and %s is set", name, NoServers)
+	}
 	path, err := exec.LookPath(name)
 	if err == nil {
 		return path
