@@ -30,6 +30,9 @@ type Config struct {
 
 	// StaleFor is how long after its TTL a value of any of the five caches may still be served while the database fails or is slow; default 0: not at all.
 	StaleFor time.Duration
+	// SoftTimeout is how long a read waits for the database where it has a value within StaleFor: it serves that then, and the database's answer is stored for
+	// the next ones; default 0: a value that is not fresh is served only where the database fails.
+	SoftTimeout time.Duration
 	// Capacity of each cache's memory, in entries; default 100,000.
 	Capacity int64
 	// RefreshAt is the share of its TTL, above 0 and below 1, after which an engine warms a loader's entries again; default 0.8, negative is never.
@@ -83,6 +86,7 @@ func (cfg Config) withDefaults() (Config, error) {
 		{"ReportTTL", &cfg.ReportTTL, 15 * time.Minute},
 		{"ResponseTTL", &cfg.ResponseTTL, 5 * time.Minute},
 		{"StaleFor", &cfg.StaleFor, 0},
+		{"SoftTimeout", &cfg.SoftTimeout, 0},
 	} {
 		if *d.value == 0 {
 			*d.value = d.usual

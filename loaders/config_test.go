@@ -161,14 +161,14 @@ func TestOpen_everyFaultInOneError(t *testing.T) {
 	_, err := loaders.Open(t.Context(), nil, nil, loaders.Config{
 		Brands: 100_001, Users: math.MaxInt, Questions: 200_000, Reports: 100_001,
 		BrandTTL: -1, UserTTL: 721 * time.Hour, QuestionTTL: -time.Hour, ReportTTL: math.MaxInt64, ResponseTTL: math.MinInt64,
-		StaleFor: -1, Capacity: -7, LearnHot: -3, RefreshAt: math.NaN(),
+		StaleFor: -1, SoftTimeout: -2, Capacity: -7, LearnHot: -3, RefreshAt: math.NaN(),
 	})
 	if err == nil {
 		t.Fatal("Open succeeded")
 	}
 	for _, part := range []string{
 		"db is nil", "Brands 100001", "Users ", "Questions 200000", "Reports 100001", "BrandTTL -1ns", "UserTTL 721h", "QuestionTTL", "ReportTTL", "ResponseTTL",
-		"StaleFor -1ns", "Capacity -7", "LearnHot -3", "RefreshAt NaN",
+		"StaleFor -1ns", "SoftTimeout -2ns", "Capacity -7", "LearnHot -3", "RefreshAt NaN",
 	} {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("Open: %v\nwant it to say %q", err, part)

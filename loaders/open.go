@@ -92,7 +92,7 @@ type cache[V any] struct {
 func build[V any](redis *tiercache.Redis, cfg Config, own cache[V]) (*tiercache.Cache[string, V], error) {
 	c, err := tiercache.New(tiercache.Config[string, V]{
 		Name: own.name, Load: own.load, LoadMany: own.loadMany,
-		TTL: own.ttl, NegativeTTL: cfg.NegativeTTL, StaleFor: cfg.StaleFor, Capacity: cfg.Capacity, LearnHot: cfg.LearnHot,
+		TTL: own.ttl, NegativeTTL: cfg.NegativeTTL, StaleFor: cfg.StaleFor, SoftTimeout: cfg.SoftTimeout, Capacity: cfg.Capacity, LearnHot: cfg.LearnHot,
 		Version: valueVersion, Redis: redis, Logger: cfg.Logger, Observer: cfg.Observer,
 	})
 	if err != nil {

@@ -23,17 +23,23 @@ type hits struct {
 	Asked       int64         `json:"origin_requests"` // in all rounds: 0, or they were no hits
 }
 
+// starters is the peers that have been started.
+type starters []started
+
+type started struct {
+	name string
+	*process
+}
+
 // hit measures all peers under all loads. They take turns, so that what disturbs one disturbs all.
 func (f *field) hit(ctx context.Context, cfg config, all []peer) (out []hits, err error) {
-	running := make([]*process, len(all))
+	var running starters
 	defer func() {
 		for _, s := range running {
-			if s != nil {
-				err = errors.Join(err, s.stop())
-			}
+			err = errors.Join(err, s.stop())
 		}
 	}()
-	for i, p := range all {
+	for _, p := range all {
 		at, err := f.place(ctx)
 		if err != nil {
 			return nil, err
@@ -42,46 +48,61 @@ func (f *field) hit(ctx context.Context, cfg config, all []peer) (out []hits, er
 			f.redis.Do("FLUSHALL") //nolint:contextcheck // its TB has it
 			at.redis = f.redis.Addr()
 		}
-		if running[i], err = p.start(ctx, at); err != nil {
+		s, err := p.start(ctx, at)
+		if err != nil {
 			return nil, err
 		}
+		running = append(running, started{p.name, s})
 	}
 	for _, load := range []struct {
 		path  string
 		bytes int
 	}{{"/1k", 1 << 10}, {"/100k", 100 << 10}} {
 		for _, connections := range []int{1, 50, 500} {
-			rounds := make([][]hits, len(all))
-			for range cfg.rounds {
-				for i, p := range all {
-					h, err := f.round(ctx, running[i], load.path, hits{Peer: p.name, Body: load.bytes, Connections: connections}, cfg.length)
-					if err != nil {
-						return nil, fmt.Errorf("%s, %s at %d connections: %w\n%s", p.name, load.path, connections, err, running[i].log)
-					}
-					rounds[i] = append(rounds[i], h)
-				}
+			medians, err := running.rounds(ctx, f, cfg, load.path, hits{Body: load.bytes, Connections: connections})
+			if err != nil {
+				return nil, err
 			}
-			for _, r := range rounds {
-				out = append(out, median(r))
-			}
+			out = append(out, medians...)
 		}
 	}
 	return out, nil
 }
 
+// rounds is the medians of all peers under one load.
+func (g starters) rounds(ctx context.Context, f *field, cfg config, path string, load hits) ([]hits, error) {
+	rounds := make([][]hits, len(g))
+	for range cfg.rounds {
+		for i, s := range g {
+			load.Peer = s.name
+			h, err := f.round(ctx, s.process, path, load, cfg.length)
+			if err != nil {
+				return nil, fmt.Errorf("%s, %s at %d connections: %w\n%s", s.name, path, load.Connections, err, s.log)
+			}
+			rounds[i] = append(rounds[i], h)
+		}
+	}
+	medians := make([]hits, len(g))
+	for i, r := range rounds {
+		medians[i] = median(r)
+	}
+	return medians, nil
+}
+
 // round is one measurement of a peer that has the body already.
 func (f *field) round(ctx context.Context, s *process, path string, h hits, long time.Duration) (hits, error) {
+	of := target{s.addr, path, h.Body}
 	for range 2 {
-		if _, err := press(ctx, s.addr, path, 1, h.Body, 0); err != nil {
+		if _, err := press(ctx, of, 1, 0); err != nil {
 			return h, err
 		}
 	}
-	if _, err := press(ctx, s.addr, path, h.Connections, h.Body, long/5); err != nil { // its threads, its buffers
+	if _, err := press(ctx, of, h.Connections, long/5); err != nil { // its threads, its buffers
 		return h, err
 	}
 	f.origin.reset()
 	before := s.cpu()
-	m, err := press(ctx, s.addr, path, h.Connections, h.Body, long)
+	m, err := press(ctx, of, h.Connections, long)
 	if err != nil {
 		return h, err
 	}

@@ -116,9 +116,15 @@ type measured struct {
 	wall time.Duration
 }
 
-// press has connections ask for a path in a closed loop, for some time.
-func press(ctx context.Context, addr, path string, connections, length int, long time.Duration) (measured, error) {
-	clients, err := dialAll(ctx, addr, path, connections)
+// target is what a load asks for.
+type target struct {
+	addr, path string
+	length     int // of the body, in bytes
+}
+
+// press has connections ask for a target in a closed loop, for some time.
+func press(ctx context.Context, of target, connections int, long time.Duration) (measured, error) {
+	clients, err := dialAll(ctx, of.addr, of.path, connections)
 	if err != nil {
 		return measured{}, err
 	}
@@ -130,8 +136,8 @@ func press(ctx context.Context, addr, path string, connections, length int, long
 		wg.Go(func() {
 			for at := time.Now(); at.Sub(began) < long && errs[i] == nil; {
 				n, err := c.ask()
-				if err == nil && n != length {
-					err = fmt.Errorf("%d bytes, want %d", n, length)
+				if err == nil && n != of.length {
+					err = fmt.Errorf("%d bytes, want %d", n, of.length)
 				}
 				end := time.Now()
 				took[i], errs[i], at = append(took[i], end.Sub(at)), err, end
