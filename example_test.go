@@ -35,7 +35,8 @@ func Example() {
 	// Hello, GOPHER! <nil>
 }
 
-// A cache that is warm before anyone asks: an engine runs its loader at start, and then on a schedule.
+// A cache that is warm before anyone asks: an engine runs its loader at start, and then on a
+// schedule.
 func Example_warm() {
 	type Brand struct{ Name string }
 	ctx := context.Background()

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"unicode/utf8"
 
 	gocmp "github.com/google/go-cmp/cmp"
 )
@@ -101,6 +102,7 @@ func inspect(tree fs.FS) (faults []string, files int, err error) {
 			return err
 		}
 		files++
+		faults = append(faults, wide(name, string(text))...)
 		if slices.Contains(badNames, file.Name.Name) {
 			faults = append(faults, fmt.Sprintf("%s: package %s: name it after what it does", name, file.Name.Name))
 		}
@@ -119,6 +121,24 @@ func inspect(tree fs.FS) (faults []string, files int, err error) {
 		return nil
 	})
 	return faults, files, err
+}
+
+// mostColumns is the width of a comment, with four columns a tab.
+const mostColumns = 100
+
+// wide lists the comment lines that are too long. Preformatted text, which begins with a tab, may
+// be as wide as it needs.
+func wide(name, text string) (faults []string) {
+	for i, line := range strings.Split(text, "\n") {
+		comment := strings.TrimLeft(line, "\t ")
+		if !strings.HasPrefix(comment, "// ") {
+			continue
+		}
+		if n := utf8.RuneCountInString(strings.ReplaceAll(line, "\t", "    ")); n > mostColumns {
+			faults = append(faults, fmt.Sprintf("%s:%d: a comment of %d columns; %d are the most", name, i+1, n, mostColumns))
+		}
+	}
+	return faults
 }
 
 // judge says what is wrong with a file's import, "" for nothing.
@@ -259,5 +279,15 @@ func TestHouse_faults(t *testing.T) {
 				t.Errorf("inspect of %s importing %s (-want +got):\n%s", tt.file, tt.imports, diff)
 			}
 		})
+	}
+}
+
+func TestHouse_wide(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", mostColumns)
+	text := "// " + long + "\nvar x int // " + long + "\n//\t" + long + "\n\t// short\n\t\t// " + long[:mostColumns-10]
+	want := []string{"f.go:1: a comment of 103 columns; 100 are the most", "f.go:5: a comment of 101 columns; 100 are the most"}
+	if diff := gocmp.Diff(want, wide("f.go", text)); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
 	}
 }

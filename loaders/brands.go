@@ -39,5 +39,6 @@ func brands(s *source, ttl time.Duration) reader[brandRow, BrandStats] {
 	}
 }
 
-// text is what JSON makes of a string that is not UTF-8, as SQLite may hold one: a value must not change on its way through Redis.
+// text is what JSON makes of a string that is not UTF-8, as SQLite may hold one: a value must not
+// change on its way through Redis.
 func text(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }

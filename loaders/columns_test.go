@@ -8,7 +8,8 @@ import (
 	"github.com/warmcache/warmcache/loaders"
 )
 
-// testMigrateAddsColumns: a table of reports that somebody has made with no more than the columns that every table of reports has.
+// testMigrateAddsColumns: a table of reports that somebody has made with no more than the columns
+// that every table of reports has.
 func testMigrateAddsColumns(t *testing.T, database database) {
 	t.Helper()
 	db := database(t)
@@ -40,7 +41,8 @@ func testMigrateAddsColumns(t *testing.T, database database) {
 	}
 }
 
-// testMigrateRefusesAnotherTable: a table of that name which is about something else is named, and left alone.
+// testMigrateRefusesAnotherTable: a table of that name which is about something else is named, and
+// left alone.
 func testMigrateRefusesAnotherTable(t *testing.T, database database) {
 	t.Helper()
 	db := database(t)

@@ -9,9 +9,11 @@ import (
 	"github.com/warmcache/warmcache/tiercache"
 )
 
-// Config says how many items are warmed and how long values live. The zero value of every field has the default named beside it.
+// Config says how many items are warmed and how long values live. The zero value of every field has
+// the default named beside it.
 type Config struct {
-	// How many to warm, at most 100,000; negative warms none: the loader stays registered and emits nothing.
+	// How many to warm, at most 100,000; negative warms none: the loader stays registered and emits
+	// nothing.
 	Brands    int // default 20
 	Users     int // default 50
 	Questions int // default 20
@@ -24,21 +26,25 @@ type Config struct {
 	ReportTTL   time.Duration // default 15 min
 	ResponseTTL time.Duration // default 5 min
 
-	// NegativeTTL is how long it is remembered that the database knows no such brand, report, question or user, at most 1 h; negative: not at all, so that each read of
-	// an unknown id is a query. An id that is new is not found for so long where it was asked for before.
+	// NegativeTTL is how long it is remembered that the database knows no such brand, report,
+	// question or user, at most 1 h; negative: not at all, so that each read of an unknown id is a
+	// query. An id that is new is not found for so long where it was asked for before.
 	NegativeTTL time.Duration // default 30 s
 
-	// StaleFor is how long after its TTL a value of any of the five caches may still be served while the database fails or is slow; default 0: not at all.
+	// StaleFor is how long after its TTL a value of any of the five caches may still be served
+	// while the database fails or is slow; default 0: not at all.
 	StaleFor time.Duration
-	// SoftTimeout is how long a read waits for the database where it has a value within StaleFor: it serves that then, and the database's answer is stored for
-	// the next ones; default 0: a value that is not fresh is served only where the database fails.
+	// SoftTimeout is how long a read waits for the database where it has a value within StaleFor:
+	// it serves that then, and the database's answer is stored for the next ones; default 0: a
+	// value that is not fresh is served only where the database fails.
 	SoftTimeout time.Duration
 	// Capacity of each cache's memory, in entries; default 100,000.
 	Capacity int64
-	// RefreshAt is the share of its TTL, above 0 and below 1, after which an engine warms a loader's entries again; default 0.8, negative is never.
+	// RefreshAt is the share of its TTL, above 0 and below 1, after which an engine warms a
+	// loader's entries again; default 0.8, negative is never.
 	RefreshAt float64
-	// LearnHot is how many of its hottest keys each cache learns from its reads, at most 100,000; default 0: none. An engine warms them too, as task
-	// "hot:<cache>".
+	// LearnHot is how many of its hottest keys each cache learns from its reads, at most 100,000;
+	// default 0: none. An engine warms them too, as task "hot:<cache>".
 	LearnHot int
 	// Logger hears of what happens in the background; default slog.Default().
 	Logger *slog.Logger
@@ -54,7 +60,8 @@ const (
 	longestNegative = time.Hour
 )
 
-// withDefaults returns cfg with every zero field filled in, or one error that names every bad field.
+// withDefaults returns cfg with every zero field filled in, or one error that names every bad
+// field.
 func (cfg Config) withDefaults() (Config, error) {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }

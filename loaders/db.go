@@ -10,8 +10,9 @@ import (
 	"github.com/jmoiron/sqlx"
 )
 
-// DB is what the loaders need of a database. *sqlx.DB, *sqlx.Conn and *sqlx.Tx satisfy it; use a *sqlx.DB in a service: on the other
-// two, which are one connection, the loaders take turns. The package never closes it.
+// DB is what the loaders need of a database. *sqlx.DB, *sqlx.Conn and *sqlx.Tx satisfy it; use a
+// *sqlx.DB in a service: on the other two, which are one connection, the loaders take turns. The
+// package never closes it.
 type DB interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 	SelectContext(ctx context.Context, dest any, query string, args ...any) error
@@ -55,7 +56,8 @@ func newSource(ctx context.Context, db DB) (*source, error) {
 
 var errNilDB = errors.New("db is nil: want a *sqlx.DB, *sqlx.Conn or *sqlx.Tx")
 
-// connection makes the users of a single connection take turns: PostgreSQL's refuses a second query while one runs.
+// connection makes the users of a single connection take turns: PostgreSQL's refuses a second query
+// while one runs.
 type connection struct {
 	DB
 
@@ -72,8 +74,9 @@ func (c *connection) SelectContext(ctx context.Context, dest any, query string, 
 	}
 }
 
-// selectRows reads a whole result. Nothing of the connection is held when it returns, so that a loader which then waits in emit starves
-// nobody, even with a pool of one connection; every query here is bounded by a LIMIT or by its list of keys.
+// selectRows reads a whole result. Nothing of the connection is held when it returns, so that a
+// loader which then waits in emit starves nobody, even with a pool of one connection; every query
+// here is bounded by a LIMIT or by its list of keys.
 func selectRows[R any](ctx context.Context, s *source, query string, args ...any) ([]R, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -90,11 +93,12 @@ func selectRows[R any](ctx context.Context, s *source, query string, args ...any
 	return nil, err
 }
 
-// chunk is the most keys of one IN list: far below what either database takes, and few round trips for thousands of keys.
+// chunk is the most keys of one IN list: far below what either database takes, and few round trips
+// for thousands of keys.
 const chunk = 500
 
-// selectIn runs a query whose one placeholder is an IN list once for each chunk of keys. With an error come the rows read before it.
-// column is the one that the list is compared with.
+// selectIn runs a query whose one placeholder is an IN list once for each chunk of keys. With an
+// error come the rows read before it. column is the one that the list is compared with.
 func selectIn[R any](ctx context.Context, s *source, query, column string, keys []string) ([]R, error) {
 	keys, query = s.storable(column, keys), s.fit(query)
 	var all []R

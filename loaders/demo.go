@@ -11,16 +11,20 @@ import (
 	"github.com/jmoiron/sqlx"
 )
 
-// SeedDemo adds realistic, reproducible demo data; progress, where given, hears how many reports are done.
+// SeedDemo adds realistic, reproducible demo data; progress, where given, hears how many reports
+// are done.
 //
-// The same reports and seed give the same rows on every machine, at any time: reports are spread evenly over the year 2025 (UTC), and their
-// users and questions come from the seed, too, so that sets of different seeds stand beside each other. Popularity of brands,
-// questions and users follows Zipf's law; Nike is always the most popular brand. About 91 % of the reports are completed and have a
-// score; 2 % name no brand.
+// The same reports and seed give the same rows on every machine, at any time: reports are spread
+// evenly over the year 2025 (UTC), and their users and questions come from the seed, too, so that
+// sets of different seeds stand beside each other. Popularity of brands, questions and users
+// follows Zipf's law; Nike is always the most popular brand. About 91 % of the reports are
+// completed and have a score; 2 % name no brand.
 //
-// It creates the schema where it is missing. An empty table is filled without its indexes, which are built at the end. A set that is there already, of the same seed and number of reports, is left as it is, without an
-// error; the same seed with another number is an error. All is added in one transaction, or, after an error or when ctx
-// ends, nothing; a *sqlx.Tx is used as it is, and its owner decides. progress is called in the calling goroutine.
+// It creates the schema where it is missing. An empty table is filled without its indexes, which
+// are built at the end. A set that is there already, of the same seed and number of reports, is
+// left as it is, without an error; the same seed with another number is an error. All is added in
+// one transaction, or, after an error or when ctx ends, nothing; a *sqlx.Tx is used as it is, and
+// its owner decides. progress is called in the calling goroutine.
 func SeedDemo(ctx context.Context, db DB, reports int, seed uint64, progress ...func(done int)) error {
 	if reports < 1 {
 		return fmt.Errorf("loaders: seed demo: %d reports: want at least 1", reports)
@@ -68,8 +72,8 @@ func inTransaction(ctx context.Context, db DB, add func(DB) error) error {
 	return tx.Commit()
 }
 
-// claimSeed says whether this set is to be added. As it writes before anything is read, a second process waits here until the first is
-// done, and then finds its row.
+// claimSeed says whether this set is to be added. As it writes before anything is read, a second
+// process waits here until the first is done, and then finds its row.
 func claimSeed(ctx context.Context, s *source, reports int, seed uint64) (bool, error) {
 	name := strconv.FormatUint(seed, 10)
 	result, err := s.db.ExecContext(ctx, s.rebind(`INSERT INTO demo_seeds (seed, reports) VALUES (?, ?) ON CONFLICT DO NOTHING`), name, reports)
@@ -89,8 +93,9 @@ func claimSeed(ctx context.Context, s *source, reports int, seed uint64) (bool, 
 	return false, nil
 }
 
-// withoutIndexes runs add with the indexes of diagnosis_reports dropped, where the table is empty, and builds them from the rows then: for a
-// million rows that takes a fifth of the time of keeping them up to date row by row.
+// withoutIndexes runs add with the indexes of diagnosis_reports dropped, where the table is empty,
+// and builds them from the rows then: for a million rows that takes a fifth of the time of keeping
+// them up to date row by row.
 func withoutIndexes(ctx context.Context, tx DB, s *source, add func() error) error {
 	if s.postgres { // in SQLite claimSeed has taken the one write lock there is
 		if _, err := tx.ExecContext(ctx, lockPostgres); err != nil {
@@ -155,7 +160,8 @@ func report(progress []func(int), done int) {
 	}
 }
 
-// batch is how many rows one INSERT holds: enough that the statement costs little a row, few enough that a cancelled context is noticed at once.
+// batch is how many rows one INSERT holds: enough that the statement costs little a row, few enough
+// that a cancelled context is noticed at once.
 const batch = 500
 
 // inserter adds rows to a table, many in one statement, which is prepared once.

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// demo makes the rows of one set. Everything random in it comes from PCG generators of its seed: the same calls give the same rows.
+// demo makes the rows of one set. Everything random in it comes from PCG generators of its seed:
+// the same calls give the same rows.
 type demo struct {
 	reports   int
 	users     [][2]string // id, name
@@ -89,13 +90,15 @@ func (d *demo) next() demoReport {
 	return r
 }
 
-// score scatters around a brand's own level, which its rank decides; the sum of three dice is near enough to a bell.
+// score scatters around a brand's own level, which its rank decides; the sum of three dice is near
+// enough to a bell.
 func (d *demo) score(brand uint64) int {
 	level := 45 + int(brand*37%40)
 	return min(max(level+d.rng.IntN(15)+d.rng.IntN(15)+d.rng.IntN(15)-21, 0), 100)
 }
 
-// executionID is a UUID of version 7. Ids in the order of time append to their index, where random ones would touch a page each.
+// executionID is a UUID of version 7. Ids in the order of time append to their index, where random
+// ones would touch a page each.
 func (d *demo) executionID(at time.Time) string {
 	a, b := d.rng.Uint64(), d.rng.Uint64()
 	ms := uint64(at.UnixMilli())
@@ -153,7 +156,8 @@ func demoQuestionTexts(rng *rand.Rand, seed uint64) [][2]string {
 	return questions
 }
 
-// demoBrands returns n names, most popular first: Nike, then well-known ones shuffled, then made-up ones, among them some that are hard to handle.
+// demoBrands returns n names, most popular first: Nike, then well-known ones shuffled, then made-up
+// ones, among them some that are hard to handle.
 func demoBrands(rng *rand.Rand, n int) []string {
 	known := []string{
 		"Nike", "Adidas", "Apple", "Samsung", "Sony", "Toyota", "Tesla", "BMW", "IKEA", "Zara", "Lego", "Nestlé", "L'Oréal", "Häagen-Dazs", "Citroën", "Škoda",

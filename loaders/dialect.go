@@ -12,8 +12,9 @@ import (
 	"github.com/jmoiron/sqlx"
 )
 
-// identify asks the database what it is: the name of a driver says little, and sqlx does not know all of them. The first question is one that PostgreSQL can answer,
-// as an error would end a transaction there; SQLite minds none.
+// identify asks the database what it is: the name of a driver says little, and sqlx does not know
+// all of them. The first question is one that PostgreSQL can answer, as an error would end a
+// transaction there; SQLite minds none.
 func (s *source) identify(ctx context.Context) error {
 	var version []string
 	err := s.db.SelectContext(ctx, &version, "SELECT version()")
@@ -32,7 +33,8 @@ func (s *source) identify(ctx context.Context) error {
 	return nil
 }
 
-// rebind writes placeholders as the database has them. Rebind of a *sqlx.DB goes by the driver's name.
+// rebind writes placeholders as the database has them. Rebind of a *sqlx.DB goes by the driver's
+// name.
 func (s *source) rebind(query string) string {
 	if s.postgres {
 		return sqlx.Rebind(sqlx.DOLLAR, query)
@@ -70,8 +72,9 @@ func classOf(typeName string) class {
 	}
 }
 
-// fit rewrites a query for columns of a database of somebody's own in PostgreSQL, which compares no types that differ. Where types are as Migrate makes them,
-// and in SQLite, which compares all, it changes nothing: a cast may keep an index from being read.
+// fit rewrites a query for columns of a database of somebody's own in PostgreSQL, which compares no
+// types that differ. Where types are as Migrate makes them, and in SQLite, which compares all, it
+// changes nothing: a cast may keep an index from being read.
 func (s *source) fit(query string) string {
 	if !s.postgres {
 		return query
@@ -101,8 +104,9 @@ func (s *source) class(relation, column string) class {
 
 var canonicalUUID = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
-// storable leaves out the keys that the column could not hold, and that the database would refuse to compare with: PostgreSQL's text is UTF-8 without NUL, and a
-// number or a UUID is not any text. To a caller they are what they are, not found.
+// storable leaves out the keys that the column could not hold, and that the database would refuse
+// to compare with: PostgreSQL's text is UTF-8 without NUL, and a number or a UUID is not any text.
+// To a caller they are what they are, not found.
 func (s *source) storable(column string, keys []string) []string {
 	if !s.postgres {
 		return keys

@@ -9,8 +9,10 @@ import (
 	"time"
 )
 
-// ConfigFromEnv reads counts and TTLs from the environment. A variable that is unset, or set to nothing, has its default; every bad one is reported in one
-// error that names the variable, its value, and what is accepted. Values are taken as they are: blanks around them are part of the value.
+// ConfigFromEnv reads counts and TTLs from the environment. A variable that is unset, or set to
+// nothing, has its default; every bad one is reported in one error that names the variable, its
+// value, and what is accepted. Values are taken as they are: blanks around them are part of the
+// value.
 //
 //	WARMUP_POPULAR_BRANDS_COUNT     20    0 to 100000; 0 = none
 //	WARMUP_POPULAR_USERS_COUNT      50
@@ -46,8 +48,8 @@ func ConfigFromEnv() (Config, error) {
 
 const shortestTTL = time.Second
 
-// environment reads variables and remembers what was wrong with them. Each method returns the zero value, which Config takes for its
-// default, for a variable that is not set.
+// environment reads variables and remembers what was wrong with them. Each method returns the zero
+// value, which Config takes for its default, for a variable that is not set.
 type environment struct{ faults []error }
 
 func (env *environment) count(name string) int {

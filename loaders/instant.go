@@ -6,12 +6,14 @@ import (
 	"time"
 )
 
-// instantLayout is how SeedDemo writes times. PostgreSQL reads it as a timestamptz; as text in SQLite it sorts by time, and beside
-// what a driver with _time_format=sqlite or SQLite's own datetime() writes.
+// instantLayout is how SeedDemo writes times. PostgreSQL reads it as a timestamptz; as text in
+// SQLite it sorts by time, and beside what a driver with _time_format=sqlite or SQLite's own
+// datetime() writes.
 const instantLayout = "2006-01-02 15:04:05.000-07:00"
 
-// instant scans a time in whatever form the database returns it, as UTC. A SQLite driver knows a column's declared type and gives a
-// time.Time; of an expression such as MAX(created_at) it knows none, and gives the stored text. NULL is the zero time.
+// instant scans a time in whatever form the database returns it, as UTC. A SQLite driver knows a
+// column's declared type and gives a time.Time; of an expression such as MAX(created_at) it knows
+// none, and gives the stored text. NULL is the zero time.
 type instant struct{ time.Time }
 
 // Scan implements sql.Scanner.
@@ -32,7 +34,8 @@ func (t *instant) Scan(src any) error {
 	}
 }
 
-// moment is an instant whose fault is for its row alone: an error of Scan would end the whole query.
+// moment is an instant whose fault is for its row alone: an error of Scan would end the whole
+// query.
 type moment struct {
 	instant
 
@@ -47,7 +50,8 @@ func (m *moment) Scan(src any) error {
 
 func (t *instant) parse(text string) error {
 	clock := text
-	// time.Time.String, as a SQLite driver without _time_format stores it, appends the zone's name, which may be anything, and the monotonic reading.
+	// time.Time.String, as a SQLite driver without _time_format stores it, appends the zone's name,
+	// which may be anything, and the monotonic reading.
 	if parts := strings.Fields(text); len(parts) > 3 {
 		clock = strings.Join(parts[:3], " ")
 	}

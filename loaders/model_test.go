@@ -276,7 +276,8 @@ func getMany[V any](t *testing.T, c *tiercache.Cache[string, V], keys map[string
 	return values
 }
 
-// TestPostgres_agreesWithSQLite holds the two databases against each other: the same seed gives the same 192 values.
+// TestPostgres_agreesWithSQLite holds the two databases against each other: the same seed gives the
+// same 192 values.
 func TestPostgres_agreesWithSQLite(t *testing.T) {
 	t.Parallel()
 	postgres := warmAll(t, openCaches(t, seeded(t, postgresDatabase(pgtest.Start(t))(t), 1500, 5), loaders.Config{}))

@@ -10,8 +10,8 @@ import (
 	"github.com/warmcache/warmcache/warm"
 )
 
-// Caches are the five caches of the service, each with its warmup loader registered. The package's own comment says what is in them.
-// The caches are safe for concurrent use.
+// Caches are the five caches of the service, each with its warmup loader registered. The package's
+// own comment says what is in them. The caches are safe for concurrent use.
 type Caches struct {
 	Brands    *tiercache.Cache[string, BrandStats]
 	Reports   *tiercache.Cache[string, ReportInfo]
@@ -20,11 +20,13 @@ type Caches struct {
 	Responses *tiercache.Cache[string, APIResponse]
 }
 
-// valueVersion is of the meaning of the values: raise it with a change that old records in Redis must not survive.
+// valueVersion is of the meaning of the values: raise it with a change that old records in Redis
+// must not survive.
 const valueVersion = 1
 
-// Open returns the five caches over db and redis; a nil redis means memory only. It checks cfg and looks into the database, which must have
-// the schema of [Migrate]; all that is wrong is in one error, and then nothing stays open. It neither warms nor starts anything.
+// Open returns the five caches over db and redis; a nil redis means memory only. It checks cfg and
+// looks into the database, which must have the schema of [Migrate]; all that is wrong is in one
+// error, and then nothing stays open. It neither warms nor starts anything.
 //
 // Close the caches before redis and db; Open takes neither over.
 func Open(ctx context.Context, db DB, redis *tiercache.Redis, cfg Config) (*Caches, error) {
@@ -110,7 +112,8 @@ func (c *Caches) Targets() []warm.Target {
 	return []warm.Target{c.Brands, c.Reports, c.Questions, c.Users, c.Responses}
 }
 
-// Close closes the five caches. It waits for their running loads as [tiercache.Cache.Close] does, for all five at once.
+// Close closes the five caches. It waits for their running loads as [tiercache.Cache.Close] does,
+// for all five at once.
 func (c *Caches) Close() error {
 	var closers []func() error
 	if c.Brands != nil {

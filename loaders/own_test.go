@@ -20,7 +20,8 @@ import (
 
 func isPostgres(db *sqlx.DB) bool { return strings.HasPrefix(db.DriverName(), "pgx") }
 
-// testColumnsOfAllTables: a column that is missing of any table that is read is named, and nothing is changed before.
+// testColumnsOfAllTables: a column that is missing of any table that is read is named, and nothing
+// is changed before.
 func testColumnsOfAllTables(t *testing.T, database database) {
 	t.Helper()
 	db := database(t)
@@ -121,7 +122,8 @@ func testUnreadableRows(t *testing.T, database database) {
 	}
 }
 
-// testTypedIDs: a key that a column of another type cannot hold is not found, and tables join whatever their types.
+// testTypedIDs: a key that a column of another type cannot hold is not found, and tables join
+// whatever their types.
 func testTypedIDs(t *testing.T, database database) {
 	t.Helper()
 	db := database(t)

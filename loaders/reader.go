@@ -11,8 +11,9 @@ import (
 	"github.com/warmcache/warmcache/tiercache"
 )
 
-// reader reads one kind of value in the three ways a cache asks for it. All three turn a row into a value by the same function, and
-// both queries select the same columns: that is what makes a warmed value the same as a loaded one.
+// reader reads one kind of value in the three ways a cache asks for it. All three turn a row into a
+// value by the same function, and both queries select the same columns: that is what makes a warmed
+// value the same as a loaded one.
 type reader[R, V any] struct {
 	source *source
 	what   string // for errors: brands
@@ -44,7 +45,8 @@ func (r reader[R, V]) loadMany(ctx context.Context, keys []string) (map[string]V
 	return found, errors.Join(err, left.err(r.what))
 }
 
-// warm returns a warmup loader of the first limit rows; negative is none. A row that cannot be read is left out and logged, and fails nothing, as long as another can be.
+// warm returns a warmup loader of the first limit rows; negative is none. A row that cannot be read
+// is left out and logged, and fails nothing, as long as another can be.
 func (r reader[R, V]) warm(limit int) func(context.Context, func(string, V) error) error {
 	return func(ctx context.Context, emit func(string, V) error) error {
 		if limit <= 0 {
@@ -135,7 +137,8 @@ func (r statsRow) stats(name string) (ReportStats, error) {
 	}, nil
 }
 
-// mean is to two decimals, and made here of the sum: databases differ in the last digit of an AVG. It is 0 where there is no such number.
+// mean is to two decimals, and made here of the sum: databases differ in the last digit of an AVG.
+// It is 0 where there is no such number.
 func mean(sum float64, n int64) float64 {
 	m := math.Round(sum/float64(n)*100) / 100
 	if math.IsNaN(m) || math.IsInf(m, 0) {

@@ -14,7 +14,8 @@ var recentReportsSQL string
 //go:embed queries/reports_by_id.sql
 var reportsByIDSQL string
 
-// ReportInfo is what report_info holds of a report. Warming takes completed reports only; any report can be loaded.
+// ReportInfo is what report_info holds of a report. Warming takes completed reports only; any
+// report can be loaded.
 type ReportInfo struct {
 	ExecutionID string    `json:"execution_id"`
 	BrandName   *string   `json:"brand_name"` // nil where the report names none; shared, not to be changed

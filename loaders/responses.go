@@ -45,7 +45,8 @@ type Monitoring struct {
 	LastReportAt time.Time `json:"last_report_at"` // UTC; the zero time where there is no report
 }
 
-// BrandDistribution is the Data of the response brand_distribution: how the reports that name a brand are spread over the brands.
+// BrandDistribution is the Data of the response brand_distribution: how the reports that name a
+// brand are spread over the brands.
 type BrandDistribution struct {
 	Reports int64        `json:"reports"` // reports that name a brand
 	Brands  int64        `json:"brands"`  // distinct brands

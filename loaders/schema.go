@@ -31,7 +31,8 @@ var columnsSQLite string
 //go:embed queries/columns_postgres.sql
 var columnsPostgres string
 
-// readColumns are those of each table that the loaders read: what a database of somebody's own must have.
+// readColumns are those of each table that the loaders read: what a database of somebody's own must
+// have.
 func readColumns() map[string][]string {
 	return map[string][]string{
 		"diagnosis_reports": {"execution_id", "brand_name", "status", "created_at"},
@@ -51,10 +52,12 @@ func indexes() []string {
 	return []string{"diagnosis_reports_brand", "diagnosis_reports_question", "diagnosis_reports_recent", "diagnosis_reports_user"}
 }
 
-// Migrate creates the tables and indexes that are missing, adds to a table diagnosis_reports that is there the columns user_id, question_id and score where it
-// lacks them (they are NULL in its rows), and changes nothing else. A view of that name is left as it is, and must have all columns. Where a table lacks another
-// column that is read, nothing is changed and the error names it. Where all is there it only looks, so that a read-only
-// database will do. Two processes may do it at once. After an error or a cancelled ctx some of it may stand, in SQLite; run it again.
+// Migrate creates the tables and indexes that are missing, adds to a table diagnosis_reports that
+// is there the columns user_id, question_id and score where it lacks them (they are NULL in its
+// rows), and changes nothing else. A view of that name is left as it is, and must have all columns.
+// Where a table lacks another column that is read, nothing is changed and the error names it. Where
+// all is there it only looks, so that a read-only database will do. Two processes may do it at
+// once. After an error or a cancelled ctx some of it may stand, in SQLite; run it again.
 func Migrate(ctx context.Context, db DB) error {
 	s, err := newSource(ctx, db)
 	if err == nil {
@@ -104,8 +107,9 @@ func (s *source) migrate(ctx context.Context) error {
 	return nil
 }
 
-// missingForUs is missing for all that Migrate creates. It looks again for a while where SQLite says that the database is locked: a connection that is about to switch a new file to
-// WAL keeps out all others, and these don't wait for it, whatever their busy_timeout.
+// missingForUs is missing for all that Migrate creates. It looks again for a while where SQLite
+// says that the database is locked: a connection that is about to switch a new file to WAL keeps
+// out all others, and these don't wait for it, whatever their busy_timeout.
 func (s *source) missingForUs(ctx context.Context) (missing []string, view bool, err error) {
 	for pause := 10 * time.Millisecond; ; pause *= 2 {
 		missing, view, err = s.missing(ctx, slices.Concat(tables(), []string{"demo_seeds"}, indexes()))
@@ -182,7 +186,8 @@ func (s *source) lacking(columns []string, table string) []string {
 	})
 }
 
-// checkColumns fails where a table that is there lacks a column that is read, or the reports one of more, or where a column cannot be summed up.
+// checkColumns fails where a table that is there lacks a column that is read, or the reports one of
+// more, or where a column cannot be summed up.
 func (s *source) checkColumns(more []string) error {
 	var errs []error
 	for _, table := range tables() {
@@ -200,7 +205,8 @@ func (s *source) checkColumns(more []string) error {
 	return errors.Join(errs...)
 }
 
-// missing returns which of the named tables and indexes the database does not have, and whether the reports are a view.
+// missing returns which of the named tables and indexes the database does not have, and whether the
+// reports are a view.
 func (s *source) missing(ctx context.Context, names []string) (missing []string, view bool, err error) {
 	query := presentSQLite
 	if s.postgres {

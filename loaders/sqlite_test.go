@@ -14,7 +14,8 @@ import (
 	"github.com/warmcache/warmcache/tiercache"
 )
 
-// TestQueryPlans holds each warm query to its index: covering, in group order, and nothing sorted but the groups.
+// TestQueryPlans holds each warm query to its index: covering, in group order, and nothing sorted
+// but the groups.
 func TestQueryPlans(t *testing.T) {
 	t.Parallel()
 	db := seeded(t, sqliteFile(t), 1000, 1)

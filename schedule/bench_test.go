@@ -24,7 +24,8 @@ func benchCases() []struct{ name, expr string } {
 	}
 }
 
-// BenchmarkNext asks along a chain of 64 times, days and hours apart, so that no branch is learnt by heart.
+// BenchmarkNext asks along a chain of 64 times, days and hours apart, so that no branch is learnt
+// by heart.
 func BenchmarkNext(b *testing.B) {
 	for _, zone := range []string{"UTC", "America/New_York"} {
 		loc := location(b, zone)

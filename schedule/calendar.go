@@ -2,8 +2,9 @@ package schedule
 
 import "math/bits"
 
-// The civil line counts the seconds of a wall clock without any time zone since 1970-01-01 00:00:00. Every search of this
-// package happens on it, with integers alone; zone.go maps the line onto instants.
+// The civil line counts the seconds of a wall clock without any time zone since 1970-01-01
+// 00:00:00. Every search of this package happens on it, with integers alone; zone.go maps the line
+// onto instants.
 const (
 	secondsPerDay = 24 * 60 * 60
 
@@ -16,7 +17,8 @@ const (
 	endOfTime = endDay * secondsPerDay
 )
 
-// days is the part of an expression that decides on days: day of month, month, day of week and year.
+// days is the part of an expression that decides on days: day of month, month, day of week and
+// year.
 type days struct {
 	month uint16 // bits 1 to 12
 	year  years
@@ -51,8 +53,9 @@ type clock struct {
 	first, last    int64  // the earliest and the latest match in a day, as seconds since midnight
 }
 
-// civilDate returns the date of a day number (0 is 1970-01-01) by the Euclidean affine functions of Neri and Schneider
-// (2022), which need no loop, table or branch per month. It is exact for day numbers from 0 to endDay.
+// civilDate returns the date of a day number (0 is 1970-01-01) by the Euclidean affine functions of
+// Neri and Schneider (2022), which need no loop, table or branch per month. It is exact for day
+// numbers from 0 to endDay.
 func civilDate(day int64) (year, month, dom int) {
 	const fromMarch0 = 719468 // days from 0000-03-01 to 1970-01-01
 	n1 := 4*uint64(day+fromMarch0) + 3
@@ -99,7 +102,8 @@ func align(set uint8, first uint) uint64 {
 	return uint64(set>>first|set<<(7-first)) & 0x7f
 }
 
-// inMonth returns the matching days of one month as bits 1 to 31: a handful of operations, whatever the expression.
+// inMonth returns the matching days of one month as bits 1 to 31: a handful of operations, whatever
+// the expression.
 func (d *days) inMonth(year, month int, start int64) uint32 {
 	length := monthLength(year, month)
 	whole := upTo(length)
@@ -152,7 +156,8 @@ func (d *days) byDate(start int64, length int) uint32 {
 	return set
 }
 
-// byWeekday returns the days that the day of week field asks for, in a month whose first day is the weekday first.
+// byWeekday returns the days that the day of week field asks for, in a month whose first day is the
+// weekday first.
 func (d *days) byWeekday(first uint, length int) uint32 {
 	const everyWeek = 1 | 1<<7 | 1<<14 | 1<<21 | 1<<28
 	set := align(d.dow, first) * everyWeek << 1

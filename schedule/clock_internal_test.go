@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// skewed is a scheduler whose wall clock can be set, while elapsed time goes on: what suspend and a changed clock look like.
+// skewed is a scheduler whose wall clock can be set, while elapsed time goes on: what suspend and a
+// changed clock look like.
 type skewed struct {
 	*Scheduler
 	skew atomic.Int64

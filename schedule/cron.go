@@ -8,14 +8,15 @@ import (
 
 // Schedule says when something is due.
 //
-// Next returns the first due time after the given one, and the zero time where there is none. Implementations must be safe
-// for concurrent use and give a later time than they were given; [Cron] and [Interval] do.
+// Next returns the first due time after the given one, and the zero time where there is none.
+// Implementations must be safe for concurrent use and give a later time than they were given;
+// [Cron] and [Interval] do.
 type Schedule interface {
 	Next(after time.Time) time.Time
 }
 
-// Cron is a parsed cron expression. It is made by [Parse], never changes, and is safe for concurrent use. The zero Cron never
-// runs.
+// Cron is a parsed cron expression. It is made by [Parse], never changes, and is safe for
+// concurrent use. The zero Cron never runs.
 type Cron struct {
 	clock clock
 	days  days
@@ -39,11 +40,13 @@ const (
 	kindCustom             // in a Scheduler: neither a *Cron nor an Interval
 )
 
-// Next returns the first run strictly after the given time, on a whole second, or the zero time where none is left up to the
-// end of 2199. The result is in the time zone that the expression names, or else in that of after. Next takes no memory.
+// Next returns the first run strictly after the given time, on a whole second, or the zero time
+// where none is left up to the end of 2199. The result is in the time zone that the expression
+// names, or else in that of after. Next takes no memory.
 //
-// Next(t) is the same for every t between two runs. That cannot hold for @every, whose Next is t plus the interval, to the
-// nanosecond; a [Scheduler] keeps its phase. The Next of @reboot is the zero time.
+// Next(t) is the same for every t between two runs. That cannot hold for @every, whose Next is t
+// plus the interval, to the nanosecond; a [Scheduler] keeps its phase. The Next of @reboot is the
+// zero time.
 func (c *Cron) Next(after time.Time) time.Time {
 	loc := c.loc
 	if loc == nil {
@@ -69,8 +72,8 @@ func (c *Cron) Next(after time.Time) time.Time {
 	}
 }
 
-// Prev returns the last run strictly before the given time, or the zero time where there is none since the start of 1970. It
-// mirrors Next: for a run r, Prev(Next(r)) and Next(Prev(r)) are r.
+// Prev returns the last run strictly before the given time, or the zero time where there is none
+// since the start of 1970. It mirrors Next: for a run r, Prev(Next(r)) and Next(Prev(r)) are r.
 func (c *Cron) Prev(before time.Time) time.Time {
 	loc := c.loc
 	if loc == nil {
@@ -99,7 +102,8 @@ func (c *Cron) Prev(before time.Time) time.Time {
 	}
 }
 
-// Matches reports whether a run falls on the second of t. It is false for @every, which has no runs of its own, and @reboot.
+// Matches reports whether a run falls on the second of t. It is false for @every, which has no runs
+// of its own, and @reboot.
 func (c *Cron) Matches(t time.Time) bool {
 	if c.kind != kindFields {
 		return false
@@ -117,15 +121,16 @@ func (c *Cron) All(after time.Time) iter.Seq[time.Time] {
 	}
 }
 
-// Never reports whether no day from 1970 to 2199 matches, as in "0 0 31 2 *". Such an expression is no error, but no
-// [Scheduler] takes it. It is known since Parse and costs nothing to ask. An expression whose years have merely passed, and
-// @reboot, are not Never.
+// Never reports whether no day from 1970 to 2199 matches, as in "0 0 31 2 *". Such an expression is
+// no error, but no [Scheduler] takes it. It is known since Parse and costs nothing to ask. An
+// expression whose years have merely passed, and @reboot, are not Never.
 func (c *Cron) Never() bool { return c.kind == kindNever }
 
 // Length returns the time between two runs of @every, and zero for every other expression.
 func (c *Cron) Length() time.Duration { return c.every }
 
-// Location returns the time zone that the expression or the option [In] names, or nil where that of the question counts.
+// Location returns the time zone that the expression or the option [In] names, or nil where that of
+// the question counts.
 func (c *Cron) Location() *time.Location { return c.loc }
 
 // finish derives what the searches rely on from the parsed fields.
@@ -148,8 +153,8 @@ func (c *Cron) finish() {
 	}
 }
 
-// possible reports whether any day matches. There are only fourteen different years: by the weekday they begin with, and by
-// leap day.
+// possible reports whether any day matches. There are only fourteen different years: by the weekday
+// they begin with, and by leap day.
 func (d *days) possible() bool {
 	var seen uint16
 	for year := firstYear; year <= lastYear; year++ {

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Describe returns the schedule in plain English, such as "at 09:00, on Monday to Friday". Equal schedules have equal
-// descriptions.
+// Describe returns the schedule in plain English, such as "at 09:00, on Monday to Friday". Equal
+// schedules have equal descriptions.
 func (c *Cron) Describe() string {
 	var text string
 	switch {

@@ -32,8 +32,8 @@ func (e *ParseError) Error() string {
 	return fmt.Sprintf("schedule: parse %q: %s %q at column %d: want %s", short(e.Expr), e.Field, short(e.Text), e.Pos+1, e.Want)
 }
 
-// Caret returns two lines for a terminal: the expression, and a caret under each character of the fault. Characters that would
-// break the lines are shown as '?'.
+// Caret returns two lines for a terminal: the expression, and a caret under each character of the
+// fault. Characters that would break the lines are shown as '?'.
 func (e *ParseError) Caret() string {
 	line := strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {

@@ -8,8 +8,9 @@ import (
 // shortestInterval keeps a mistaken unit from becoming a busy loop.
 const shortestInterval = time.Millisecond
 
-// Interval is a [Schedule] of equal lengths of elapsed time. In a [Scheduler] it keeps its phase: the n-th run is due n
-// lengths after the start, however long runs take. It is made by [Every]; the zero Interval is never due.
+// Interval is a [Schedule] of equal lengths of elapsed time. In a [Scheduler] it keeps its phase:
+// the n-th run is due n lengths after the start, however long runs take. It is made by [Every]; the
+// zero Interval is never due.
 type Interval struct{ length time.Duration }
 
 // Every returns the schedule that is due each d. A d under a millisecond is an error.

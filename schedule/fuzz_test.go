@@ -7,8 +7,8 @@ import (
 	"github.com/warmcache/warmcache/schedule"
 )
 
-// FuzzParse feeds any text: no panic, an error whose position is in the text, or a schedule whose canonical form is the same
-// schedule.
+// FuzzParse feeds any text: no panic, an error whose position is in the text, or a schedule whose
+// canonical form is the same schedule.
 func FuzzParse(f *testing.F) {
 	for _, expr := range []string{
 		"*/5 * * * *", "0 9 * * MON-FRI", "TZ=Africa/Cairo 0 9 * * 5", "0 0 L-3,LW,15 * +FRI#2,1L", "1,2-9/3 0 0 15W JAN-mar ? 1970-2199/2",
@@ -55,7 +55,8 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// FuzzNext compares Next and Prev with the oracle around an instant in a zone, for an expression drawn from a seed.
+// FuzzNext compares Next and Prev with the oracle around an instant in a zone, for an expression
+// drawn from a seed.
 func FuzzNext(f *testing.F) {
 	f.Add(uint64(1), uint8(0), int64(1777000000))
 	f.Add(uint64(2), uint8(3), int64(1776981600))

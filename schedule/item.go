@@ -56,8 +56,8 @@ func (p *parser) item(f field, at span, s *set) *ParseError {
 	return nil
 }
 
-// fill adds every step-th value from low to high, beginning again at the lowest where a lenient range wraps. It takes time in
-// proportion to the field, not to the numbers.
+// fill adds every step-th value from low to high, beginning again at the lowest where a lenient
+// range wraps. It takes time in proportion to the field, not to the numbers.
 func (f field) fill(s *set, low, high, step int) {
 	first, last := f.bounds()
 	if f == year {

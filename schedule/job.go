@@ -12,9 +12,9 @@ type Job struct {
 	Name     string   // unique in the scheduler
 	Schedule Schedule // a *Cron, an Interval or your own
 
-	// Run does the work. Its context ends with the job's Timeout, with the context given to Start, when a run replaces it, and
-	// when the context of Stop ends; [RunFromContext] says what the run stands for. A panic or a runtime.Goexit in it is an
-	// error of this run alone.
+	// Run does the work. Its context ends with the job's Timeout, with the context given to Start,
+	// when a run replaces it, and when the context of Stop ends; [RunFromContext] says what the run
+	// stands for. A panic or a runtime.Goexit in it is an error of this run alone.
 	Run func(ctx context.Context) error
 
 	Overlap Overlap       // what happens when the job is due while it runs; default OverlapSkip
@@ -22,7 +22,8 @@ type Job struct {
 	Timeout time.Duration // bound on one run; 0 = none
 	Jitter  time.Duration // each run is delayed by a random part of this, never up to the next due time; 0 = none
 
-	// StableJitter makes the delay a function of Name, the same on every run and every node, instead of random.
+	// StableJitter makes the delay a function of Name, the same on every run and every node,
+	// instead of random.
 	StableJitter bool
 }
 
@@ -37,8 +38,9 @@ const (
 	OverlapReplace                // the running one is cancelled; the new one begins when it has ended
 )
 
-// Missed says what happens to due times that passed while nobody could see them: the machine slept, the process stood still,
-// or the clock was set forward. A positive number runs all of them, one after the other, up to that many of the latest.
+// Missed says what happens to due times that passed while nobody could see them: the machine slept,
+// the process stood still, or the clock was set forward. A positive number runs all of them, one
+// after the other, up to that many of the latest.
 type Missed int
 
 // The policies for missed runs.
@@ -122,7 +124,8 @@ func (e *PanicError) Unwrap() error {
 
 type runKey struct{}
 
-// RunFromContext returns what the run with this context stands for: its due time and how many it makes up for.
+// RunFromContext returns what the run with this context stands for: its due time and how many it
+// makes up for.
 func RunFromContext(ctx context.Context) (Run, bool) {
 	r, ok := ctx.Value(runKey{}).(Run)
 	return r, ok

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Start begins to run jobs and returns at once. When ctx ends, no run begins any more and the contexts of running ones end;
-// Stop still waits for those. A scheduler starts once.
+// Start begins to run jobs and returns at once. When ctx ends, no run begins any more and the
+// contexts of running ones end; Stop still waits for those. A scheduler starts once.
 func (s *Scheduler) Start(ctx context.Context) error {
 	if err := s.cfg.check(); err != nil {
 		return err
@@ -103,8 +103,9 @@ func (s *Scheduler) sleep() time.Duration {
 	return min(s.queue[0].fire.Sub(s.now()), s.cfg.MaxSleep)
 }
 
-// adjust answers a clock that was set back by -step. Due times on the wall clock stay, so that none runs twice; after more
-// than three hours they are those of the new time. An interval goes on counting elapsed time.
+// adjust answers a clock that was set back by -step. Due times on the wall clock stay, so that none
+// runs twice; after more than three hours they are those of the new time. An interval goes on
+// counting elapsed time.
 func (s *Scheduler) adjust(now time.Time, step time.Duration) {
 	if step > -time.Second {
 		return
@@ -134,8 +135,9 @@ func (s *Scheduler) adjust(now time.Time, step time.Duration) {
 	}
 }
 
-// fire begins the runs of all jobs that are due. It gives mu away only now and then, because the runs it has begun all wait for
-// it by then, and always while it asks a schedule that is not of this package.
+// fire begins the runs of all jobs that are due. It gives mu away only now and then, because the
+// runs it has begun all wait for it by then, and always while it asks a schedule that is not of
+// this package.
 func (s *Scheduler) fire(now time.Time) {
 	const batch = 4096
 	s.mu.Lock()

@@ -56,7 +56,8 @@ func (p *passed) jump(j *job, now time.Time) (err error) {
 	return err
 }
 
-// runs returns the runs that the job's policy makes of the due times, and a record of those it leaves out.
+// runs returns the runs that the job's policy makes of the due times, and a record of those it
+// leaves out.
 func (p *passed) runs(j *job, now time.Time, grace time.Duration) (runs []Run, left Run) {
 	latest := p.times[len(p.times)-1]
 	planned := latest

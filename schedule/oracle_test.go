@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// oracle is the slow and obvious reading of schedule expressions: it shares no code and no method with the package. It looks
-// at every second or minute there is, asks time.Time for its wall clock, and compares the fields one by one.
+// oracle is the slow and obvious reading of schedule expressions: it shares no code and no method
+// with the package. It looks at every second or minute there is, asks time.Time for its wall clock,
+// and compares the fields one by one.
 type oracle struct {
 	sec, min, hour, month, year func(int) bool
 	dom, dow                    string

@@ -15,20 +15,22 @@ type Option struct {
 	lenient bool
 }
 
-// In gives the time zone of an expression that names none. Without it, Next answers in the zone of the time it is asked with.
-// A nil location changes nothing.
+// In gives the time zone of an expression that names none. Without it, Next answers in the zone of
+// the time it is asked with. A nil location changes nothing.
 func In(loc *time.Location) Option { return Option{loc: loc} }
 
-// GapSkip makes a fixed schedule skip the runs whose wall time a clock change leaves out, as section 4.3.1 of OCPS 1.4
-// recommends, instead of running once right after the gap.
+// GapSkip makes a fixed schedule skip the runs whose wall time a clock change leaves out, as
+// section 4.3.1 of OCPS 1.4 recommends, instead of running once right after the gap.
 func GapSkip() Option { return Option{gapSkip: true} }
 
-// Lenient also accepts what other crons do: a step after a single value (0/15 is 0-59/15), a step alone (/5 is */5), and
-// ranges that wrap (22-2, FRI-MON). [Cron.String] writes them in the strict grammar.
+// Lenient also accepts what other crons do: a step after a single value (0/15 is 0-59/15), a step
+// alone (/5 is */5), and ranges that wrap (22-2, FRI-MON). [Cron.String] writes them in the strict
+// grammar.
 func Lenient() Option { return Option{lenient: true} }
 
-// Parse reads a cron expression; the package comment is the manual of its grammar. Its error is a [*ParseError], which names
-// the field, the text, its position and what is right. An impossible date is no error: see [Cron.Never].
+// Parse reads a cron expression; the package comment is the manual of its grammar. Its error is a
+// [*ParseError], which names the field, the text, its position and what is right. An impossible
+// date is no error: see [Cron.Never].
 func Parse(expr string, opts ...Option) (*Cron, error) {
 	p := parser{text: expr}
 	for _, o := range opts {

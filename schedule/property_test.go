@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// TestProperties holds for random expressions of the whole grammar, random zones and random times what must hold for all.
+// TestProperties holds for random expressions of the whole grammar, random zones and random times
+// what must hold for all.
 func TestProperties(t *testing.T) {
 	t.Parallel()
 	d := newDice(3)

@@ -116,7 +116,8 @@ func (j *job) snapshot() JobStatus {
 	return st
 }
 
-// queue is a heap of jobs by when they fire; equal times by name, for an order that can be relied on.
+// queue is a heap of jobs by when they fire; equal times by name, for an order that can be relied
+// on.
 type queue []*job
 
 func (q *queue) Len() int { return len(*q) }

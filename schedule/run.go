@@ -7,8 +7,8 @@ import (
 	"runtime/debug"
 )
 
-// dispatch begins runs or does what the overlap policy says; mu is held. Several runs are due times to make up for: they
-// follow one another.
+// dispatch begins runs or does what the overlap policy says; mu is held. Several runs are due times
+// to make up for: they follow one another.
 func (s *Scheduler) dispatch(j *job, runs []Run) {
 	for i, r := range runs {
 		switch {
@@ -33,8 +33,8 @@ func (s *Scheduler) dispatch(j *job, runs []Run) {
 
 func errReplaced() error { return errors.New("replaced by a later run") }
 
-// begin starts the goroutine of a run; mu is held. Only a run that may be replaced needs a context of its own: ten thousand of
-// them, due at once, would queue up for their parent's lock.
+// begin starts the goroutine of a run; mu is held. Only a run that may be replaced needs a context
+// of its own: ten thousand of them, due at once, would queue up for their parent's lock.
 func (s *Scheduler) begin(ctx context.Context, j *job, r Run) {
 	end := func() {}
 	if j.Overlap == OverlapReplace {
@@ -62,8 +62,9 @@ func (s *Scheduler) enter(r *Run) {
 	s.busy[r.Job]++
 }
 
-// run waits for a slot, asks the leader, and calls the job. Whatever the user's code does in it, the deferred calls of begin
-// follow: they see an outcome that is still empty where it panicked or ended the goroutine.
+// run waits for a slot, asks the leader, and calls the job. Whatever the user's code does in it,
+// the deferred calls of begin follow: they see an outcome that is still empty where it panicked or
+// ended the goroutine.
 func (s *Scheduler) run(ctx context.Context, j *job, r *Run) {
 	if s.slots != nil {
 		select {
@@ -108,7 +109,8 @@ func (s *Scheduler) run(ctx context.Context, j *job, r *Run) {
 	r.Outcome = OutcomeOK
 }
 
-// settle gives a run that did not return an outcome. It must be deferred itself, for recover to work.
+// settle gives a run that did not return an outcome. It must be deferred itself, for recover to
+// work.
 func (r *Run) settle() {
 	if r.Outcome != "" {
 		return
@@ -147,7 +149,8 @@ func (s *Scheduler) tells(r *Run) bool {
 	return s.cfg.OnDone != nil || r.Outcome == OutcomeError || r.Outcome == OutcomePanic
 }
 
-// done tells of a run, once its job is free again. Most runs are over before it and save a turn of mu.
+// done tells of a run, once its job is free again. Most runs are over before it and save a turn of
+// mu.
 func (s *Scheduler) done(ctx context.Context, r *Run) {
 	if !s.tells(r) {
 		return
@@ -187,8 +190,8 @@ func (s *Scheduler) skipPending(j *job, why error) {
 	j.pending = nil
 }
 
-// leaveOut records a run that did not take place; mu is held. Its hook is called from a goroutine, because mu is held and
-// because a slow hook must not delay other jobs.
+// leaveOut records a run that did not take place; mu is held. Its hook is called from a goroutine,
+// because mu is held and because a slow hook must not delay other jobs.
 func (s *Scheduler) leaveOut(j *job, r Run) {
 	s.record(j, r)
 	if s.report != nil {

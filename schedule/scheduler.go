@@ -18,26 +18,27 @@ type Config struct {
 	Concurrency int            // how many runs at once, over all jobs; 0 = any number
 	History     int            // how many runs of each job are remembered; default 16, negative = none
 
-	// MaxSleep bounds one sleep of the scheduler: the timers of Go stand still while a machine is suspended, so that this is
-	// how late it notices the wake-up or a changed clock. Default 1 min.
+	// MaxSleep bounds one sleep of the scheduler: the timers of Go stand still while a machine is
+	// suspended, so that this is how late it notices the wake-up or a changed clock. Default 1 min.
 	MaxSleep time.Duration
 
 	// Grace is how late a run may begin under MissedSkip. Default 5 s.
 	Grace time.Duration
 
-	// Leader, where set, is asked before each run, in the run's own goroutine; the run is left out unless it returns true.
-	// The job's name and due time are the same on every node.
+	// Leader, where set, is asked before each run, in the run's own goroutine; the run is left out
+	// unless it returns true. The job's name and due time are the same on every node.
 	Leader func(ctx context.Context, job string, due time.Time) (bool, error)
 
-	// OnStart and OnDone, where set, hear of runs, for metrics: OnStart before Run is called, OnDone with the outcome, also
-	// of runs that were left out. They are called from several goroutines and must not call Stop.
+	// OnStart and OnDone, where set, hear of runs, for metrics: OnStart before Run is called,
+	// OnDone with the outcome, also of runs that were left out. They are called from several
+	// goroutines and must not call Stop.
 	OnStart, OnDone func(Run)
 
 	Logger *slog.Logger // hears of runs that failed; default slog.Default()
 }
 
-// Scheduler runs jobs when they are due. Its methods are safe for concurrent use and take effect before they return. Make one
-// with [New]; it has no goroutine before Start and none after Stop.
+// Scheduler runs jobs when they are due. Its methods are safe for concurrent use and take effect
+// before they return. Make one with [New]; it has no goroutine before Start and none after Stop.
 type Scheduler struct {
 	cfg   Config
 	slots chan struct{} // Concurrency; nil = unbounded
@@ -114,8 +115,9 @@ func (c *Config) check() error {
 	return nil
 }
 
-// Add takes a job, before or after Start. The first run is the first due time from now on, or from Start on; @reboot runs at
-// Start only. A job that is incomplete, has the name of another ([ErrDuplicate]) or is never due ([ErrNeverRuns]) is an error.
+// Add takes a job, before or after Start. The first run is the first due time from now on, or from
+// Start on; @reboot runs at Start only. A job that is incomplete, has the name of another
+// ([ErrDuplicate]) or is never due ([ErrNeverRuns]) is an error.
 func (s *Scheduler) Add(j Job) error {
 	if err := j.check(); err != nil {
 		return err
@@ -146,7 +148,8 @@ func (s *Scheduler) Add(j Job) error {
 	return nil
 }
 
-// Remove forgets a job and reports whether there was one. A run under way goes on; none begins after Remove has returned.
+// Remove forgets a job and reports whether there was one. A run under way goes on; none begins
+// after Remove has returned.
 func (s *Scheduler) Remove(name string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -160,8 +163,9 @@ func (s *Scheduler) Remove(name string) bool {
 	return true
 }
 
-// Trigger begins a run now, under the job's overlap policy and also while the job is paused; it does not wait for its end. Due
-// times stay as they are. Where the policy leaves the run out, it is counted as skipped.
+// Trigger begins a run now, under the job's overlap policy and also while the job is paused; it
+// does not wait for its end. Due times stay as they are. Where the policy leaves the run out, it is
+// counted as skipped.
 func (s *Scheduler) Trigger(name string) error {
 	now := s.now()
 	s.mu.Lock()
@@ -177,8 +181,8 @@ func (s *Scheduler) Trigger(name string) error {
 	return nil
 }
 
-// Pause keeps a job from running by itself until Resume. A run under way goes on; queued ones are dropped, and nothing piles
-// up.
+// Pause keeps a job from running by itself until Resume. A run under way goes on; queued ones are
+// dropped, and nothing piles up.
 func (s *Scheduler) Pause(name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

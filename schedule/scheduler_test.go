@@ -118,7 +118,8 @@ func TestScheduler_fires_exactly(t *testing.T) {
 	})
 }
 
-// TestScheduler_years runs daily jobs in a zone with daylight saving for years and compares with the parser's own due times.
+// TestScheduler_years runs daily jobs in a zone with daylight saving for years and compares with
+// the parser's own due times.
 func TestScheduler_years(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loc := location(t, "America/New_York")

@@ -8,12 +8,13 @@ import (
 	"time"
 )
 
-// stopGrace is how long Stop waits, once it has cancelled the runs, for those that heed their context.
+// stopGrace is how long Stop waits, once it has cancelled the runs, for those that heed their
+// context.
 const stopGrace = 100 * time.Millisecond
 
-// Stop begins no run any more and waits for the running ones. When ctx ends first, it cancels their contexts, gives them a
-// moment, and returns a [*StopError] that names them; where nothing had to be cancelled, there is no error. It may be called
-// again, to wait on.
+// Stop begins no run any more and waits for the running ones. When ctx ends first, it cancels their
+// contexts, gives them a moment, and returns a [*StopError] that names them; where nothing had to
+// be cancelled, there is no error. It may be called again, to wait on.
 func (s *Scheduler) Stop(ctx context.Context) error {
 	s.mu.Lock()
 	if s.state == stateNew {

@@ -12,7 +12,8 @@ import (
 	"github.com/warmcache/warmcache/schedule"
 )
 
-// TestScheduler_stress calls every method from many goroutines while jobs run, and checks that the counts add up after Stop.
+// TestScheduler_stress calls every method from many goroutines while jobs run, and checks that the
+// counts add up after Stop.
 func TestScheduler_stress(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex

@@ -8,9 +8,10 @@ import (
 	"github.com/warmcache/warmcache/schedule"
 )
 
-// sweepZones are the zones whose every change of offset from 2000 to 2040 is tested: both hemispheres, changes at midnight
-// (Cairo, Beirut, Havana, Santiago, Asunción, Tehran), across midnight (Azores, Godthab), of half an hour (Lord Howe), at UTC
-// midnight and on demand (Casablanca, Gaza), of a whole day (Apia), of the standard offset (Caracas, Pyongyang, Moscow).
+// sweepZones are the zones whose every change of offset from 2000 to 2040 is tested: both
+// hemispheres, changes at midnight (Cairo, Beirut, Havana, Santiago, Asunción, Tehran), across
+// midnight (Azores, Godthab), of half an hour (Lord Howe), at UTC midnight and on demand
+// (Casablanca, Gaza), of a whole day (Apia), of the standard offset (Caracas, Pyongyang, Moscow).
 func sweepZones() []string {
 	return []string{
 		"America/New_York", "Europe/London", "Europe/Berlin", "Africa/Cairo", "Africa/Casablanca", "America/Santiago",
@@ -98,7 +99,8 @@ func checkBetween(t *testing.T, c *schedule.Cron, d dice, expr string, loc *time
 	}
 }
 
-// TestSweep compares Next and Prev with the oracle around every change of offset from 2000 to 2040 in all sweep zones.
+// TestSweep compares Next and Prev with the oracle around every change of offset from 2000 to 2040
+// in all sweep zones.
 func TestSweep(t *testing.T) {
 	t.Parallel()
 	perChange := soak(8, 400)
@@ -130,7 +132,8 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-// TestCalendar compares the days of random expressions with the oracle's, over spans of eight years.
+// TestCalendar compares the days of random expressions with the oracle's, over spans of eight
+// years.
 func TestCalendar(t *testing.T) {
 	t.Parallel()
 	d := newDice(7)
@@ -150,8 +153,8 @@ func TestCalendar(t *testing.T) {
 	}
 }
 
-// TestSeconds compares expressions with seconds and years with the oracle, second by second, across year ends and changes of
-// offset.
+// TestSeconds compares expressions with seconds and years with the oracle, second by second, across
+// year ends and changes of offset.
 func TestSeconds(t *testing.T) {
 	t.Parallel()
 	d := newDice(11)
@@ -175,8 +178,8 @@ func TestSeconds(t *testing.T) {
 	}
 }
 
-// TestYearEnds walks hour by hour over the ends of leap years that a zone describes by a rule, where ZoneBounds gives an end
-// in the past, and over the day that Samoa left out.
+// TestYearEnds walks hour by hour over the ends of leap years that a zone describes by a rule,
+// where ZoneBounds gives an end in the past, and over the day that Samoa left out.
 func TestYearEnds(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"America/New_York", "Australia/Sydney", "Europe/London", "Pacific/Apia"} {

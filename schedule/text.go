@@ -2,9 +2,9 @@ package schedule
 
 import "strconv"
 
-// String returns the canonical form: parsed again, it is the same schedule. Names become numbers, lists are sorted and
-// joined, nicknames are written out, seconds that are 0 and years that are all are left away. A time zone of the option [In]
-// and the option [GapSkip] are not part of the text.
+// String returns the canonical form: parsed again, it is the same schedule. Names become numbers,
+// lists are sorted and joined, nicknames are written out, seconds that are 0 and years that are all
+// are left away. A time zone of the option [In] and the option [GapSkip] are not part of the text.
 func (c *Cron) String() string {
 	b := make([]byte, 0, 64)
 	if c.zoned {
@@ -34,7 +34,8 @@ func (c *Cron) String() string {
 	return string(b)
 }
 
-// starred reports whether a field contained "*". In the month that makes no difference but in the form.
+// starred reports whether a field contained "*". In the month that makes no difference but in the
+// form.
 func (c *Cron) starred(f field) bool {
 	return c.stars>>f&1 != 0 || f == month && c.days.month == uint16(upTo(12))
 }
@@ -93,8 +94,8 @@ func comma(b []byte, start int) []byte {
 	return b
 }
 
-// appendField writes a field. Where it contained "*", so does the result: "*" if all values are in, else "*/n" with the
-// smallest n whose values all are, then the rest.
+// appendField writes a field. Where it contained "*", so does the result: "*" if all values are in,
+// else "*/n" with the smallest n whose values all are, then the rest.
 func (c *Cron) appendField(b []byte, f field, s set) []byte {
 	if !c.starred(f) {
 		return appendList(b, s, f)
@@ -158,7 +159,8 @@ func (s *set) starStep(low, high int) int {
 	return step
 }
 
-// progression returns where the values that begin with first end when written as a range with a step, which takes three.
+// progression returns where the values that begin with first end when written as a range with a
+// step, which takes three.
 func (s *set) progression(first, high int) (last, step int) {
 	next := first + 1
 	for next <= high && !s.has(next) {

@@ -6,10 +6,12 @@ import (
 )
 
 const (
-	// reach is more than any two offsets of one zone differ: the date line moved Apia and Kwajalein by 24 hours.
+	// reach is more than any two offsets of one zone differ: the date line moved Apia and Kwajalein
+	// by 24 hours.
 	reach = 26 * 60 * 60
 
-	// longestGap bounds the gaps whose missed runs are made up for; a longer one is a change of the calendar.
+	// longestGap bounds the gaps whose missed runs are made up for; a longer one is a change of the
+	// calendar.
 	longestGap = 3 * 60 * 60
 
 	// never stands for a time that does not come, on the civil line and on that of instants.
@@ -57,8 +59,9 @@ func (c *Cron) civilUpTo(local int64) int64 {
 
 // zoneAt returns the offset from UTC at an instant and the instant up to which it holds, or never.
 //
-// [time.Time.ZoneBounds] cuts the years that a zone describes by a rule at their ends, and one day early in leap years, so
-// that the bound it gives on 31 December may lie in the past. The next midnight in UTC is right then: the same offset goes on.
+// [time.Time.ZoneBounds] cuts the years that a zone describes by a rule at their ends, and one day
+// early in leap years, so that the bound it gives on 31 December may lie in the past. The next
+// midnight in UTC is right then: the same offset goes on.
 func zoneAt(loc *time.Location, at int64) (offset, end int64) {
 	t := time.Unix(at, 0).In(loc)
 	_, seconds := t.Zone()
@@ -73,9 +76,9 @@ func zoneAt(loc *time.Location, at int64) (offset, end int64) {
 	return int64(seconds), end
 }
 
-// zoneStart returns the instant from which the offset at an instant has held, or -never. The start that ZoneBounds gives may
-// be too early where a zone's rule begins in the middle of a year (Ciudad Juárez, 30 November 2022); walking forward from it
-// is exact.
+// zoneStart returns the instant from which the offset at an instant has held, or -never. The start
+// that ZoneBounds gives may be too early where a zone's rule begins in the middle of a year (Ciudad
+// Juárez, 30 November 2022); walking forward from it is exact.
 func zoneStart(loc *time.Location, at int64) int64 {
 	bound, _ := time.Unix(at, 0).In(loc).ZoneBounds()
 	if bound.IsZero() {
@@ -111,13 +114,15 @@ func (s *stretch) following(loc *time.Location) stretch {
 	return next
 }
 
-// makesUp reports whether a change of the offset from prev to offset skipped wall times whose runs are made up for.
+// makesUp reports whether a change of the offset from prev to offset skipped wall times whose runs
+// are made up for.
 func (c *Cron) makesUp(prev, offset int64) bool {
 	return c.fixed && !c.gapSkip && offset > prev && offset-prev <= longestGap
 }
 
-// nextIn returns the first run at or after the instant from, or never. It walks the stretches of constant offset. Starting a
-// reach early shows the stretch before the one of from, which decides on gaps and repeated wall times.
+// nextIn returns the first run at or after the instant from, or never. It walks the stretches of
+// constant offset. Starting a reach early shows the stretch before the one of from, which decides
+// on gaps and repeated wall times.
 func (c *Cron) nextIn(loc *time.Location, from int64) int64 {
 	from = max(from, -2*reach)
 	s := stretchFrom(loc, from-reach)
@@ -136,10 +141,11 @@ func (c *Cron) nextIn(loc *time.Location, from int64) int64 {
 	}
 }
 
-// firstIn returns the first run at or after from in a stretch. Without one, it returns where to look on, or never.
+// firstIn returns the first run at or after from in a stretch. Without one, it returns where to
+// look on, or never.
 //
-// An instant runs when its wall time matches. A fixed schedule also runs at the start of a stretch for a match in the gap
-// before it, and does not run for wall times that the stretch before it had.
+// An instant runs when its wall time matches. A fixed schedule also runs at the start of a stretch
+// for a match in the gap before it, and does not run for wall times that the stretch before it had.
 func (c *Cron) firstIn(s *stretch, from int64) (run, ahead int64) {
 	low := max(s.start, from) + s.offset
 	if c.fixed && s.prev != s.offset {

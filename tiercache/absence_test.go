@@ -10,7 +10,8 @@ import (
 	"github.com/warmcache/warmcache/tiercache"
 )
 
-// Absence is what a loader of one key says, or LoadMany without an error. Whatever else wraps ErrNotFound is a failure, and not remembered.
+// Absence is what a loader of one key says, or LoadMany without an error. Whatever else wraps
+// ErrNotFound is a failure, and not remembered.
 func TestAbsence_isStatedByTheSourceAlone(t *testing.T) {
 	missing := fmt.Errorf("query: %w", tiercache.ErrNotFound)
 	virtual(t, func(t *testing.T, r *tiercache.Redis) {
@@ -82,7 +83,8 @@ func TestAbsence_isWhatALoaderOfOneKeyWraps(t *testing.T) {
 	})
 }
 
-// A cache without a loader knows what was Set, and nothing else: nothing is removed, and nothing remembered.
+// A cache without a loader knows what was Set, and nothing else: nothing is removed, and nothing
+// remembered.
 func TestAbsence_isNotConcludedWithoutALoader(t *testing.T) {
 	notFound := func(t *testing.T, what string, err error) {
 		t.Helper()

@@ -27,7 +27,8 @@ type away struct {
 	operations int // that one read may make before it gives up Redis; 0 is 1
 }
 
-// TestAway goes through all that may befall a Redis: what a read costs then, at once, and once the breaker is open; and that all is well again soon after.
+// TestAway goes through all that may befall a Redis: what a read costs then, at once, and once the
+// breaker is open; and that all is well again soon after.
 func TestAway(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]func(server *redistest.Server, link *redistest.Link) away{
@@ -228,7 +229,8 @@ func TestAway_manyAtOnce(t *testing.T) {
 	t.Logf("%d goroutines before, at most %d; the longest read took %v", before, most, longest)
 }
 
-// TestAway_callersInAHurry: callers whose own deadlines are shorter than Redis's must not keep the breaker from opening.
+// TestAway_callersInAHurry: callers whose own deadlines are shorter than Redis's must not keep the
+// breaker from opening.
 func TestAway_callersInAHurry(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -248,7 +250,8 @@ func TestAway_callersInAHurry(t *testing.T) {
 	}
 }
 
-// TestAway_halfAReply: a reply that ends in the middle costs one more try, and a second one makes a miss, not an error.
+// TestAway_halfAReply: a reply that ends in the middle costs one more try, and a second one makes a
+// miss, not an error.
 func TestAway_halfAReply(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)

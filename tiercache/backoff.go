@@ -10,10 +10,12 @@ import (
 	"time"
 )
 
-// A load that fails and fails again when it is tried once more binds the node that it fails on: its reads of the key ask nobody until backOffLife is over.
-// One failure binds nobody, as an error is no value and is not cached. What is wrong may be that node alone, so the others are not bound by it: a mark in the
-// lease's place tells those who have something stale to serve that; who has nothing takes the mark's place, tries, and is bound in turn. A source that is down
-// is asked for a key once a node and backOffLife, by one node at a time.
+// A load that fails and fails again when it is tried once more binds the node that it fails on: its
+// reads of the key ask nobody until backOffLife is over. One failure binds nobody, as an error is
+// no value and is not cached. What is wrong may be that node alone, so the others are not bound by
+// it: a mark in the lease's place tells those who have something stale to serve that; who has
+// nothing takes the mark's place, tries, and is bound in turn. A source that is down is asked for a
+// key once a node and backOffLife, by one node at a time.
 
 // backOffLife is short: a source that is back is to be noticed.
 const backOffLife = 200 * time.Millisecond
@@ -45,7 +47,8 @@ func howFailed(err error) string {
 	}
 }
 
-// backOffs is the keys, by their text, of which loads have just failed in this process. The zero value is ready.
+// backOffs is the keys, by their text, of which loads have just failed in this process. The zero
+// value is ready.
 type backOffs struct {
 	mu    sync.Mutex
 	until int64 // then all of them are forgotten
@@ -105,7 +108,8 @@ func (b *backOffs) binding(text string, now int64) *failedLoad {
 	return nil
 }
 
-// bound ends a flight whose key's loads have just failed here. A refresh is never bound: it was asked for.
+// bound ends a flight whose key's loads have just failed here. A refresh is never bound: it was
+// asked for.
 func (l *loading[K, V]) bound(f *flight[K, V]) bool {
 	if f.force {
 		return false

@@ -18,7 +18,8 @@ import (
 	"github.com/warmcache/warmcache/tiercache"
 )
 
-// A source that is down is asked by each node once a back-off; the first failure of a node binds nobody, as it may be over.
+// A source that is down is asked by each node once a back-off; the first failure of a node binds
+// nobody, as it may be over.
 func TestBackOff_aSourceThatIsDownIsAskedOnceANode(t *testing.T) {
 	bubble(t, func(t *testing.T, m *redistest.InMemory) {
 		const fleet, backOff, during = 3, 200 * time.Millisecond, 4 * time.Second
@@ -95,7 +96,8 @@ func TestBackOff_aSickNodeDeniesNobodyTheKey(t *testing.T) {
 	}
 }
 
-// A stale value is served while the mark of another node's failure stands, and nothing is loaded meanwhile.
+// A stale value is served while the mark of another node's failure stands, and nothing is loaded
+// meanwhile.
 func TestBackOff_theMarkOfAnotherNodeHasStaleServed(t *testing.T) {
 	bubble(t, func(t *testing.T, m *redistest.InMemory) {
 		src := newTruth("v1")
@@ -115,7 +117,8 @@ func TestBackOff_theMarkOfAnotherNodeHasStaleServed(t *testing.T) {
 	})
 }
 
-// Between a node's look at the mark of its own failure and its next try the mark ends and another node begins to load: that load's lease is let be.
+// Between a node's look at the mark of its own failure and its next try the mark ends and another
+// node begins to load: that load's lease is let be.
 func TestBackOff_aLiveLeaseIsNotTaken(t *testing.T) {
 	bubble(t, func(t *testing.T, m *redistest.InMemory) {
 		var looking atomic.Bool

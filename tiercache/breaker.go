@@ -23,9 +23,12 @@ func (s BreakerState) worse(than BreakerState) bool {
 
 var errBreakerOpen = errors.New("redis is not answering: the breaker is open")
 
-// breaker keeps one master that doesn't answer, or not in time, from costing each read its deadline. After a few failures in a row, of operations or of
-// heartbeats, or at once where the master itself says that it can't serve, it lets nothing through. No caller pays for finding out whether the master is back: heartbeats go on, and the first that comes back in time opens the breaker half. Then
-// a single operation may go; when it fares well, or, where there is none, when the next heartbeat does, the breaker closes.
+// breaker keeps one master that doesn't answer, or not in time, from costing each read its
+// deadline. After a few failures in a row, of operations or of heartbeats, or at once where the
+// master itself says that it can't serve, it lets nothing through. No caller pays for finding out
+// whether the master is back: heartbeats go on, and the first that comes back in time opens the
+// breaker half. Then a single operation may go; when it fares well, or, where there is none, when
+// the next heartbeat does, the breaker closes.
 type breaker struct {
 	mu       sync.Mutex
 	state    BreakerState // "" is closed
@@ -56,7 +59,8 @@ func (b *breaker) allow() (ticket, bool) {
 	}
 }
 
-// report tells what became of an operation. While the breaker is not closed only its probe has a say: others began before it opened.
+// report tells what became of an operation. While the breaker is not closed only its probe has a
+// say: others began before it opened.
 func (b *breaker) report(t ticket, o outcome) (opened, closed bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -78,7 +82,8 @@ func (b *breaker) report(t ticket, o outcome) (opened, closed bool) {
 	return false, false
 }
 
-// beat tells what became of a heartbeat. One that fares well says nothing about operations, which may be too large for a link that carries heartbeats.
+// beat tells what became of a heartbeat. One that fares well says nothing about operations, which
+// may be too large for a link that carries heartbeats.
 func (b *breaker) beat(o outcome) (opened, closed bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -16,7 +16,8 @@ import (
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
-// Cache answers from this process's memory, from Redis where it has one, and else from the source. It is safe for concurrent use.
+// Cache answers from this process's memory, from Redis where it has one, and else from the source.
+// It is safe for concurrent use.
 type Cache[K comparable, V any] struct {
 	name     string
 	cfg      Config[K, V]
@@ -70,8 +71,8 @@ type Cache[K comparable, V any] struct {
 // closeWait is how long Close waits for loads that do not heed their context.
 const closeWait = 3 * time.Second
 
-// New returns a cache with the tiers that cfg names: memory always, Redis where cfg.Redis is set. The caller closes it, before its Redis. The
-// error names every bad field.
+// New returns a cache with the tiers that cfg names: memory always, Redis where cfg.Redis is set.
+// The caller closes it, before its Redis. The error names every bad field.
 func New[K comparable, V any](cfg Config[K, V]) (*Cache[K, V], error) {
 	endless := cfg.TTL == 0
 	cfg, err := cfg.withDefaults()
@@ -124,8 +125,9 @@ func New[K comparable, V any](cfg Config[K, V]) (*Cache[K, V], error) {
 // Name is the cache's namespace.
 func (c *Cache[K, V]) Name() string { return c.name }
 
-// Close ends running loads, waits for them as far as they heed their context, and for the Observer, but at most 3 s, and releases the memory. What waits for a load gets
-// ErrClosed, as every later call does. It does not close the Redis. Closing twice is nothing.
+// Close ends running loads, waits for them as far as they heed their context, and for the Observer,
+// but at most 3 s, and releases the memory. What waits for a load gets ErrClosed, as every later
+// call does. It does not close the Redis. Closing twice is nothing.
 func (c *Cache[K, V]) Close() error {
 	if !c.closed.CompareAndSwap(false, true) {
 		return nil

@@ -22,7 +22,8 @@ func tiers(t *testing.T, test func(t *testing.T, r *tiercache.Redis)) {
 	t.Run("redis", func(t *testing.T) { test(t, newRedis(t, redistest.Start(t))) })
 }
 
-// newRedis is one process's view of a real Redis. Its timeout is long: these tests are not about time, and run on busy machines.
+// newRedis is one process's view of a real Redis. Its timeout is long: these tests are not about
+// time, and run on busy machines.
 func newRedis(t *testing.T, server *redistest.Server) *tiercache.Redis {
 	t.Helper()
 	r, err := tiercache.NewRedis(server.Client(), tiercache.RedisConfig{Timeout: 5 * time.Second})

@@ -13,7 +13,8 @@ import (
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
-// tenure says whether what a load brings is committed to Redis under the lead's token, or stays in this process: there is no Redis, or it doesn't answer.
+// tenure says whether what a load brings is committed to Redis under the lead's token, or stays in
+// this process: there is no Redis, or it doesn't answer.
 type tenure uint8
 
 const (
@@ -96,8 +97,9 @@ func (l *loading[K, V]) ask(ctx context.Context, fls []*flight[K, V], held tenur
 	})
 }
 
-// call is a loader at work, in a goroutine of its own, under LoadTimeout. Its panic or Goexit is an error. A loader that outstays its context is cut off: its
-// flights fail, and what it returns later goes nowhere.
+// call is a loader at work, in a goroutine of its own, under LoadTimeout. Its panic or Goexit is an
+// error. A loader that outstays its context is cut off: its flights fail, and what it returns later
+// goes nowhere.
 type call[K comparable, V any] struct {
 	l     *loading[K, V]
 	fls   []*flight[K, V]
@@ -115,8 +117,8 @@ type call[K comparable, V any] struct {
 	committed bool
 }
 
-// newCall is the one that the caller waits for, or one of those of a goroutine, which may be several
-// at a time.
+// newCall is the one that the caller waits for, or one of those of a goroutine, which may be
+// several at a time.
 func (l *loading[K, V]) newCall() *call[K, V] {
 	if l.behind {
 		return new(call[K, V])
@@ -124,7 +126,8 @@ func (l *loading[K, V]) newCall() *call[K, V] {
 	return &l.first
 }
 
-// begin starts a loader; wait must follow. The loader's context does not end with it: what it leaves running has until LoadTimeout.
+// begin starts a loader; wait must follow. The loader's context does not end with it: what it
+// leaves running has until LoadTimeout.
 func (cl *call[K, V]) begin(ctx context.Context, l *loading[K, V], fls []*flight[K, V], held tenure, kept *renewal) {
 	c := l.c
 	cl.l, cl.fls, cl.held, cl.kept = l, fls, held, kept
@@ -293,7 +296,8 @@ func (cl *call[K, V]) commit(ctx context.Context) {
 }
 
 // close ends the renewal of the leases, and gives them back where nothing has come of the call: the
-// loader was cut off, or a callback of the user has ended the goroutine. Others may have better luck.
+// loader was cut off, or a callback of the user has ended the goroutine. Others may have better
+// luck.
 func (cl *call[K, V]) close(ctx context.Context) {
 	cl.kept.end()
 	if cl.held == leased && !cl.committed {

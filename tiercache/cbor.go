@@ -8,12 +8,13 @@ import (
 	"github.com/fxamacker/cbor/v2"
 )
 
-// CBOR is a codec for RFC 8949's binary form: two to three times as fast as JSON, and smaller. It reads the json and cbor tags of fields. Times keep
-// their nanoseconds and their offset from UTC, maps are sorted, strings that are no UTF-8 survive. In an any, integers come back as int64
-// and maps as map[string]any.
+// CBOR is a codec for RFC 8949's binary form: two to three times as fast as JSON, and smaller. It
+// reads the json and cbor tags of fields. Times keep their nanoseconds and their offset from UTC,
+// maps are sorted, strings that are no UTF-8 survive. In an any, integers come back as int64 and
+// maps as map[string]any.
 //
-// Decoding is bounded: 64 levels, a million elements an array, a million pairs a map. A value beyond that is stored, but each read of it is a miss,
-// counted under "decode".
+// Decoding is bounded: 64 levels, a million elements an array, a million pairs a map. A value
+// beyond that is stored, but each read of it is a miss, counted under "decode".
 //
 //nolint:iface // it is one of several codecs
 func CBOR[V any]() Codec[V] { return cborCodec[V]{} }

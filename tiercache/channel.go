@@ -17,11 +17,12 @@ import (
 	"github.com/warmcache/warmcache/tiercache/internal/clock"
 )
 
-// channel is how nodes hear of each other's invalidations, and how this one knows whether it does: one subscription a process for all its caches. It has
-// two goroutines, one that listens and one that beats.
+// channel is how nodes hear of each other's invalidations, and how this one knows whether it does:
+// one subscription a process for all its caches. It has two goroutines, one that listens and one
+// that beats.
 //
-// Trust runs from the moment at which a heartbeat was sent, not at which it came: one that lay in a buffer while this process, or the server, was frozen
-// proves nothing about now.
+// Trust runs from the moment at which a heartbeat was sent, not at which it came: one that lay in a
+// buffer while this process, or the server, was frozen proves nothing about now.
 type channel struct {
 	r     *Redis
 	clock clock.Clock
@@ -76,7 +77,8 @@ const (
 	beatEvery   = 400 * time.Millisecond
 	trustFor    = 1200 * time.Millisecond
 	digestEvery = time.Second
-	// digestNodes is the size of fleet from which on digests thin out: all nodes together send a hundred a second.
+	// digestNodes is the size of fleet from which on digests thin out: all nodes together send a
+	// hundred a second.
 	digestNodes = 100
 	silentFor   = 1500 * time.Millisecond
 	firstWait   = 300 * time.Millisecond
@@ -93,8 +95,9 @@ func newChannel(r *Redis) *channel {
 	return ch
 }
 
-// start begins to listen, and waits a moment for the first heartbeat to come back, so that a cache that is used at once doesn't begin degraded. The
-// error is one that waiting will not mend: a wrong password, no right to the channels.
+// start begins to listen, and waits a moment for the first heartbeat to come back, so that a cache
+// that is used at once doesn't begin degraded. The error is one that waiting will not mend: a wrong
+// password, no right to the channels.
 func (ch *channel) start() error {
 	ch.done.Add(2)
 	go ch.listen()
@@ -143,7 +146,8 @@ func forbidden(err error) bool {
 	return false
 }
 
-// close ends the goroutines, and waits for them as long as for loads: a client may hang on a connection, whatever its context says.
+// close ends the goroutines, and waits for them as long as for loads: a client may hang on a
+// connection, whatever its context says.
 func (ch *channel) close() {
 	ch.cancel()
 	ended := make(chan struct{})
@@ -159,7 +163,8 @@ func (ch *channel) close() {
 	}
 }
 
-// shared is the channel of all nodes, and own this one's. Channels know no numbers of databases, so the name tells; that of database 0 is as it always was.
+// shared is the channel of all nodes, and own this one's. Channels know no numbers of databases, so
+// the name tells; that of database 0 is as it always was.
 func (ch *channel) shared() string {
 	name := ch.r.cfg.Prefix + "tiercache:notices"
 	if db := database(ch.r.client); db != 0 {
@@ -169,7 +174,8 @@ func (ch *channel) shared() string {
 }
 func (ch *channel) own() string { return ch.r.cfg.Prefix + "tiercache:beat:" + ch.node() }
 
-// next numbers a notice of this node. Each number must reach Redis sometime, or the others see a gap.
+// next numbers a notice of this node. Each number must reach Redis sometime, or the others see a
+// gap.
 func (ch *channel) next(kind noticeKind, cache, rest string) notice {
 	return notice{kind: kind, node: ch.node(), number: ch.seq.Add(1), cache: cache, rest: rest}
 }
@@ -211,8 +217,9 @@ func (ch *channel) begin(why string, n int) {
 	}
 }
 
-// listen holds one subscription after the other until close. go-redis's own Channel never notices a connection that is half open, nor one to a master
-// that is none any more. A subscription that brings no heartbeat is left to itself, as closing it may hang on its connection, and replaced.
+// listen holds one subscription after the other until close. go-redis's own Channel never notices a
+// connection that is half open, nor one to a master that is none any more. A subscription that
+// brings no heartbeat is left to itself, as closing it may hang on its connection, and replaced.
 func (ch *channel) listen() {
 	defer ch.done.Done()
 	const first, most = 20 * time.Millisecond, 500 * time.Millisecond
@@ -339,8 +346,9 @@ func (ch *channel) overdue(now int64) {
 	}
 }
 
-// meeting is until when all nodes that are alive are heard for the first time after a subscription. What one of them said since then may have been lost: its first
-// number doesn't tell. One epoch in the end covers all of them.
+// meeting is until when all nodes that are alive are heard for the first time after a subscription.
+// What one of them said since then may have been lost: its first number doesn't tell. One epoch in
+// the end covers all of them.
 func (ch *channel) meeting() int64 { return ch.subscribed.Load() + ch.digestPause()*6/5 }
 
 // handle applies one message, and says whether it was a heartbeat of our own.

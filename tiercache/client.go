@@ -71,7 +71,8 @@ func database(client redis.UniversalClient) int {
 	return 0
 }
 
-// unknownCommand says whether a server, or what stands before it, refused a command as such: it does not know it, or this user may not use it.
+// unknownCommand says whether a server, or what stands before it, refused a command as such: it
+// does not know it, or this user may not use it.
 func unknownCommand(err error) bool {
 	if !isReply(err) {
 		return false
@@ -80,11 +81,14 @@ func unknownCommand(err error) bool {
 	return slices.ContainsFunc([]string{"noperm", "unknown command", "unsupported command", "command not supported", "invalid request"}, func(part string) bool { return strings.Contains(text, part) })
 }
 
-// errReplica says what a client of type *redis.Client doesn't show in its options: with UniversalOptions.ReadOnly or FailoverOptions.ReplicaOnly it talks to a replica.
+// errReplica says what a client of type *redis.Client doesn't show in its options: with
+// UniversalOptions.ReadOnly or FailoverOptions.ReplicaOnly it talks to a replica.
 var errReplica = errors.New("the server is a replica: it may be behind its master, and refuses writes; use the master's address or, with Sentinel, unset ReplicaOnly")
 
-// punctual says whether a client gives up when its context's deadline is over, so that operations may run in the goroutine of whoever waits for them. By default go-redis doesn't while it
-// waits for a reply; and a Cluster's client may load its slots from a node that is frozen, whatever the context says.
+// punctual says whether a client gives up when its context's deadline is over, so that operations
+// may run in the goroutine of whoever waits for them. By default go-redis doesn't while it waits
+// for a reply; and a Cluster's client may load its slots from a node that is frozen, whatever the
+// context says.
 func punctual(client redis.UniversalClient) bool {
 	single, ok := client.(*redis.Client)
 	return ok && single.Options().ContextTimeoutEnabled
@@ -93,7 +97,8 @@ func punctual(client redis.UniversalClient) bool {
 // longOutage is how long after Redis is back a client may go without noticing.
 const longOutage = 2 * time.Second
 
-// costly lists the options of a client that don't make a cache wrong, but an outage of Redis dearer or longer. Every operation keeps to its deadline all the same: it is given up. MaxRetries,
+// costly lists the options of a client that don't make a cache wrong, but an outage of Redis dearer
+// or longer. Every operation keeps to its deadline all the same: it is given up. MaxRetries,
 // PoolTimeout and the back-offs do no harm, as the operation's context ends them.
 func costly(client redis.UniversalClient, timeout time.Duration) (costs []string) {
 	var ctxTimeout bool

@@ -46,7 +46,8 @@ func TestNewRedis_refusesAReplica(t *testing.T) {
 	refused(t, server.Client(), "replica")
 }
 
-// refused wants NewRedis to fail for what the server says. On a busy machine that may come too late for NewRedis, now and then.
+// refused wants NewRedis to fail for what the server says. On a busy machine that may come too late
+// for NewRedis, now and then.
 func refused(t *testing.T, client redis.UniversalClient, why string) {
 	t.Helper()
 	redistest.Eventually(t, 10*time.Second, func() error {

@@ -18,7 +18,8 @@ import (
 
 // The wall clocks of servers: they step, and a promoted replica has another one.
 
-// clockBound is what docs/coherence.md allows beyond the TTL: 50 ms that are no step, and round trips.
+// clockBound is what docs/coherence.md allows beyond the TTL: 50 ms that are no step, and round
+// trips.
 const clockBound = 150 * time.Millisecond
 
 // clockNode is a process with a cache.
@@ -33,7 +34,8 @@ func clockNode(t *testing.T, server *redistest.Server, cfg tiercache.Config[stri
 	return newCache(t, cfg), r
 }
 
-// freshUntil reads the key, which was stored at the moment given, until it is no longer fresh, and fails where that is later than its TTL.
+// freshUntil reads the key, which was stored at the moment given, until it is no longer fresh, and
+// fails where that is later than its TTL.
 func freshUntil(t *testing.T, c *tiercache.Cache[string, string], stored time.Time, ttl time.Duration) {
 	t.Helper()
 	late := redistest.Late(t)
@@ -65,8 +67,9 @@ func noticed(t *testing.T, r *tiercache.Redis, was uint64) {
 	})
 }
 
-// A server's clock goes back while a value stands there, by more and by less than the value's TTL. Nothing is younger for it: not where it was stored, not on another node,
-// and not on one that starts later.
+// A server's clock goes back while a value stands there, by more and by less than the value's TTL.
+// Nothing is younger for it: not where it was stored, not on another node, and not on one that
+// starts later.
 func TestClock_aStepBackMakesNothingYounger(t *testing.T) {
 	t.Parallel()
 	for _, back := range []time.Duration{time.Hour, 1500 * time.Millisecond, 300 * time.Millisecond} {
@@ -98,7 +101,8 @@ func TestClock_aStepBackMakesNothingYounger(t *testing.T) {
 	}
 }
 
-// What is stored after a step is not taken for older than it is once that can't be: nothing as old as that could have been alive when the clock went back.
+// What is stored after a step is not taken for older than it is once that can't be: nothing as old
+// as that could have been alive when the clock went back.
 func TestClock_afterAStepValuesAreFreshAgain(t *testing.T) {
 	t.Parallel()
 	server := redistest.StartClocked(t)
@@ -119,7 +123,8 @@ func TestClock_afterAStepValuesAreFreshAgain(t *testing.T) {
 	}
 }
 
-// A step back that nobody has seen: what has more time left than it was given is no answer, and it is said why.
+// A step back that nobody has seen: what has more time left than it was given is no answer, and it
+// is said why.
 func TestClock_moreLifeThanGivenIsAMiss(t *testing.T) {
 	t.Parallel()
 	server := redistest.StartClocked(t)
@@ -140,7 +145,8 @@ func TestClock_moreLifeThanGivenIsAMiss(t *testing.T) {
 	}
 }
 
-// The server's clock goes forward a little, too little to be a step, or it drifts: a node finds what it has set itself.
+// The server's clock goes forward a little, too little to be a step, or it drifts: a node finds
+// what it has set itself.
 func TestClock_aNodeFindsWhatItHasSet(t *testing.T) {
 	t.Parallel()
 	for _, forward := range []time.Duration{20 * time.Millisecond, 2 * time.Second} {

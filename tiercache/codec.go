@@ -7,8 +7,9 @@ import (
 	"sync"
 )
 
-// Codec turns values into bytes for Redis and back. Encode appends to dst and returns the result; Decode may keep data. Both must be safe for
-// concurrent use. Name tells records of different codecs apart: 1 to 8 of a-z 0-9 -; a record of another codec is a miss.
+// Codec turns values into bytes for Redis and back. Encode appends to dst and returns the result;
+// Decode may keep data. Both must be safe for concurrent use. Name tells records of different
+// codecs apart: 1 to 8 of a-z 0-9 -; a record of another codec is a miss.
 type Codec[V any] interface {
 	Name() string
 	Encode(dst []byte, value V) ([]byte, error)

@@ -31,12 +31,14 @@ func (c *Cache[K, V]) currentTokens(ctx context.Context, epoch uint64, names []s
 	return c.tokens.get(ctx, c.remote, epoch, names, from)
 }
 
-// servable says whether the item may be served stale. Of what was ended by Clear or a tag that is never so; of what only must be validated, it is.
+// servable says whether the item may be served stale. Of what was ended by Clear or a tag that is
+// never so; of what only must be validated, it is.
 func (c *Cache[K, V]) servable(it *item[V], now int64) bool {
 	return it != nil && !it.absent && it.late > 0 && now < it.dead && it.epoch > c.floor.Load() && c.tokens.stand(it.tags)
 }
 
-// bury ends what this process has of a key, stale copies too, where Redis says by a hold that it was invalidated later than that was read: the notice may not have been heard.
+// bury ends what this process has of a key, stale copies too, where Redis says by a hold that it
+// was invalidated later than that was read: the notice may not have been heard.
 func (c *Cache[K, V]) bury(f *flight[K, V], at int64) {
 	if at == 0 || at <= f.buried.Load() {
 		return
@@ -48,7 +50,8 @@ func (c *Cache[K, V]) bury(f *flight[K, V], at int64) {
 	c.memory.drop(f.hash, f.key, &item[V]{read: at - 1}, f.gen)
 }
 
-// sight is the state of the cache before a look at Redis or at the source. What is found behind it is valid as of then.
+// sight is the state of the cache before a look at Redis or at the source. What is found behind it
+// is valid as of then.
 type sight struct {
 	epoch uint64
 	count uint64 // of tag invalidations
@@ -135,9 +138,9 @@ func (c *Cache[K, V]) onEpoch() {
 	c.revalidate()
 }
 
-// onServer: another server may lack what Redis had confirmed to this node. That is told again where it
-// is known. Where it is not, or where the server was restarted and may have come back with what was
-// deleted long ago by nodes that are no more, the cache is ended, once by all nodes together.
+// onServer: another server may lack what Redis had confirmed to this node. That is told again where
+// it is known. Where it is not, or where the server was restarted and may have come back with what
+// was deleted long ago by nodes that are no more, the cache is ended, once by all nodes together.
 func (c *Cache[K, V]) onServer(t takeover) {
 	trusted := t.restarted && c.redis.cfg.TrustSnapshots
 	ended := t.restarted && !trusted || t.lost
@@ -175,9 +178,9 @@ func (c *Cache[K, V]) onBeat(now int64) {
 	})
 }
 
-// replay tells Redis what is due, batch by batch, and returns how much it took. It leaves as much time
-// between batches as they take, for the writes that go on. What those have settled meanwhile is left
-// out: their values would be ended.
+// replay tells Redis what is due, batch by batch, and returns how much it took. It leaves as much
+// time between batches as they take, for the writes that go on. What those have settled meanwhile
+// is left out: their values would be ended.
 func (c *Cache[K, V]) replay(ctx context.Context, due []notice) (told int) {
 	for _, deed := range []struct {
 		kind noticeKind
@@ -218,7 +221,8 @@ func rest(ctx context.Context, d time.Duration) {
 	}
 }
 
-// tell says notices of one kind to Redis, all of them about own records or none, and enters in the journal what became of them.
+// tell says notices of one kind to Redis, all of them about own records or none, and enters in the
+// journal what became of them.
 func (c *Cache[K, V]) tell(ctx context.Context, notices []notice) []error {
 	errs, whole := c.remote.invalidate(ctx, notices)
 	if whole != nil {

@@ -248,7 +248,8 @@ func TestValues_theFirstIsComparedWithWhatComesBack(t *testing.T) {
 	}
 }
 
-// A hit neither encodes nor decodes, so it compares nothing; and a value that a loader brings is compared as one of Set is.
+// A hit neither encodes nor decodes, so it compares nothing; and a value that a loader brings is
+// compared as one of Set is.
 func TestValues_loadedOnesAreComparedToo(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
@@ -266,7 +267,8 @@ func TestValues_loadedOnesAreComparedToo(t *testing.T) {
 	}
 }
 
-// Two types under one cache's name must not be read as each other, with zero fields; one that gets another field is the same.
+// Two types under one cache's name must not be read as each other, with zero fields; one that gets
+// another field is the same.
 func TestRecord_isOfOneTypeByItsName(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)

@@ -10,8 +10,9 @@ import (
 	"strings"
 )
 
-// compareFirst decodes the first value that the cache has encoded, and warns where it is not what it was: other processes, and
-// this one later, would read something else. It is done once, beside the way of a value to Redis; no hit ever does it.
+// compareFirst decodes the first value that the cache has encoded, and warns where it is not what
+// it was: other processes, and this one later, would read something else. It is done once, beside
+// the way of a value to Redis; no hit ever does it.
 func (c *Cache[K, V]) compareFirst(value V, encoded []byte) {
 	if c.compared.Load() || !c.compared.CompareAndSwap(false, true) {
 		return
@@ -47,8 +48,8 @@ func (c *Cache[K, V]) lost(value, back V) (d difference, err error) {
 // difference is where two values differ, by types and numbers alone: what is in them may be secret.
 type difference struct{ field, what string }
 
-// comparison compares values with what came back in their place. It is true for codecs of this package: what others make of
-// fields that are not exported is their own business.
+// comparison compares values with what came back in their place. It is true for codecs of this
+// package: what others make of fields that are not exported is their own business.
 type comparison bool
 
 // deepest bounds the comparison, for values that lead back to themselves.
@@ -143,8 +144,8 @@ func (c comparison) structs(path string, a, b reflect.Value, depth int) differen
 	return difference{}
 }
 
-// synchronized reports whether a struct has locks or atomics of its own: its other fields may change at any time, and are no
-// part of what it says.
+// synchronized reports whether a struct has locks or atomics of its own: its other fields may
+// change at any time, and are no part of what it says.
 func synchronized(t reflect.Type) bool {
 	return slices.ContainsFunc(reflect.VisibleFields(t), func(f reflect.StructField) bool {
 		return f.Type.PkgPath() == "sync" || f.Type.PkgPath() == "sync/atomic"

@@ -8,11 +8,13 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// Compression is how values are made smaller for Redis. It is about writing alone: a cache reads what any other wrote.
+// Compression is how values are made smaller for Redis. It is about writing alone: a cache reads
+// what any other wrote.
 type Compression uint8
 
-// The compressions. The zero value is S2: it makes JSON of 5 KB a third to a fifth as large in 3 to 7 µs, which is less than
-// its encoding takes and than the bytes that are saved take on a network of 1 Gbit/s.
+// The compressions. The zero value is S2: it makes JSON of 5 KB a third to a fifth as large in 3 to
+// 7 µs, which is less than its encoding takes and than the bytes that are saved take on a network
+// of 1 Gbit/s.
 const (
 	S2           Compression = iota // fast
 	Zstd                            // smaller, and some times slower
@@ -38,10 +40,12 @@ const (
 	packedS2   = 's'
 	packedZstd = 'z'
 
-	// compressFrom is the size from which on compression is tried: below, what it saves on the wire is less than what it costs.
+	// compressFrom is the size from which on compression is tried: below, what it saves on the wire
+	// is less than what it costs.
 	compressFrom = 2 << 10
-	// maxRatio bounds what a record of more than freeClaim may claim to decode to, as a multiple of what is there: a batch of records of a few bytes must
-	// not fill the memory. What would be compressed further is stored as it is.
+	// maxRatio bounds what a record of more than freeClaim may claim to decode to, as a multiple of
+	// what is there: a batch of records of a few bytes must not fill the memory. What would be
+	// compressed further is stored as it is.
 	maxRatio  = 256
 	freeClaim = 1 << 20
 )
@@ -56,7 +60,8 @@ type packer struct {
 	dec              *zstd.Decoder
 }
 
-// pack returns the compressed payload with the mark of how, or the payload itself where that is not worth it.
+// pack returns the compressed payload with the mark of how, or the payload itself where that is not
+// worth it.
 func (p *packer) pack(payload []byte, how Compression) ([]byte, byte) {
 	if how == Uncompressed || len(payload) < compressFrom {
 		return payload, packedNone
@@ -75,7 +80,8 @@ func (p *packer) pack(payload []byte, how Compression) ([]byte, byte) {
 	return small, mark
 }
 
-// unpack is pack backwards. decoded is the claimed size, which the caller has bounded; nothing larger is ever made.
+// unpack is pack backwards. decoded is the claimed size, which the caller has bounded; nothing
+// larger is ever made.
 func (p *packer) unpack(payload []byte, mark byte, decoded int) ([]byte, error) {
 	switch mark {
 	case packedNone:

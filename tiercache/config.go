@@ -10,47 +10,55 @@ import (
 	"time"
 )
 
-// Config describes a cache. The zero value of every field but Name is a working default; a memory-only cache needs Name, Load
-// and TTL. It is checked once, in New.
+// Config describes a cache. The zero value of every field but Name is a working default; a
+// memory-only cache needs Name, Load and TTL. It is checked once, in New.
 type Config[K comparable, V any] struct {
-	// Name is the namespace: the Redis key prefix "name:", the metric label, the log attribute. [A-Za-z0-9_.-]+, at most 128 bytes.
+	// Name is the namespace: the Redis key prefix "name:", the metric label, the log attribute.
+	// [A-Za-z0-9_.-]+, at most 128 bytes.
 	Name string
 
-	// Load reads one key from the source of truth. It returns ErrNotFound where the source has no such key. It runs detached from
-	// the caller that caused it: with the caller's context values, but bounded by LoadTimeout alone (less up to a 64th: loads share timers). What it
-	// leaves running has until then too: its context does not end when it returns.
+	// Load reads one key from the source of truth. It returns ErrNotFound where the source has no
+	// such key. It runs detached from the caller that caused it: with the caller's context values,
+	// but bounded by LoadTimeout alone (less up to a 64th: loads share timers). What it leaves
+	// running has until then too: its context does not end when it returns.
 	Load func(ctx context.Context, key K) (V, error)
-	// LoadMany reads many keys in one go; a key that is absent from its map is not found. With an error, the map's entries
-	// are kept and nothing is concluded about the absent ones. Without LoadMany, GetMany uses Load.
+	// LoadMany reads many keys in one go; a key that is absent from its map is not found. With an
+	// error, the map's entries are kept and nothing is concluded about the absent ones. Without
+	// LoadMany, GetMany uses Load.
 	LoadMany func(ctx context.Context, keys []K) (map[K]V, error)
-	// Reload, where given, is called instead of Load when an older value is at hand; ErrNotModified keeps old and renews it.
-	// It needs Load or LoadMany beside it.
+	// Reload, where given, is called instead of Load when an older value is at hand; ErrNotModified
+	// keeps old and renews it. It needs Load or LoadMany beside it.
 	Reload func(ctx context.Context, key K, old V) (V, error)
 
-	// TTL is how long a value is fresh, counted from the moment its source read began. Zero: values don't expire (they leave
-	// by eviction or invalidation; in Redis they are kept for 30 days).
+	// TTL is how long a value is fresh, counted from the moment its source read began. Zero: values
+	// don't expire (they leave by eviction or invalidation; in Redis they are kept for 30 days).
 	TTL time.Duration
-	// MemoryTTL is an upper bound on freshness in this process; default none but the value's own TTL. It is not longer
-	// than TTL, unless Expiry says that values have longer TTLs of their own.
+	// MemoryTTL is an upper bound on freshness in this process; default none but the value's own
+	// TTL. It is not longer than TTL, unless Expiry says that values have longer TTLs of their own.
 	MemoryTTL time.Duration
-	// DegradedTTL is the same while invalidations of other nodes cannot be heard; default 1 s, negative = bypass memory.
+	// DegradedTTL is the same while invalidations of other nodes cannot be heard; default 1 s,
+	// negative = bypass memory.
 	DegradedTTL time.Duration
-	// StaleFor is how long after TTL a value may still be served when the source fails or is slow; 0 = never. It needs TTL
-	// or Expiry, as RefreshAt does.
+	// StaleFor is how long after TTL a value may still be served when the source fails or is slow;
+	// 0 = never. It needs TTL or Expiry, as RefreshAt does.
 	StaleFor time.Duration
 	// NegativeTTL is how long ErrNotFound from the source is remembered; 0 = not at all.
 	NegativeTTL time.Duration
-	// Jitter shortens each TTL by a random share of up to this much, 0 to 1; nothing is ever lengthened.
+	// Jitter shortens each TTL by a random share of up to this much, 0 to 1; nothing is ever
+	// lengthened.
 	Jitter float64
-	// RefreshAt is the share of TTL, 0 to 1, after which a read triggers one background refresh per fleet; 0 = off.
+	// RefreshAt is the share of TTL, 0 to 1, after which a read triggers one background refresh per
+	// fleet; 0 = off.
 	RefreshAt float64
-	// SoftTimeout: a stale value is served if the load takes longer; the load goes on behind. 0 = wait for the load. It needs
-	// StaleFor, and is below LoadTimeout.
+	// SoftTimeout: a stale value is served if the load takes longer; the load goes on behind. 0 =
+	// wait for the load. It needs StaleFor, and is below LoadTimeout.
 	SoftTimeout time.Duration
-	// LoadTimeout is the hard bound on one load; default 30 s. A loader that outstays it is cut off, and what it returns later goes nowhere.
+	// LoadTimeout is the hard bound on one load; default 30 s. A loader that outstays it is cut
+	// off, and what it returns later goes nowhere.
 	LoadTimeout time.Duration
 
-	// Expiry is an optional TTL from the value itself. Zero means TTL. Below zero the value is over already: it is returned, but not stored, and what stood there is ended.
+	// Expiry is an optional TTL from the value itself. Zero means TTL. Below zero the value is over
+	// already: it is returned, but not stored, and what stood there is ended.
 	Expiry func(key K, value V) time.Duration
 	// Staleness is an optional StaleFor from the value itself. Zero means StaleFor; below zero the
 	// value is never served stale.
@@ -63,28 +71,37 @@ type Config[K comparable, V any] struct {
 	// Cost of an entry in memory, at least 1.
 	Cost func(key K, value V) int64
 
-	// Clone, where given, copies a value on its way in and out; without it values are shared and must not be changed by anyone.
+	// Clone, where given, copies a value on its way in and out; without it values are shared and
+	// must not be changed by anyone.
 	Clone func(V) V
-	// Version of V's meaning; a record of another version is a miss, and so is one of a type of another name.
+	// Version of V's meaning; a record of another version is a miss, and so is one of a type of
+	// another name.
 	Version uint32
 
-	// LearnHot is how many of the hottest keys to learn and to share through Redis, at most 100,000; 0 = off. An engine of package warm replays
-	// them as the task "hot:NAME". A few hundred are enough to be warm for most reads of a skewed traffic; some 700 bytes of memory each.
+	// LearnHot is how many of the hottest keys to learn and to share through Redis, at most
+	// 100,000; 0 = off. An engine of package warm replays them as the task "hot:NAME". A few
+	// hundred are enough to be warm for most reads of a skewed traffic; some 700 bytes of memory
+	// each.
 	LearnHot int
-	// HotHalfLife is how long a read takes to count half in what is hot; at least 1 s, default 10 min. All nodes of a fleet must have the same.
+	// HotHalfLife is how long a read takes to count half in what is hot; at least 1 s, default 10
+	// min. All nodes of a fleet must have the same.
 	HotHalfLife time.Duration
 
 	// Redis is the shared remote tier; nil = memory only.
 	Redis *Redis
-	// Codec of values in Redis; default: []byte and string as they are, else JSON. With Redis, New fails for a V of which JSON
-	// cannot bring back a part, such as interfaces and funcs, unless Codec is set, if only to JSON. The first value that is
-	// encoded is decoded and compared once; a difference is logged.
+	// Codec of values in Redis; default: []byte and string as they are, else JSON. With Redis, New
+	// fails for a V of which JSON cannot bring back a part, such as interfaces and funcs, unless
+	// Codec is set, if only to JSON. The first value that is encoded is decoded and compared once;
+	// a difference is logged.
 	Codec Codec[V]
-	// Compression of values whose encoding has 2 KiB or more, where it makes them smaller; default S2.
+	// Compression of values whose encoding has 2 KiB or more, where it makes them smaller; default
+	// S2.
 	Compression Compression
-	// Keys is the text form of keys; default: strings, integers, encoding.TextMarshaler with TextUnmarshaler on *K, unless the only one of several fields of a struct has
-	// them. With Redis, New fails for any other K without one; without, only what needs a text fails (Explain, HotTexts). A call with a key whose text does not
-	// lead back to it (a time.Time that is neither UTC nor local, say) fails.
+	// Keys is the text form of keys; default: strings, integers, encoding.TextMarshaler with
+	// TextUnmarshaler on *K, unless the only one of several fields of a struct has them. With
+	// Redis, New fails for any other K without one; without, only what needs a text fails (Explain,
+	// HotTexts). A call with a key whose text does not lead back to it (a time.Time that is neither
+	// UTC nor local, say) fails.
 	Keys KeyCodec[K]
 
 	// Logger hears of what happens in the background; default slog.Default().
@@ -98,11 +115,13 @@ const (
 	defaultLoadTimeout = 30 * time.Second
 	defaultDegradedTTL = time.Second
 	maxNameBytes       = 128
-	// forever is the lifetime in Redis of values without a TTL, so that an abandoned namespace empties itself.
+	// forever is the lifetime in Redis of values without a TTL, so that an abandoned namespace
+	// empties itself.
 	forever = 30 * 24 * time.Hour
 )
 
-// withDefaults returns cfg with every zero field filled in, or one error that names every bad field.
+// withDefaults returns cfg with every zero field filled in, or one error that names every bad
+// field.
 func (cfg Config[K, V]) withDefaults() (Config[K, V], error) {
 	if err := cfg.check(); err != nil {
 		return cfg, fmt.Errorf("tiercache: cache %q: %w", cfg.Name, err)

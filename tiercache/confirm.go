@@ -13,8 +13,9 @@ import (
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
-// serverTime is what each master's clock showed before a warm run asked its source. The run's entries live until then plus their TTL, by that very clock: a process
-// that is frozen between two lines makes nothing young that is old.
+// serverTime is what each master's clock showed before a warm run asked its source. The run's
+// entries live until then plus their TTL, by that very clock: a process that is frozen between two
+// lines makes nothing young that is old.
 type serverTime struct {
 	takeovers uint64           // of the channel, then
 	millis    map[string]int64 // by master; "" is the one server
@@ -73,17 +74,19 @@ func (t *serverTime) of(ctx context.Context, client redis.UniversalClient, key s
 	return millis, nil
 }
 
-// A warm write that an invalidation has overtaken is refused by the hold that the invalidation left in Redis. But a hold may have been evicted, and a look at the
-// generations beforehand is no fence for a process that freezes between the look and the write. So each batch stays unconfirmed until an own heartbeat that was sent
-// after it has come back, and after that a digest of every living node that leaves no notice missing: then what was said before the write has been heard. If it
+// A warm write that an invalidation has overtaken is refused by the hold that the invalidation left
+// in Redis. But a hold may have been evicted, and a look at the generations beforehand is no fence
+// for a process that freezes between the look and the write. So each batch stays unconfirmed until
+// an own heartbeat that was sent after it has come back, and after that a digest of every living
+// node that leaves no notice missing: then what was said before the write has been heard. If it
 // concerned one of the batch's keys, or if notices were missed, the entries are taken back.
 //
-// A subscription that was cut is no reason to take anything back: the numbers tell whether
-// anything was said meanwhile (gap.go). A loss is one, and counts from the beginning of the run, not
-// from the write: what was missed before the write is just what may have ended the key since its
-// source was read. What stands in Redis is no answer either: a hold that stood before the write
-// may have been evicted, refused by a full server, or replaced by a short-lived record that has
-// expired since.
+// A subscription that was cut is no reason to take anything back: the numbers tell whether anything
+// was said meanwhile (gap.go). A loss is one, and counts from the beginning of the run, not from
+// the write: what was missed before the write is just what may have ended the key since its source
+// was read. What stands in Redis is no answer either: a hold that stood before the write may have
+// been evicted, refused by a full server, or replaced by a short-lived record that has expired
+// since.
 type unconfirmed struct {
 	at     int64  // when Redis had answered
 	losses uint64 // of the channel, when the run began
@@ -131,7 +134,8 @@ func (c *Cache[K, V]) awaitConfirmation(u unconfirmed) {
 	c.unconfirmed = append(c.unconfirmed, u)
 }
 
-// confirm settles the batches of which it is known what was said before them; settled is the moment up to which all has been heard.
+// confirm settles the batches of which it is known what was said before them; settled is the moment
+// up to which all has been heard.
 func (c *Cache[K, V]) confirm(settled, now int64) {
 	c.unconfirmedMu.Lock()
 	var due []unconfirmed
@@ -196,8 +200,9 @@ func mayStand(err error) bool {
 	return true
 }
 
-// disown ends entries that warm runs of this node wrote, as far as they still stand, everywhere. It is no invalidation: what others have stored there since stays, and this node
-// believes it. The undertakings hear only of what fails, so that it is said again.
+// disown ends entries that warm runs of this node wrote, as far as they still stand, everywhere. It
+// is no invalidation: what others have stored there since stays, and this node believes it. The
+// undertakings hear only of what fails, so that it is said again.
 func (c *Cache[K, V]) disown(ctx context.Context, keys []unconfirmedKey) {
 	if len(keys) == 0 {
 		return

@@ -51,7 +51,8 @@ func (c *lateConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// The invalidation's notice is still on its way when the warm write is done, and its hold has been evicted: only the confirmation is left.
+// The invalidation's notice is still on its way when the warm write is done, and its hold has been
+// evicted: only the confirmation is left.
 func TestConfirm_takesBackAWarmWriteThatSlippedPastItsHold(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -171,7 +172,8 @@ func stranger(t *testing.T, raw redis.Cmdable, name string) (say func(kind strin
 	}
 }
 
-// A notice is lost, and so is its hold, before a warm write. Only the next digest will tell: until then heartbeats alone confirm nothing.
+// A notice is lost, and so is its hold, before a warm write. Only the next digest will tell: until
+// then heartbeats alone confirm nothing.
 func TestConfirm_waitsForTheDigestsOfEveryNode(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)

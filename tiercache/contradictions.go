@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// contradictions is an error for each field that can do nothing beside the others, nil where there is none. It names what
-// would be right. A switch that is off, such as a nil Redis or a LearnHot of 0, contradicts nothing.
+// contradictions is an error for each field that can do nothing beside the others, nil where there
+// is none. It names what would be right. A switch that is off, such as a nil Redis or a LearnHot of
+// 0, contradicts nothing.
 func (cfg Config[K, V]) contradictions() error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }

@@ -11,7 +11,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// dropping makes connections lose single pub/sub messages: those for which drop, given the notice's text, says so. Everything else passes.
+// dropping makes connections lose single pub/sub messages: those for which drop, given the notice's
+// text, says so. Everything else passes.
 func dropping(drop func(notice string) bool) func(*redis.Options) {
 	return func(o *redis.Options) {
 		o.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -30,7 +31,8 @@ func dropping(drop func(notice string) bool) func(*redis.Options) {
 	}
 }
 
-// lossy is a connection that passes on whole replies. Once it has subscribed to something, of each message that is passed on which pass returns.
+// lossy is a connection that passes on whole replies. Once it has subscribed to something, of each
+// message that is passed on which pass returns.
 type lossy struct {
 	net.Conn
 	pass       func(raw []byte, text string) []byte
@@ -74,7 +76,8 @@ func (l *lossy) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// reply is the length of the first reply in b, 0 where it isn't whole yet, and the bulk strings in it.
+// reply is the length of the first reply in b, 0 where it isn't whole yet, and the bulk strings in
+// it.
 func reply(b []byte) (size int, texts []string) {
 	end := bytes.Index(b, []byte("\r\n"))
 	if end < 1 {

@@ -40,7 +40,8 @@ type SetOption struct {
 	tags []string
 }
 
-// TTL gives the values of one call a lifetime of their own. Zero means the cache's. Below zero they are over already: nothing is stored, and what stood there is ended.
+// TTL gives the values of one call a lifetime of their own. Zero means the cache's. Below zero they
+// are over already: nothing is stored, and what stood there is ended.
 func TTL(d time.Duration) SetOption { return SetOption{ttl: d} }
 
 // Tags adds tags to the values of one call, besides those of Config.Tags.

@@ -8,7 +8,8 @@ import (
 	"github.com/warmcache/warmcache/tiercache"
 )
 
-// A cache with LearnHot knows which keys are read most. An engine of package warm replays them as the task "hot:brands"; Warm does it by hand.
+// A cache with LearnHot knows which keys are read most. An engine of package warm replays them as
+// the task "hot:brands"; Warm does it by hand.
 func ExampleCache_Hot() {
 	cache, err := tiercache.New(tiercache.Config[string, string]{
 		Name: "brands", TTL: time.Hour, LearnHot: 100,

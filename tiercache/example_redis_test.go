@@ -9,7 +9,8 @@ import (
 	"github.com/warmcache/warmcache/tiercache"
 )
 
-// A client whose options keep an outage of Redis as short and as cheap as it can be. Here nobody listens: NewRedis succeeds all the same.
+// A client whose options keep an outage of Redis as short and as cheap as it can be. Here nobody
+// listens: NewRedis succeeds all the same.
 func ExampleNewRedis() {
 	client := redis.NewClient(&redis.Options{
 		Addr:                  "127.0.0.1:1",

@@ -10,9 +10,10 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Explain says why a read of the key would answer as it does at this moment, tier by tier. It changes nothing: it counts no hit, takes no lease, loads
-// nothing, makes no token and keeps no entry young. It shows no value. A Redis that cannot be asked is part of the explanation; the error is ErrClosed, ctx's, or that
-// the key has no text form.
+// Explain says why a read of the key would answer as it does at this moment, tier by tier. It
+// changes nothing: it counts no hit, takes no lease, loads nothing, makes no token and keeps no
+// entry young. It shows no value. A Redis that cannot be asked is part of the explanation; the
+// error is ErrClosed, ctx's, or that the key has no text form.
 func (c *Cache[K, V]) Explain(ctx context.Context, key K) (Explanation, error) {
 	if c.closed.Load() {
 		return Explanation{}, ErrClosed
@@ -194,7 +195,8 @@ type peeked struct {
 	tokens    map[string]string
 }
 
-// peekRedis reads without a trace: other than in a read, tokens that are missing stay so, and none lives longer for it.
+// peekRedis reads without a trace: other than in a read, tokens that are missing stay so, and none
+// lives longer for it.
 func (c *Cache[K, V]) peekRedis(ctx context.Context, text string) (at peeked, err error) {
 	got := make(chan peeked, 1) // what comes too late is nobody's
 	err = c.redis.Do(ctx, func(ctx context.Context, client redis.UniversalClient) error {

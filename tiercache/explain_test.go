@@ -63,7 +63,8 @@ func TestExplain_memoryOnly(t *testing.T) {
 	}
 }
 
-// Whatever stands in Redis, Explain tells it, leaves it as it is, and the read that follows does what it said.
+// Whatever stands in Redis, Explain tells it, leaves it as it is, and the read that follows does
+// what it said.
 func TestExplain_redis(t *testing.T) {
 	t.Parallel()
 	const secretValue = "never to be shown"

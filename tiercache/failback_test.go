@@ -10,8 +10,8 @@ import (
 	"github.com/warmcache/warmcache/tiercache"
 )
 
-// A shard of a Cluster goes to its replica and back to its former master, which lacks an invalidation: its address and
-// its run_id are known from before.
+// A shard of a Cluster goes to its replica and back to its former master, which lacks an
+// invalidation: its address and its run_id are known from before.
 func TestCluster_failsBackToALaggingMaster(t *testing.T) {
 	t.Parallel()
 	group := redistest.Cluster(t)

@@ -14,7 +14,8 @@ import (
 	"github.com/warmcache/warmcache/tiercache"
 )
 
-// pair is a master and a replica that can be made to lag, behind a balancer that nodes connect through.
+// pair is a master and a replica that can be made to lag, behind a balancer that nodes connect
+// through.
 type pair struct {
 	servers [2]*redistest.Server
 	wires   [2]*redistest.Link // to each server, from the other one as its replica
@@ -88,7 +89,8 @@ var endings = map[string]func(context.Context, *tiercache.Cache[string, string])
 	"Clear":          func(ctx context.Context, c *tiercache.Cache[string, string]) error { return c.Clear(ctx) },
 }
 
-// failovers are the ways to lose what a master has confirmed. lose is called before the invalidation, over after it.
+// failovers are the ways to lose what a master has confirmed. lose is called before the
+// invalidation, over after it.
 var failovers = map[string]struct {
 	hold       time.Duration
 	lose, over func(t *testing.T, p *pair)
@@ -143,8 +145,8 @@ var failovers = map[string]struct {
 	},
 }
 
-// A failover loses what the replica had not heard of. The node that ended a value never sees it as fresh again, and
-// soon nobody does.
+// A failover loses what the replica had not heard of. The node that ended a value never sees it as
+// fresh again, and soon nobody does.
 func TestFailover(t *testing.T) {
 	t.Parallel()
 	for how, f := range failovers {

@@ -5,8 +5,9 @@ import (
 	"sync/atomic"
 )
 
-// flight is one look-up under way for one key: Redis, then the source. Everybody who misses the key meanwhile waits for it. It belongs to nobody: a
-// waiter that gives up changes nothing for the others.
+// flight is one look-up under way for one key: Redis, then the source. Everybody who misses the key
+// meanwhile waits for it. It belongs to nobody: a waiter that gives up changes nothing for the
+// others.
 type flight[K comparable, V any] struct {
 	cache *Cache[K, V]
 	key   K
@@ -113,7 +114,8 @@ const flightShards = 32
 
 func (t *flights[K, V]) shard(hash uint64) *flightShard[K, V] { return &t.shards[hash%flightShards] }
 
-// join returns the flight of f's key and generation, which is f itself if there was none: then its caller leads it.
+// join returns the flight of f's key and generation, which is f itself if there was none: then its
+// caller leads it.
 func (t *flights[K, V]) join(f *flight[K, V]) (joined *flight[K, V], leads bool) {
 	s := t.shard(f.hash)
 	s.mu.Lock()
@@ -152,8 +154,9 @@ func (f *flight[K, V]) find(o *flight[K, V]) *flight[K, V] {
 	return nil
 }
 
-// serves says whether o may join f, which is the same look-up: a refresh, one that is yet to ask the source; another read, one that has
-// somebody to ask if itself has, and that is not to wait for others first.
+// serves says whether o may join f, which is the same look-up: a refresh, one that is yet to ask
+// the source; another read, one that has somebody to ask if itself has, and that is not to wait for
+// others first.
 func (f *flight[K, V]) serves(o *flight[K, V]) bool {
 	if o.force {
 		return f.force && !f.asked
@@ -164,11 +167,12 @@ func (f *flight[K, V]) serves(o *flight[K, V]) bool {
 // asks says whether the flight has a source to ask.
 func (f *flight[K, V]) asks() bool { return f.brought() || f.cache.sourced && !f.nobody }
 
-// mostRefreshes is how many refreshes of a key ask the source at once. One asks while another does, which may hang, and whose value may be out of
-// date; more would be a storm.
+// mostRefreshes is how many refreshes of a key ask the source at once. One asks while another does,
+// which may hang, and whose value may be out of date; more would be a storm.
 const mostRefreshes = 2
 
-// crowd is the oldest of the refreshes of f's key that ask the source, where those are as many as may be; else nil.
+// crowd is the oldest of the refreshes of f's key that ask the source, where those are as many as
+// may be; else nil.
 func (f *flight[K, V]) crowd(first *flight[K, V]) (oldest *flight[K, V]) {
 	n := 0
 	for o := first; o != nil; o = o.next {
@@ -190,8 +194,9 @@ func (t *flights[K, V]) some(hash uint64) bool {
 	return s.m[hash] != nil
 }
 
-// ask notes that the source is about to be asked for a refresh: who calls later must not join it. It returns the moment of that read, which is later than
-// that of each load of the key that began before it, also where the clock has not moved: the younger value stays.
+// ask notes that the source is about to be asked for a refresh: who calls later must not join it.
+// It returns the moment of that read, which is later than that of each load of the key that began
+// before it, also where the clock has not moved: the younger value stays.
 func (t *flights[K, V]) ask(f *flight[K, V], now int64) int64 {
 	s := t.shard(f.hash)
 	s.mu.Lock()
@@ -201,7 +206,8 @@ func (t *flights[K, V]) ask(f *flight[K, V], now int64) int64 {
 	return s.asked
 }
 
-// overtaken says whether a source read that began at that moment will do for all the calls of a refresh. Then no other may join it.
+// overtaken says whether a source read that began at that moment will do for all the calls of a
+// refresh. Then no other may join it.
 func (t *flights[K, V]) overtaken(f *flight[K, V], read int64) bool {
 	s := t.shard(f.hash)
 	s.mu.Lock()

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// Flights whose keys share a hash, or that differ in nothing but a generation, are found and leave each by itself, in whatever order.
+// Flights whose keys share a hash, or that differ in nothing but a generation, are found and leave
+// each by itself, in whatever order.
 func TestFlights_shareAHash(t *testing.T) {
 	t.Parallel()
 	for _, order := range [][]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {

@@ -14,7 +14,8 @@ import (
 	"github.com/warmcache/warmcache/tiercache/internal/clock"
 )
 
-// Trust runs from a heartbeat's sending: one that lay in a buffer for longer than that proves nothing.
+// Trust runs from a heartbeat's sending: one that lay in a buffer for longer than that proves
+// nothing.
 func TestTrust_runsFromTheSendingOfAHeartbeat(t *testing.T) {
 	t.Parallel()
 	ch := newChannel(&Redis{cfg: RedisConfig{Logger: slog.New(slog.DiscardHandler)}})

@@ -22,7 +22,8 @@ import (
 
 // Forced interleavings, one a guard.
 
-// A read that begins between an Expire's first move and its script finds Redis as it was. It ends after the Expire, and leaves nothing fresh behind.
+// A read that begins between an Expire's first move and its script finds Redis as it was. It ends
+// after the Expire, and leaves nothing fresh behind.
 func TestExpire_whatWasReadInBetweenIsDeadOnArrival(t *testing.T) {
 	bubble(t, func(t *testing.T, m *redistest.InMemory) {
 		var armed, decoding atomic.Bool
@@ -62,7 +63,8 @@ func TestExpire_whatWasReadInBetweenIsDeadOnArrival(t *testing.T) {
 	})
 }
 
-// Of two Sets of one node Redis has the later. The earlier one's reply is late: memory must not take its value.
+// Of two Sets of one node Redis has the later. The earlier one's reply is late: memory must not
+// take its value.
 func TestSet_ofTwoMemoryHoldsWhatRedisDoes(t *testing.T) {
 	bubble(t, func(t *testing.T, m *redistest.InMemory) {
 		var armed atomic.Bool
@@ -92,7 +94,8 @@ func TestSet_ofTwoMemoryHoldsWhatRedisDoes(t *testing.T) {
 	})
 }
 
-// A value is replaced between a look-up's two commands: the old one must not get the new one's lifetime.
+// A value is replaced between a look-up's two commands: the old one must not get the new one's
+// lifetime.
 func TestLook_aValueThatIsReplacedInBetweenPassesNoLifetimeOn(t *testing.T) {
 	bubble(t, func(t *testing.T, m *redistest.InMemory) {
 		var armed atomic.Bool
@@ -127,7 +130,8 @@ func TestLook_aValueThatIsReplacedInBetweenPassesNoLifetimeOn(t *testing.T) {
 	})
 }
 
-// The first reply of every script, and of every request for a lease, is lost; go-redis, or exec, asks again. Each must know its own token.
+// The first reply of every script, and of every request for a lease, is lost; go-redis, or exec,
+// asks again. Each must know its own token.
 func TestLease_aRetryKnowsItsOwnToken(t *testing.T) {
 	bubble(t, func(t *testing.T, m *redistest.InMemory) {
 		s := new(source)
@@ -172,7 +176,8 @@ func TestLease_isRenewedWhileItsLoadRuns(t *testing.T) {
 	})
 }
 
-// The tag of a value is ended, by another node, while the value is loaded. It is not stored under the new token.
+// The tag of a value is ended, by another node, while the value is loaded. It is not stored under
+// the new token.
 func TestTags_endedOnAnotherNodeDuringTheLoad(t *testing.T) {
 	bubble(t, func(t *testing.T, m *redistest.InMemory) {
 		s := &sourceScript{value: "old"}
@@ -216,7 +221,8 @@ func TestTokens_unknownIsNotFresh(t *testing.T) {
 	})
 }
 
-// A commit is refused; the notice of why is still on its way. What was loaded is not served to the next reader.
+// A commit is refused; the notice of why is still on its way. What was loaded is not served to the
+// next reader.
 func TestLease_whatIsRefusedIsNotKeptInMemoryEither(t *testing.T) {
 	server := redistest.Start(t)
 	late := new(lateNotices)
@@ -238,7 +244,8 @@ func TestLease_whatIsRefusedIsNotKeptInMemoryEither(t *testing.T) {
 	get(t, a, "k", "new")
 }
 
-// Who deleted something while this node was not subscribed is no more: no number tells of it, only that there was a gap in the listening.
+// Who deleted something while this node was not subscribed is no more: no number tells of it, only
+// that there was a gap in the listening.
 func TestReconnect_whatAnotherSaidMeanwhileAndDied(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -297,7 +304,8 @@ func TestReplay_anotherServerIsToldAgain(t *testing.T) {
 	get(t, node(t, server, tiercache.Config[string, string]{Load: src.load}), "k", "new")
 }
 
-// A notice is lost while a warm run writes, and the hold is gone: that notices were missed is enough to take the entries back.
+// A notice is lost while a warm run writes, and the hold is gone: that notices were missed is
+// enough to take the entries back.
 func TestConfirm_takesBackWhatWasWrittenWhileNoticesWereLost(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -344,7 +352,8 @@ func TestRecord_hasNoMoreTimeThanIsInIt(t *testing.T) {
 	})
 }
 
-// What was read from Redis comes late: something younger has come into memory meanwhile, by a load of which no notice tells.
+// What was read from Redis comes late: something younger has come into memory meanwhile, by a load
+// of which no notice tells.
 func TestMemory_keepsWhatIsYounger(t *testing.T) {
 	bubble(t, func(t *testing.T, m *redistest.InMemory) {
 		var armed atomic.Bool
@@ -401,7 +410,8 @@ func TestClear_looksForNoKeys(t *testing.T) {
 	}
 }
 
-// Of two that wait for another node's load the first, who boarded the flight, gives up. The second has its value all the same.
+// Of two that wait for another node's load the first, who boarded the flight, gives up. The second
+// has its value all the same.
 func TestLease_whoWaitsForAnotherNodeIsNotBoundToWhoCameFirst(t *testing.T) {
 	server := redistest.Start(t)
 	s := &sourceScript{value: "v"}
@@ -439,7 +449,8 @@ func TestLease_whoWaitsForAnotherNodeIsNotBoundToWhoCameFirst(t *testing.T) {
 	wg.Wait()
 }
 
-// Between two commands of a request for a lease its holder commits. Where the value was looked up first, the one who asks would miss it, get the lease, and load again.
+// Between two commands of a request for a lease its holder commits. Where the value was looked up
+// first, the one who asks would miss it, get the lease, and load again.
 func TestLease_isAskedForBeforeTheValue(t *testing.T) {
 	server := redistest.Start(t)
 	for at := range 3 { // the holder commits after so many commands, and one more
@@ -481,7 +492,8 @@ func TestLease_isAskedForBeforeTheValue(t *testing.T) {
 	}
 }
 
-// The reply of a Set's script is lost with its connection. The script has run, and go-redis must not send it again, whatever its MaxRetries.
+// The reply of a Set's script is lost with its connection. The script has run, and go-redis must
+// not send it again, whatever its MaxRetries.
 func TestSet_isSentOnce(t *testing.T) {
 	server := redistest.Start(t)
 	var armed, cut atomic.Bool

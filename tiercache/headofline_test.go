@@ -10,7 +10,8 @@ import (
 	"github.com/warmcache/warmcache/tiercache"
 )
 
-// A batch has one key that loads slowly, and one that another node is about to have loaded. Who reads that one here doesn't wait for the slow one.
+// A batch has one key that loads slowly, and one that another node is about to have loaded. Who
+// reads that one here doesn't wait for the slow one.
 func TestGetMany_aSlowKeyHoldsUpNoOther(t *testing.T) {
 	for name, single := range map[string]bool{"Load": true, "LoadMany": false} {
 		t.Run(name, func(t *testing.T) {

@@ -11,10 +11,12 @@ import (
 )
 
 // beatTimes is when the last heartbeats were sent through a master: the one that came back over the
-// subscription, and the one to which it answered that it is a master. A replica passes heartbeats on, too.
+// subscription, and the one to which it answered that it is a master. A replica passes heartbeats
+// on, too.
 type beatTimes struct{ back, answered int64 }
 
-// beaten notes that a heartbeat has come back. Of several masters the one that is furthest behind counts.
+// beaten notes that a heartbeat has come back. Of several masters the one that is furthest behind
+// counts.
 func (ch *channel) beaten(master string, sent int64) {
 	ch.mu.Lock()
 	if last, ok := ch.beats[master]; ok { // else it is a master no more
@@ -47,8 +49,8 @@ func (ch *channel) beatAnswered(master string, sent int64) {
 	}
 }
 
-// oldest is when the heartbeat was sent by which the master that is furthest behind has shown that it is
-// one, and that its notices are heard; trust runs from there. ch.mu is held.
+// oldest is when the heartbeat was sent by which the master that is furthest behind has shown that
+// it is one, and that its notices are heard; trust runs from there. ch.mu is held.
 func (ch *channel) oldest() int64 {
 	oldest := never
 	for i, last := range slices.Collect(maps.Values(ch.beats)) {
@@ -60,8 +62,8 @@ func (ch *channel) oldest() int64 {
 	return oldest
 }
 
-// expect says which masters there are: one that is new is not trusted before its first heartbeat has come back, and one that is none any more proves nothing, and is not
-// waited for.
+// expect says which masters there are: one that is new is not trusted before its first heartbeat
+// has come back, and one that is none any more proves nothing, and is not waited for.
 func (ch *channel) expect(masters map[string]redis.UniversalClient) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
@@ -118,8 +120,9 @@ func (ch *channel) digest() {
 	})
 }
 
-// beatMasters sends a heartbeat through each master, each under its own deadline, and asks each who it is. Heartbeats bypass the breakers: they are what opens
-// them half. A master that is a replica by now is none.
+// beatMasters sends a heartbeat through each master, each under its own deadline, and asks each who
+// it is. Heartbeats bypass the breakers: they are what opens them half. A master that is a replica
+// by now is none.
 func (ch *channel) beatMasters() {
 	if len(ch.r.masters.known()) == 0 {
 		if ch.look(); len(ch.r.masters.known()) == 0 {
@@ -173,7 +176,8 @@ func (ch *channel) answer(round uint64, answers []beatAnswer, all bool) {
 	}
 }
 
-// beatMaster is one heartbeat. It tells the master's breaker how it went, and in a Cluster that of what is not about a key.
+// beatMaster is one heartbeat. It tells the master's breaker how it went, and in a Cluster that of
+// what is not about a key.
 func (ch *channel) beatMaster(master string, client redis.UniversalClient) beatAnswer {
 	sh, bound := ch.r.masters.of(master), ch.r.cfg.Timeout
 	began := time.Now()
@@ -224,9 +228,9 @@ func (ch *channel) beatMaster(master string, client redis.UniversalClient) beatA
 // mostShed bounds the connections that one heartbeat closes.
 const mostShed = 64
 
-// shed closes the connections of a client's pools that lead to a wrong server, until one does not. Behind
-// a balancer, or a name whose address has changed, old connections stay with a server that is a master
-// no more. go-redis has one pool for pipelines and another one for all else.
+// shed closes the connections of a client's pools that lead to a wrong server, until one does not.
+// Behind a balancer, or a name whose address has changed, old connections stay with a server that
+// is a master no more. go-redis has one pool for pipelines and another one for all else.
 func (ch *channel) shed(client redis.UniversalClient, wrong func(beatAnswer) bool) {
 	piped := func(ctx context.Context) (string, error) {
 		pipe := client.Pipeline()
@@ -256,7 +260,8 @@ func (ch *channel) shed(client redis.UniversalClient, wrong func(beatAnswer) boo
 	})
 }
 
-// look asks a Cluster for its masters. It may take several seconds where go-redis happens to ask a node that is frozen, so it is left behind then.
+// look asks a Cluster for its masters. It may take several seconds where go-redis happens to ask a
+// node that is frozen, so it is left behind then.
 func (ch *channel) look() {
 	const bound = 500 * time.Millisecond
 	_, err := apart(ch.ctx, ch.r.masters.of(anyMaster), bound, func(ctx context.Context) (struct{}, error) {
@@ -268,7 +273,8 @@ func (ch *channel) look() {
 	}
 }
 
-// survey follows the masters of a Cluster until close: go-redis by itself would fail a dead master's slots for most of a minute.
+// survey follows the masters of a Cluster until close: go-redis by itself would fail a dead
+// master's slots for most of a minute.
 func (ch *channel) survey() {
 	defer ch.done.Done()
 	const rarely = 3 // while all is well

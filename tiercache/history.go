@@ -7,9 +7,10 @@ import (
 )
 
 // lineage is the histories of data that the masters of a Redis stand for, and how far this node's
-// invalidations have come in each. A history is what Redis calls a replication ID: a server begins a
-// new one when it is promoted, and says then which one it continues and from which offset on. So a
-// node knows what a new master lacks: what it had confirmed at later offsets of the history before.
+// invalidations have come in each. A history is what Redis calls a replication ID: a server begins
+// a new one when it is promoted, and says then which one it continues and from which offset on. So
+// a node knows what a new master lacks: what it had confirmed at later offsets of the history
+// before.
 //
 // Only the goroutine that sends heartbeats uses it.
 type lineage struct {
@@ -36,18 +37,19 @@ type stamp struct {
 const (
 	// mostStamps bounds the memory of a history; what lies before it is unknown.
 	mostStamps = 4096
-	// vanishedFor is how long a history is remembered that no master answers for: a shard whose master
-	// died may be without one for a while.
+	// vanishedFor is how long a history is remembered that no master answers for: a shard whose
+	// master died may be without one for a while.
 	vanishedFor = time.Minute
-	// renamedFor bounds the silence after which the same process with another ID, and none before it,
-	// has only forgotten its backlog, as it does when it had no replica for an hour.
+	// renamedFor bounds the silence after which the same process with another ID, and none before
+	// it, has only forgotten its backlog, as it does when it had no replica for an hour.
 	renamedFor = 2 * time.Second
-	// retiredFor is how long nobody must have answered for the history that continues another one before
-	// a server that still stands for the older one is believed: an old connection may lead there.
+	// retiredFor is how long nobody must have answered for the history that continues another one
+	// before a server that still stands for the older one is believed: an old connection may lead
+	// there.
 	retiredFor  = 10 * time.Second
 	mostRetired = 64
-	// unsaidFor is how far back a server may lack what the one before it had, where it says nothing of
-	// histories.
+	// unsaidFor is how far back a server may lack what the one before it had, where it says nothing
+	// of histories.
 	unsaidFor = time.Minute
 )
 
@@ -94,8 +96,8 @@ func (l *lineage) hear(round uint64, answers []beatAnswer, all bool, now int64) 
 	return changed
 }
 
-// place finds out what a history that is heard for the first time has to do with those that are known.
-// Without a takeover it is new beside them, as that of a master that has joined the Cluster.
+// place finds out what a history that is heard for the first time has to do with those that are
+// known. Without a takeover it is new beside them, as that of a master that has joined the Cluster.
 func (l *lineage) place(a beatAnswer, now int64) (*takeover, *history) {
 	h := &history{id: a.history(), master: a.master, runID: a.runID}
 	t := &takeover{id: h.id}
@@ -200,8 +202,8 @@ func (h *history) round() uint64 {
 // history is the ID of the data that the server stands for; its run_id where it does not say.
 func (a *beatAnswer) history() string { return cmp.Or(a.replID, a.runID) }
 
-// began reports whether the server was started after the last answer for a history, so that what it has
-// comes from a snapshot.
+// began reports whether the server was started after the last answer for a history, so that what it
+// has comes from a snapshot.
 func (a *beatAnswer) began(h *history, now int64) bool {
 	return a.runID != h.runID && a.up < time.Duration(now-h.heard)+2*time.Second
 }

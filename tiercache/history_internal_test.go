@@ -111,7 +111,8 @@ func TestLineage_sameDataUnderAnotherName(t *testing.T) {
 	}
 }
 
-// A Cluster grows and shrinks: what is unrelated to what is known ends nothing unless it replaces something.
+// A Cluster grows and shrinks: what is unrelated to what is known ends nothing unless it replaces
+// something.
 func TestLineage_masterThatJoins(t *testing.T) {
 	one, two := server("aa", "m1", 10, 10), server("bb", "m2", 10, 10)
 	one.master, two.master = "1", "2"

@@ -11,7 +11,8 @@ import (
 	"github.com/warmcache/warmcache/tiercache"
 )
 
-// A node does not hear of a Delete, but sees the hold that it has left in Redis. Its own copy is not served any more, not even stale while the source fails.
+// A node does not hear of a Delete, but sees the hold that it has left in Redis. Its own copy is
+// not served any more, not even stale while the source fails.
 func TestHold_thatIsSeenEndsAStaleCopy(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)

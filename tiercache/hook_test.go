@@ -15,7 +15,8 @@ import (
 	"github.com/warmcache/warmcache/tiercache"
 )
 
-// around stands between a client and its server: send sends commands, all of them or some, once or twice, sooner or later.
+// around stands between a client and its server: send sends commands, all of them or some, once or
+// twice, sooner or later.
 type around func(ctx context.Context, cmds []redis.Cmder, send func(...redis.Cmder) error) error
 
 // before is an around that sends all, unless do fails.
@@ -75,7 +76,8 @@ func hooked(t *testing.T, client *redis.Client, a around) *tiercache.Redis {
 	return r
 }
 
-// saying says whether one of the commands has an argument that begins with text: "W1 K" is the script of a Set or Delete, "WC01V" one that stores a value.
+// saying says whether one of the commands has an argument that begins with text: "W1 K" is the
+// script of a Set or Delete, "WC01V" one that stores a value.
 func saying(cmds []redis.Cmder, text string) bool {
 	return slices.ContainsFunc(cmds, func(cmd redis.Cmder) bool {
 		return slices.ContainsFunc(cmd.Args(), func(arg any) bool {

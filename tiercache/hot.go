@@ -18,9 +18,11 @@ type HotKey[K comparable] struct {
 	Reads float64 `json:"reads"` // about how often it was read, by the whole fleet where there is a Redis; a read counts half after HotHalfLife
 }
 
-// Hot returns the n hottest keys, the hottest first; all that were learned, LearnHot at most, where n is 0 or less. With Redis they are what the whole fleet
-// reads; where Redis cannot be asked, what this process has learned comes beside the error. Never among them are keys that the source does not have, keys whose text is
-// longer than 512 bytes, and keys of which fewer than three reads were sampled. It fails with ErrNotLearning where LearnHot is 0.
+// Hot returns the n hottest keys, the hottest first; all that were learned, LearnHot at most, where
+// n is 0 or less. With Redis they are what the whole fleet reads; where Redis cannot be asked, what
+// this process has learned comes beside the error. Never among them are keys that the source does
+// not have, keys whose text is longer than 512 bytes, and keys of which fewer than three reads were
+// sampled. It fails with ErrNotLearning where LearnHot is 0.
 func (c *Cache[K, V]) Hot(ctx context.Context, n int) ([]HotKey[K], error) {
 	switch {
 	case c.closed.Load():
@@ -46,7 +48,8 @@ func (c *Cache[K, V]) Hot(ctx context.Context, n int) ([]HotKey[K], error) {
 	return all, err
 }
 
-// HotTexts is Hot with the keys in their text form, for programs that don't know K. A key without a text form is left out.
+// HotTexts is Hot with the keys in their text form, for programs that don't know K. A key without a
+// text form is left out.
 func (c *Cache[K, V]) HotTexts(ctx context.Context, n int) ([]HotKey[string], error) {
 	if none, ok := c.cfg.Keys.(noKeys[K]); ok {
 		return nil, fmt.Errorf("tiercache: cache %q: %w", c.name, none.why)
@@ -90,7 +93,8 @@ const (
 	// hotTextBytes keeps long keys out: what is learned is held in memory and in Redis.
 	hotTextBytes = maxKeyBytes
 	mostHotGone  = 1024
-	// hotPriority is before that of loaders which were given none, or a usual one: what is read now comes from Redis within moments, and has the first claim to room.
+	// hotPriority is before that of loaders which were given none, or a usual one: what is read now
+	// comes from Redis within moments, and has the first claim to room.
 	hotPriority = 100
 )
 
@@ -102,7 +106,8 @@ func newHot[K comparable](n int) *hot[K] {
 	return h
 }
 
-// learn is told of every read that found a value, and counts a sample of them. nth is a number that reads of the key don't repeat.
+// learn is told of every read that found a value, and counts a sample of them. nth is a number that
+// reads of the key don't repeat.
 func (c *Cache[K, V]) learn(hash uint64, key K, nth uint64) {
 	if c.hot != nil && c.hot.sketch.Sampled(hash, nth) {
 		c.hot.add(hash, key)
@@ -157,7 +162,8 @@ func (c *Cache[K, V]) tendHot() {
 	}
 }
 
-// hotText is the text form of a key, if that leads back to the key: what is learned is found again by it.
+// hotText is the text form of a key, if that leads back to the key: what is learned is found again
+// by it.
 func (c *Cache[K, V]) hotText(key K) (text string, err error) {
 	if text, err = c.encodeKey(key); err == nil && len(text) > hotTextBytes {
 		err = errLongKey

@@ -11,20 +11,26 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// The nodes of a fleet add up what they count in one sorted set a cache, {name}:hot. A member is a key's text, its score the logarithm to base 2 of the key's
-// reads, plus the time in half-lives, of the server's clock. So the reads of all members are halved each half-life without a write (forward decay: Cormode et al., ICDE
-// 2009), and the order of the scores is that of the keys. What a node tells is how much its own count of a key has changed since it last told: an eighth, at least. So
-// a steady fleet tells each key some times in a half-life, and one whose popular keys change within some seconds.
+// The nodes of a fleet add up what they count in one sorted set a cache, {name}:hot. A member is a
+// key's text, its score the logarithm to base 2 of the key's reads, plus the time in half-lives, of
+// the server's clock. So the reads of all members are halved each half-life without a write
+// (forward decay: Cormode et al., ICDE 2009), and the order of the scores is that of the keys. What
+// a node tells is how much its own count of a key has changed since it last told: an eighth, at
+// least. So a steady fleet tells each key some times in a half-life, and one whose popular keys
+// change within some seconds.
 //
-// Who can make a node read keys can make them hot. That is bounded: by LearnHot members a cache tells and twice as many in the set, by the least number of samples, and as
-// only those caches share that have LearnHot set.
+// Who can make a node read keys can make them hot. That is bounded: by LearnHot members a cache
+// tells and twice as many in the set, by the least number of samples, and as only those caches
+// share that have LearnHot set.
 const (
 	hotBatch = 128 // keys in one call of the script, during which other clients wait
 	hotDays  = 7   // the set outlives quiet nights and weekends: its order stands, as all members fade alike
 )
 
-// ARGV of hotScript: most members, the half-life in ms, the set's life in ms; then for each key its text, the change of this node's count, and the count itself,
-// which is what counts where the set doesn't have the key: it fell out, or Redis lost it. A set from the future is one whose clock was set back: it would never fade.
+// ARGV of hotScript: most members, the half-life in ms, the set's life in ms; then for each key its
+// text, the change of this node's count, and the count itself, which is what counts where the set
+// doesn't have the key: it fell out, or Redis lost it. A set from the future is one whose clock was
+// set back: it would never fade.
 //
 //nolint:gochecknoglobals // constants, but for their hashes
 var (
@@ -49,7 +55,8 @@ redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -ARGV[1] - 1)
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return 1`)
 
-	// hotListScript returns the first members with their scores, and the time in ms. ARGV: how many.
+	// hotListScript returns the first members with their scores, and the time in ms. ARGV: how
+	// many.
 	hotListScript = redis.NewScript(`
 if redis.call('TYPE', KEYS[1]).ok ~= 'zset' then return {{}, '0'} end
 local at = redis.call('TIME')
@@ -59,7 +66,8 @@ return {redis.call('ZREVRANGE', KEYS[1], 0, ARGV[1] - 1, 'WITHSCORES'), string.f
 // hotKey is where the hot keys of a cache stand.
 func (n namespace) hotKey() string { return "{" + strings.TrimSuffix(n.prefix, ":") + "}:hot" }
 
-// tellHot tells Redis what has changed of this node's counts. What fails is told next time, as it is new then too.
+// tellHot tells Redis what has changed of this node's counts. What fails is told next time, as it
+// is new then too.
 func (c *Cache[K, V]) tellHot(ctx context.Context) {
 	h := c.hot
 	keys, texts := c.tellable(h.sketch.News(c.cfg.LearnHot))
@@ -138,7 +146,8 @@ func (c *Cache[K, V]) fleetHot(ctx context.Context, n int) ([]HotKey[K], error) 
 	return all, nil
 }
 
-// hotList returns the first members of the set, each followed by its score, and the server's time in ms.
+// hotList returns the first members of the set, each followed by its score, and the server's time
+// in ms.
 func (m *remote) hotList(ctx context.Context, n int) (members []string, now float64, err error) {
 	type list struct {
 		members []string

@@ -44,7 +44,8 @@ func (c *catalogue) loadMany(_ context.Context, keys []string) (map[string]strin
 	return values, nil
 }
 
-// forget returns what was asked for since the last time, each key with how often, and the size of the largest batch.
+// forget returns what was asked for since the last time, each key with how often, and the size of
+// the largest batch.
 func (c *catalogue) forget() (asked map[string]int, largest int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -204,7 +205,8 @@ func TestHot_fleet(t *testing.T) {
 			t.Errorf("%+v, %v; want about 60 reads after a half-life", hot, err)
 		}
 
-		// The whole popular set changes: within two half-lives nothing of the old one is hotter than the new.
+		// The whole popular set changes: within two half-lives nothing of the old one is hotter
+		// than the new.
 		for range 20 {
 			for i := range 12 {
 				readMany(t, b, "new "+strconv.Itoa(i), 20-i)
@@ -218,7 +220,8 @@ func TestHot_fleet(t *testing.T) {
 	})
 }
 
-// What Redis lost is told again; without it the process's own count answers beside an error; a steady fleet tells little.
+// What Redis lost is told again; without it the process's own count answers beside an error; a
+// steady fleet tells little.
 func TestHot_redisForgetsAndGoesAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := redistest.Memory(t)
@@ -244,7 +247,8 @@ func TestHot_redisForgetsAndGoesAway(t *testing.T) {
 	})
 }
 
-// Whatever stands in Redis under the name of the set, and however many keys are read, it stays bounded, in its slot, and expires.
+// Whatever stands in Redis under the name of the set, and however many keys are read, it stays
+// bounded, in its slot, and expires.
 func TestHot_inRedis(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -330,7 +334,8 @@ func (clumsyKeys) DecodeKey(text string) (int, error) {
 	return strconv.Atoi(text)
 }
 
-// A node that starts anew is warm with what the fleet reads, from Redis alone, in the order of heat.
+// A node that starts anew is warm with what the fleet reads, from Redis alone, in the order of
+// heat.
 func TestHot_replayFromRedis(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := redistest.Memory(t)
@@ -379,7 +384,8 @@ func TestHot_replayFromRedis(t *testing.T) {
 	})
 }
 
-// What Redis has lost comes from the source: once a fleet, in bounded batches; what the source no longer has is forgotten.
+// What Redis has lost comes from the source: once a fleet, in bounded batches; what the source no
+// longer has is forgotten.
 func TestHot_replayFromTheSource(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)

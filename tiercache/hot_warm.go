@@ -14,8 +14,10 @@ func hotLoader(cache string) string { return "hot:" + cache }
 // hotChunk is how many keys are loaded at once: live reads come in between.
 const hotChunk = 100
 
-// warmHot makes the hot keys readable in memory: from Redis, the hottest first, as far as there is room; then what Redis doesn't have from the source, through flights and
-// leases like any read's load, so that a fleet loads it once. It counts no hit and no miss, and teaches the learner nothing.
+// warmHot makes the hot keys readable in memory: from Redis, the hottest first, as far as there is
+// room; then what Redis doesn't have from the source, through flights and leases like any read's
+// load, so that a fleet loads it once. It counts no hit and no miss, and teaches the learner
+// nothing.
 func (c *Cache[K, V]) warmHot(ctx context.Context, opts WarmOptions) (res WarmResult) {
 	began := time.Now()
 	defer func() {
@@ -120,8 +122,8 @@ func (l *hotLoad[K, V]) all(ctx context.Context, keys []K) error {
 	return l.errs.join(l.c.name, l.failed)
 }
 
-// fitting is those of the keys that there is room for: the live set of a full cache is not pushed out for a list of what was hot. What stands in memory, if only
-// expired, has its room already.
+// fitting is those of the keys that there is room for: the live set of a full cache is not pushed
+// out for a list of what was hot. What stands in memory, if only expired, has its room already.
 func (l *hotLoad[K, V]) fitting(keys []K) (fit []K) {
 	room := l.opts.Room
 	if room == 0 {

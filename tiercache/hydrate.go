@@ -11,13 +11,16 @@ import (
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
-// Hydrate fills memory from Redis with the keys given in their text form, most wanted first, as far as there is room. Keys that Redis does not hold, or holds
-// as expired, are left to demand: Hydrate never asks the source. While caches of this process answer reads it takes small batches with pauses between them, so that those
-// go on as before; else it is as quick as it can be.
+// Hydrate fills memory from Redis with the keys given in their text form, most wanted first, as far
+// as there is room. Keys that Redis does not hold, or holds as expired, are left to demand: Hydrate
+// never asks the source. While caches of this process answer reads it takes small batches with
+// pauses between them, so that those go on as before; else it is as quick as it can be.
 //
-// Of the options it heeds Room, Stored, Task and Age. In the result Emitted counts the keys, Memory those that are readable in memory afterwards, SkippedFresh those
-// of them that were left as they were, SkippedRoom those for which there was no room, Refused those that were invalidated meanwhile, and Failed those whose text form is no
-// key; the rest is gone from Redis. The error is of Redis, or ctx's; what was filled before it stays. Without Redis nothing is filled.
+// Of the options it heeds Room, Stored, Task and Age. In the result Emitted counts the keys, Memory
+// those that are readable in memory afterwards, SkippedFresh those of them that were left as they
+// were, SkippedRoom those for which there was no room, Refused those that were invalidated
+// meanwhile, and Failed those whose text form is no key; the rest is gone from Redis. The error is
+// of Redis, or ctx's; what was filled before it stays. Without Redis nothing is filled.
 func (c *Cache[K, V]) Hydrate(ctx context.Context, keys []string, opts WarmOptions) WarmResult {
 	began := time.Now()
 	res := WarmResult{Loader: opts.Task, Emitted: len(keys)}
@@ -183,9 +186,11 @@ func (h *hydration[K, V]) store(e *hydrated[K], it *item[V]) {
 	}
 }
 
-// revalidate reads from Redis again, behind everybody's back, what warm-ups have brought before the epoch that has just begun. Else each entry's next read would have to, and
-// a node that starts, whose first epoch ends when it has met the others, would be warm for a second. A run that an epoch has overtaken asks for it too, as what it stored
-// last may have come after the look at what there is.
+// revalidate reads from Redis again, behind everybody's back, what warm-ups have brought before the
+// epoch that has just begun. Else each entry's next read would have to, and a node that starts,
+// whose first epoch ends when it has met the others, would be warm for a second. A run that an
+// epoch has overtaken asks for it too, as what it stored last may have come after the look at what
+// there is.
 func (c *Cache[K, V]) revalidate() {
 	if c.remote == nil || c.tallies.None() || c.revalidating.Add(1) > 1 {
 		return // the one under way looks again
@@ -202,7 +207,8 @@ func (c *Cache[K, V]) revalidate() {
 	})
 }
 
-// warmedBefore is the keys, in text form, of what warm-ups brought into memory in earlier epochs, the most wanted first.
+// warmedBefore is the keys, in text form, of what warm-ups brought into memory in earlier epochs,
+// the most wanted first.
 func (c *Cache[K, V]) warmedBefore(epoch uint64) []string {
 	type ranked struct {
 		name string

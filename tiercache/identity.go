@@ -9,9 +9,10 @@ import (
 	"time"
 )
 
-// identity is how other nodes know this process. It is random; but two processes that are restored from
-// one snapshot of a machine have the same, and each would take the other's notices for its own. The
-// heartbeats show it: one comes back that this process has not sent. Then it takes another identity.
+// identity is how other nodes know this process. It is random; but two processes that are restored
+// from one snapshot of a machine have the same, and each would take the other's notices for its
+// own. The heartbeats show it: one comes back that this process has not sent. Then it takes another
+// identity.
 type identity struct {
 	name atomic.Pointer[string]
 
@@ -19,7 +20,8 @@ type identity struct {
 	sent   []int64 // when the last heartbeats were sent, which are their numbers
 }
 
-// mostSent is how many heartbeats may be on their way: those of a few seconds, through many masters.
+// mostSent is how many heartbeats may be on their way: those of a few seconds, through many
+// masters.
 const mostSent = 4096
 
 var errTwin = errors.New("another process had this one's identity")

@@ -14,7 +14,8 @@ import (
 	"github.com/warmcache/warmcache/tiercache"
 )
 
-// gate is a source whose first load of a key stops until it is opened, and returns what stood there when it began.
+// gate is a source whose first load of a key stops until it is opened, and returns what stood there
+// when it began.
 type gate struct {
 	value  string
 	begun  chan struct{}
@@ -86,7 +87,8 @@ func TestInvalidate_aLoadThatBeganBefore(t *testing.T) {
 					if err := write(t.Context(), c); err != nil {
 						t.Fatal(err)
 					}
-					// A read that begins now joins no older load. Without it, nothing younger is there to keep the old load's value out.
+					// A read that begins now joins no older load. Without it, nothing younger is
+					// there to keep the old load's value out.
 					if rname == "GetMany" {
 						close(g.opened)
 						<-waited

@@ -15,10 +15,11 @@ import (
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
-// item is one version of a key's value. It never changes once it is in a slot, save for the marks of reading.
+// item is one version of a key's value. It never changes once it is in a slot, save for the marks
+// of reading.
 //
-// The order of the fields is what a hit costs once the entries don't fit into the processor's cache: what every hit looks at comes first, in one cache line
-// where the value is a word or two.
+// The order of the fields is what a hit costs once the entries don't fit into the processor's
+// cache: what every hit looks at comes first, in one cache line where the value is a word or two.
 type item[V any] struct {
 	value  V
 	fresh  int64        // not fresh from here on, be it for MemoryTTL's sake
@@ -66,8 +67,8 @@ func (it *item[V]) backOff(until int64) { it.due.Store(-until) }
 // backedOff is until when nobody tries to replace the item; 0: somebody may.
 func (it *item[V]) backedOff() int64 { return max(0, -it.due.Load()) }
 
-// newItem is a version of a value whose source read began at read. It takes the value over. A ttl of zero is Expiry's, or the cache's; with one below
-// zero it is dead: nothing stores it.
+// newItem is a version of a value whose source read began at read. It takes the value over. A ttl
+// of zero is Expiry's, or the cache's; with one below zero it is dead: nothing stores it.
 func (c *Cache[K, V]) newItem(key K, value V, read int64, ttl time.Duration) *item[V] {
 	if ttl == 0 && c.cfg.Expiry != nil {
 		ttl = c.cfg.Expiry(key, value)
@@ -113,8 +114,8 @@ func (c *Cache[K, V]) jitter(ttl time.Duration) time.Duration {
 	return ttl - time.Duration(rand.Float64()*c.cfg.Jitter*float64(ttl)) //nolint:gosec // spread, not secrecy
 }
 
-// fromRecord is the item that a record holds, nil where there is none or where it cannot be read. now is a moment before the look-up, and seen the sight behind
-// which it was done.
+// fromRecord is the item that a record holds, nil where there is none or where it cannot be read.
+// now is a moment before the look-up, and seen the sight behind which it was done.
 func (c *Cache[K, V]) fromRecord(got *found, now int64, seen sight) *item[V] {
 	it, bad := c.interpret(got, now, seen)
 	if bad != nil {
@@ -162,7 +163,8 @@ func (c *Cache[K, V]) interpret(got *found, now int64, seen sight) (*item[V], *c
 	return it, nil
 }
 
-// knownAs keeps what is known of an item that was validated: it is no younger than this process knew, and no fresher.
+// knownAs keeps what is known of an item that was validated: it is no younger than this process
+// knew, and no fresher.
 func (it *item[V]) knownAs(old *item[V]) {
 	if it.read = min(it.read, old.read); old.read-it.read < int64(clockTolerance) {
 		it.read = old.read // Redis's answer is rounded
@@ -190,7 +192,8 @@ func (c *Cache[K, V]) decodePayload(payload []byte) (value V, err error) {
 	return value, fromUser(err)
 }
 
-// encode is the item as a record on its way to Redis. What cannot be stored there is a write of no life, which deletes what stands there: it is out of date.
+// encode is the item as a record on its way to Redis. What cannot be stored there is a write of no
+// life, which deletes what stands there: it is out of date.
 func (c *Cache[K, V]) encode(text string, it *item[V], tokens string) write {
 	return c.encodeInto(nil, text, it, tokens)
 }
@@ -231,7 +234,8 @@ func (c *Cache[K, V]) encodeInto(dst []byte, text string, it *item[V], tokens st
 	return w
 }
 
-// clone is what goes in and out: the value itself, or a copy where the cache was told how to make one.
+// clone is what goes in and out: the value itself, or a copy where the cache was told how to make
+// one.
 func (c *Cache[K, V]) clone(value V) V {
 	if c.cfg.Clone == nil {
 		return value

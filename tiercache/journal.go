@@ -9,9 +9,9 @@ import (
 )
 
 // entry is one invalidation of this node: of a key, of a tag, or of the whole cache. It is kept for
-// three reasons. Until Redis has confirmed it, this node does not read there what it is about. Until
-// every replica has it, a failover may lose it, and then it is replayed. And for HoldLife a record
-// whose source was read before it is not believed, wherever it comes from.
+// three reasons. Until Redis has confirmed it, this node does not read there what it is about.
+// Until every replica has it, a failover may lose it, and then it is replayed. And for HoldLife a
+// record whose source was read before it is not believed, wherever it comes from.
 type entry struct {
 	key    entryKey
 	notice notice // as it is, or will be, published; the number is kept through all tries
@@ -45,8 +45,8 @@ type journal struct {
 }
 
 // progress is how far the invalidations of a node have come in Redis, by rounds of heartbeats. All
-// masters are asked in a round; what had been answered before the round was sent is in the data that
-// they describe.
+// masters are asked in a round; what had been answered before the round was sent is in the data
+// that they describe.
 type progress struct {
 	round      atomic.Uint64 // the one that was sent last
 	replicated atomic.Uint64 // every replica has what was confirmed in this round or before
@@ -62,8 +62,8 @@ type entryKey struct {
 func keyOf(n notice) entryKey { return entryKey{kind: n.kind, rest: n.rest} }
 
 const (
-	// mostEntries bounds what is kept of what Redis has confirmed. A failover that may have lost more
-	// than is known ends the cache.
+	// mostEntries bounds what is kept of what Redis has confirmed. A failover that may have lost
+	// more than is known ends the cache.
 	mostEntries = 100_000
 	// mostPending bounds what waits for Redis; on more, the whole cache is cleared there instead.
 	mostPending = 100_000
@@ -76,8 +76,8 @@ func newJournal(cache string, hold time.Duration, p *progress, number func(notic
 	}
 }
 
-// begin enters an invalidation and returns the notice to publish. confirm or fail must follow. Where
-// an earlier try of the same is pending its number is used again, so that others see no gap.
+// begin enters an invalidation and returns the notice to publish. confirm or fail must follow.
+// Where an earlier try of the same is pending its number is used again, so that others see no gap.
 func (j *journal) begin(kind noticeKind, rest string, now int64) notice {
 	return j.beginAt(kind, rest, now, now)
 }
@@ -142,8 +142,8 @@ func (j *journal) pend(kind noticeKind, rest string, now int64) {
 }
 
 // confirm notes that Redis has done what the notice says. That settles the entry unless it was made
-// again since the try began, an earlier try may still take effect behind this one, or the server that
-// answered may have been replaced.
+// again since the try began, an earlier try may still take effect behind this one, or the server
+// that answered may have been replaced.
 func (j *journal) confirm(n notice) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -165,8 +165,8 @@ func (j *journal) fail(n notice, void int64) {
 	e := j.find(n)
 	switch {
 	case e == nil:
-		// A later entry for the same has overtaken it, and speaks for both. That this one's number is
-		// said, too, keeps others from missing it.
+		// A later entry for the same has overtaken it, and speaks for both. That this one's number
+		// is said, too, keeps others from missing it.
 		key := keyOf(n)
 		key.number = n.number
 		e = j.add(&entry{key: key, notice: n, at: n.made})
@@ -187,8 +187,8 @@ func (j *journal) find(n notice) *entry {
 	return j.m[key]
 }
 
-// wait makes an entry pending. Where too many are, a Clear replaces all of them; while it is pending
-// it covers all others. j.mu is held.
+// wait makes an entry pending. Where too many are, a Clear replaces all of them; while it is
+// pending it covers all others. j.mu is held.
 func (j *journal) wait(e *entry) {
 	clearing := j.m[entryKey{kind: noticeClear}]
 	switch {
@@ -204,8 +204,8 @@ func (j *journal) wait(e *entry) {
 	}
 }
 
-// condense replaces what is pending by clearing the whole cache. The numbers of what it replaces stay
-// unsaid: others see a gap, and validate. j.mu is held.
+// condense replaces what is pending by clearing the whole cache. The numbers of what it replaces
+// stay unsaid: others see a gap, and validate. j.mu is held.
 func (j *journal) condense(now int64) {
 	for _, e := range j.m {
 		if e.state == pending {
@@ -250,8 +250,8 @@ func (j *journal) clearing() bool {
 	return j.waits(noticeClear, "")
 }
 
-// mustWait reports whether a Set of the key must not be sent yet: an earlier one may still take effect
-// behind it.
+// mustWait reports whether a Set of the key must not be sent yet: an earlier one may still take
+// effect behind it.
 func (j *journal) mustWait(text string, now int64) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -169,7 +169,8 @@ func TestJournal_replaysWhatWasConfirmedAfterARound(t *testing.T) {
 	}
 }
 
-// Nothing is forgotten before every replica has it, however long that takes; and what is forgotten is known to be.
+// Nothing is forgotten before every replica has it, however long that takes; and what is forgotten
+// is known to be.
 func TestJournal_forgetsWhatReplicasHave(t *testing.T) {
 	j := testJournal()
 	p := j.progress

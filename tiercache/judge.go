@@ -11,7 +11,8 @@ type Judgement struct {
 	Err      error  // why it would not be stored
 }
 
-// noToken stands for the tokens that a dry run doesn't ask for, as asking makes those that are missing: it has the length of one.
+// noToken stands for the tokens that a dry run doesn't ask for, as asking makes those that are
+// missing: it has the length of one.
 const noToken = "0000000000000000"
 
 // noTokens are the tokens of a dry run.

@@ -14,8 +14,9 @@ import (
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
-// KeyCodec is the text form of keys: what stands in Redis behind "name:". Two keys must never have one text, and DecodeKey must
-// give back what EncodeKey was given: a call with a key of which that is not so fails. Both must be safe for concurrent use.
+// KeyCodec is the text form of keys: what stands in Redis behind "name:". Two keys must never have
+// one text, and DecodeKey must give back what EncodeKey was given: a call with a key of which that
+// is not so fails. Both must be safe for concurrent use.
 type KeyCodec[K comparable] interface {
 	EncodeKey(key K) (string, error)
 	DecodeKey(text string) (K, error)
@@ -139,13 +140,15 @@ func hasInterface(t reflect.Type) bool {
 	return false
 }
 
-// noKeys is the codec of keys without a text form, in a cache without Redis: whatever needs their text says so.
+// noKeys is the codec of keys without a text form, in a cache without Redis: whatever needs their
+// text says so.
 type noKeys[K comparable] struct{ why error }
 
 func (c noKeys[K]) EncodeKey(K) (string, error)         { return "", c.why }
 func (c noKeys[K]) DecodeKey(string) (key K, err error) { return key, c.why }
 
-// promotedText names the embedded field that a struct has its text form from, if it has other fields besides.
+// promotedText names the embedded field that a struct has its text form from, if it has other
+// fields besides.
 func promotedText(t reflect.Type) string {
 	if t.Kind() != reflect.Struct || t.NumField() < 2 {
 		return ""
@@ -171,7 +174,8 @@ func has(t reflect.Type, method string) bool {
 	return ok
 }
 
-// isPromoted reports whether the compiler has written the method, which calls that of an embedded field.
+// isPromoted reports whether the compiler has written the method, which calls that of an embedded
+// field.
 func isPromoted(t reflect.Type, name string) bool {
 	m, ok := t.MethodByName(name)
 	if !ok {
@@ -204,7 +208,8 @@ func (c *Cache[K, V]) text(key K) (string, error) {
 	return text, nil
 }
 
-// encodeKey is the key's text form. One that leads to another key, or to none, is an error: other nodes would not know which key is meant.
+// encodeKey is the key's text form. One that leads to another key, or to none, is an error: other
+// nodes would not know which key is meant.
 func (c *Cache[K, V]) encodeKey(key K) (text string, err error) {
 	defer c.recovered(&err)
 	if text, err = c.cfg.Keys.EncodeKey(key); err != nil || c.lossless {
@@ -230,7 +235,8 @@ func (c *Cache[K, V]) decodeKey(text string) (key K, err error) {
 	return key, err
 }
 
-// unreadableNotice is told of a notice about a key that cannot be read. Any key of the cache may be meant.
+// unreadableNotice is told of a notice about a key that cannot be read. Any key of the cache may be
+// meant.
 func (c *Cache[K, V]) unreadableNotice(err error) {
 	c.counters.Add(0, stat.UnreadableNotices, 1)
 	now := c.memory.clock.Now()

@@ -36,7 +36,8 @@ func (k *ownText) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-// The text form of one field of several is none of the key: all tenants would share one. Without Redis nobody needs a text.
+// The text form of one field of several is none of the key: all tenants would share one. Without
+// Redis nobody needs a text.
 func TestKeys_promotedTextIsRefused(t *testing.T) {
 	t.Parallel()
 	r := newRedis(t, redistest.Start(t))
@@ -75,7 +76,8 @@ func TestKeys_withoutRedisNeedNoText(t *testing.T) {
 	}
 }
 
-// A key whose text leads to another key, or to none, is refused by the call that brings it, and no other.
+// A key whose text leads to another key, or to none, is refused by the call that brings it, and no
+// other.
 func TestKeys_thatDoNotComeBackAreErrors(t *testing.T) {
 	t.Parallel()
 	c := newCache(t, tiercache.Config[time.Time, string]{
@@ -117,7 +119,8 @@ func (k deafKeys) DecodeKey(text string) (string, error) {
 	}
 }
 
-// A notice about a key that this node cannot read, or reads as another one, may be about any: what is in memory is validated.
+// A notice about a key that this node cannot read, or reads as another one, may be about any: what
+// is in memory is validated.
 func TestKeys_unreadableNoticeBeginsAnEpoch(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"unreadable", "another"} {

@@ -13,7 +13,8 @@ import (
 	"github.com/warmcache/warmcache/tiercache"
 )
 
-// A batch of large values takes longer than an operation may: it is read in parts, from Redis, and no breaker opens.
+// A batch of large values takes longer than an operation may: it is read in parts, from Redis, and
+// no breaker opens.
 func TestGetMany_largeValues(t *testing.T) {
 	const n, size = 256, 256 << 10 // on a busy machine, not beside others
 	patience := 150 * time.Millisecond

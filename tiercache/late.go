@@ -2,11 +2,11 @@ package tiercache
 
 import "time"
 
-// A Set that was given up may lie in the socket of a frozen server, or on a slow link, and be executed
-// when it can only do harm: over what was stored since. So each Set says until when its caller waits,
-// by the clock of the server that is to execute it, and a later one does nothing. Heartbeats bring that
-// clock. The estimate errs by the round trip of the heartbeat, and is on the late side; what is late by
-// less is waited for here, see voidAt.
+// A Set that was given up may lie in the socket of a frozen server, or on a slow link, and be
+// executed when it can only do harm: over what was stored since. So each Set says until when its
+// caller waits, by the clock of the server that is to execute it, and a later one does nothing.
+// Heartbeats bring that clock. The estimate errs by the round trip of the heartbeat, and is on the
+// late side; what is late by less is waited for here, see voidAt.
 
 const (
 	// lateSlack is what rounding, and the drift of two clocks between two heartbeats, may add.
@@ -15,8 +15,8 @@ const (
 	unknownLate = time.Second
 )
 
-// lateAfter is the moment in ms, by the clock of the server that has the key, after which a Set that is
-// sent now is late; 0 where that clock is not known.
+// lateAfter is the moment in ms, by the clock of the server that has the key, after which a Set
+// that is sent now is late; 0 where that clock is not known.
 func (r *Redis) lateAfter(key string, now int64) int64 {
 	shows, known := r.clocks.of(r.masters.ofKey(r.channel.ctx, key).addr)
 	if !known {
@@ -25,7 +25,8 @@ func (r *Redis) lateAfter(key string, now int64) int64 {
 	return (shows.high+now+int64(r.cfg.Timeout))/int64(time.Millisecond) + 1 // rounded up
 }
 
-// voidAt is the moment from which on a Set that was sent before now, and not answered, takes no effect.
+// voidAt is the moment from which on a Set that was sent before now, and not answered, takes no
+// effect.
 func (r *Redis) voidAt(key string) int64 {
 	now := r.channel.clock.Now()
 	shows, known := r.clocks.of(r.masters.ofKey(r.channel.ctx, key).addr)

@@ -10,8 +10,8 @@ import (
 	"github.com/warmcache/warmcache/tiercache"
 )
 
-// A Set lies in the socket of a server that is frozen until long after its caller has gone. Executed
-// then, it could overwrite what was stored since: the server does nothing.
+// A Set lies in the socket of a server that is frozen until long after its caller has gone.
+// Executed then, it could overwrite what was stored since: the server does nothing.
 func TestSet_thatComesLateDoesNothing(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)

@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// share loads the keys whose leases it has, or gets, batch by batch, and beside that looks after the
-// nodes that hold the others': who waits for one of those here is not to wait for our loads too. Two
-// nodes with keys in common never wait for each other, as neither's loads wait. direct are loaded
-// without leases; those of queue are yet to be asked for.
+// share loads the keys whose leases it has, or gets, batch by batch, and beside that looks after
+// the nodes that hold the others': who waits for one of those here is not to wait for our loads
+// too. Two nodes with keys in common never wait for each other, as neither's loads wait. direct are
+// loaded without leases; those of queue are yet to be asked for.
 func (l *loading[K, V]) share(ctx context.Context, got leases[K, V], direct, queue []*flight[K, V]) {
 	under, over := 0, make(chan struct{}, len(l.fls)) // loads
 	defer func() {
@@ -153,8 +153,9 @@ func (l *loading[K, V]) acquire(ctx context.Context, fls []*flight[K, V], acquir
 	return got, nil
 }
 
-// take takes leases over from exactly what was seen in their places: the mark of a load that failed, or, for a refresh, the lease of
-// a load that read the source before. Whoever came in between keeps it.
+// take takes leases over from exactly what was seen in their places: the mark of a load that
+// failed, or, for a refresh, the lease of a load that read the source before. Whoever came in
+// between keeps it.
 func (l *loading[K, V]) take(ctx context.Context, got *leases[K, V]) error {
 	if got.again[0].force { // then it is alone
 		l.token = stolen(l.token)
@@ -177,8 +178,8 @@ func (l *loading[K, V]) take(ctx context.Context, got *leases[K, V]) error {
 	return nil
 }
 
-// A lease that was stolen is not stolen again: else nodes that refresh a key more often than it loads would refuse each other every commit. Its token
-// says so.
+// A lease that was stolen is not stolen again: else nodes that refresh a key more often than it
+// loads would refuse each other every commit. Its token says so.
 const stolenMark = 'S'
 
 func stolen(token string) string { return string(stolenMark) + token[1:] }
@@ -186,7 +187,8 @@ func stolen(token string) string { return string(stolenMark) + token[1:] }
 // stealable says whether a refresh may take a lease from its holder.
 func stealable(holder string) bool { return holder != "" && holder[0] != stolenMark }
 
-// release gives leases back without a value, also when the cache is being closed: other nodes would wait for them.
+// release gives leases back without a value, also when the cache is being closed: other nodes would
+// wait for them.
 func (l *loading[K, V]) release(ctx context.Context, keys []string) {
 	for batch := range slices.Chunk(keys, batchKeys) {
 		if err := l.c.remote.release(context.WithoutCancel(ctx), l.token, batch); err != nil {

@@ -30,8 +30,9 @@ const (
 	declares accessKind = "invalidate"
 )
 
-// overSource is what a node is to its readers: an atomic object over a source that others change. What has been invalidated is never read again, nor what was not committed yet; in
-// between, that is from a commit until the invalidation that follows it, a read may give the one or the other.
+// overSource is what a node is to its readers: an atomic object over a source that others change.
+// What has been invalidated is never read again, nor what was not committed yet; in between, that
+// is from a commit until the invalidation that follows it, a read may give the one or the other.
 var overSource = porcupine.Model{
 	Init: func() any { return versions{} },
 	Step: func(state, input, output any) (bool, any) {
@@ -53,7 +54,8 @@ var overSource = porcupine.Model{
 // versions is the state of one key: the oldest version that may still be read, and the source's.
 type versions struct{ valid, committed int }
 
-// line is the history of one key on the nodes of a fleet: one client writes through the first node, others read.
+// line is the history of one key on the nodes of a fleet: one client writes through the first node,
+// others read.
 type line struct {
 	key    string
 	source atomic.Int64
@@ -151,7 +153,8 @@ func (l *line) live(ctx context.Context, nodes []*tiercache.Cache[string, int]) 
 	return nil
 }
 
-// Histories of short-lived keys are linearizable on each node; on one that did not write, an invalidation may take effect as late as the bound of G3 allows.
+// Histories of short-lived keys are linearizable on each node; on one that did not write, an
+// invalidation may take effect as late as the bound of G3 allows.
 func TestHistoriesAreLinearizable(t *testing.T) {
 	server := redistest.Start(t)
 	for _, kind := range []struct {

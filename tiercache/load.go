@@ -11,7 +11,8 @@ const (
 	loadChunk = 500
 	// loadWidth is how many calls of Load one GetMany makes at a time.
 	loadWidth = 8
-	// A node that waits for another's load looks after it at once, then at pauses that double between these two.
+	// A node that waits for another's load looks after it at once, then at pauses that double
+	// between these two.
 	pollNow   = 2 * time.Nanosecond
 	pollFirst = 2 * time.Millisecond
 	pollMost  = 100 * time.Millisecond
@@ -58,8 +59,10 @@ func (l *loading[K, V]) foresees(f *flight[K, V]) bool {
 		c.backOffs.binding(f.text, c.memory.clock.Now()) == nil
 }
 
-// asks says whether there is a source to ask. Where there is none nothing is known: what Redis doesn't have is not found, but that is no answer of a source, which would be
-// stored, and remembered. To take a lease would cost two round trips, and to commit an absence could delete what a Set has stored that this node has yet to hear of.
+// asks says whether there is a source to ask. Where there is none nothing is known: what Redis
+// doesn't have is not found, but that is no answer of a source, which would be stored, and
+// remembered. To take a lease would cost two round trips, and to commit an absence could delete
+// what a Set has stored that this node has yet to hear of.
 func (l *loading[K, V]) asks(f *flight[K, V]) bool {
 	if f.brought() || f.nobody {
 		return f.brought()
@@ -103,7 +106,8 @@ func (l *loading[K, V]) bypass(fls []*flight[K, V]) (asked, direct []*flight[K, 
 	return asked, direct
 }
 
-// fromRedis ends the flights to which Redis has the answer, and returns the others, those apart whose shard did not say.
+// fromRedis ends the flights to which Redis has the answer, and returns the others, those apart
+// whose shard did not say.
 func (l *loading[K, V]) fromRedis(ctx context.Context, fls []*flight[K, V]) (rest, away []*flight[K, V], err error) {
 	for batch := range slices.Chunk(fls, batchKeys) {
 		now := l.c.memory.clock.Now() // before Redis is asked: memory must not outlive Redis by the time of the reply
@@ -128,7 +132,8 @@ func (l *loading[K, V]) fromRedis(ctx context.Context, fls []*flight[K, V]) (res
 	return rest, away, nil
 }
 
-// answer ends the flight with what Redis holds, if that will do; else it is kept to be served stale. now is the moment of the look-up.
+// answer ends the flight with what Redis holds, if that will do; else it is kept to be served
+// stale. now is the moment of the look-up.
 func (l *loading[K, V]) answer(f *flight[K, V], got *found, now int64) bool {
 	it, bad := l.c.interpret(got, now, f.seen)
 	if bad != nil && !f.unreadable { // a miss looks twice, but there is one record
@@ -154,9 +159,11 @@ func (l *loading[K, V]) answer(f *flight[K, V], got *found, now int64) bool {
 	return false
 }
 
-// suffices says whether the flight may end with what Redis holds. The moment of a source read is known from Redis to a millisecond or two, so the very
-// record that a refresh is to replace is told by its id. For Refresh another's load will do that began after the call, and that this node has seen arrive: what
-// was there at its first look says when it was read by the server's clock alone, which may have been set back.
+// suffices says whether the flight may end with what Redis holds. The moment of a source read is
+// known from Redis to a millisecond or two, so the very record that a refresh is to replace is told
+// by its id. For Refresh another's load will do that began after the call, and that this node has
+// seen arrive: what was there at its first look says when it was read by the server's clock alone,
+// which may have been set back.
 func (l *loading[K, V]) suffices(f *flight[K, V], it *item[V], now int64) bool {
 	const slack = int64(2 * time.Millisecond)
 	switch {

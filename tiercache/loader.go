@@ -11,15 +11,17 @@ import (
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
-// Loader is a warmup loader: it streams the entries that are worth having before anyone asks for them.
+// Loader is a warmup loader: it streams the entries that are worth having before anyone asks for
+// them.
 type Loader[K comparable, V any] struct {
 	// Name is unique in its cache, and in an engine over all caches: [A-Za-z0-9_.:-]+.
 	Name string
-	// Load reads the source and hands each entry to emit, which blocks while the tiers catch up, is safe for concurrent
-	// use, and returns an error once the run is cancelled, over MaxItems or over: Load should return then. Of a key that
-	// is emitted twice the last value counts.
+	// Load reads the source and hands each entry to emit, which blocks while the tiers catch up, is
+	// safe for concurrent use, and returns an error once the run is cancelled, over MaxItems or
+	// over: Load should return then. Of a key that is emitted twice the last value counts.
 	Load func(ctx context.Context, emit func(key K, value V) error) error
-	// TTL of the entries, counted from the start of Load. Zero is the cache's: Config.Expiry's answer, or Config.TTL.
+	// TTL of the entries, counted from the start of Load. Zero is the cache's: Config.Expiry's
+	// answer, or Config.TTL.
 	TTL time.Duration
 	// Priority orders loaders, higher first, in time and in room.
 	Priority int
@@ -31,7 +33,8 @@ type Loader[K comparable, V any] struct {
 	Timeout time.Duration
 	// MaxItems bounds the distinct keys of one run; emit refuses more. Zero is no bound.
 	MaxItems int
-	// RefreshAt is the share of TTL after which an engine runs the loader again, 0 to 1; 0 leaves it to the schedule.
+	// RefreshAt is the share of TTL after which an engine runs the loader again, 0 to 1; 0 leaves
+	// it to the schedule.
 	RefreshAt float64
 }
 
@@ -46,16 +49,18 @@ type LoaderInfo struct {
 	MaxItems  int
 	RefreshAt float64
 
-	// EveryNode marks what every node must run for itself, as it is about this process's memory and asks the source for next to nothing: the replay of learned
-	// hot keys, "hot:NAME". Its entries keep their own TTLs; TTL is 0.
+	// EveryNode marks what every node must run for itself, as it is about this process's memory and
+	// asks the source for next to nothing: the replay of learned hot keys, "hot:NAME". Its entries
+	// keep their own TTLs; TTL is 0.
 	EveryNode bool
 
-	// Format says which records of Redis this cache can read: those of its Version and its Codec. Nodes share what they warm where it is the same. It
-	// is empty without Redis.
+	// Format says which records of Redis this cache can read: those of its Version and its Codec.
+	// Nodes share what they warm where it is the same. It is empty without Redis.
 	Format string
 
-	// Useful counts the warmed entries that were read from memory at least once since they were warmed. It only grows, so that an
-	// engine can tell a loader whose entries nobody reads. It is Value.Useful.
+	// Useful counts the warmed entries that were read from memory at least once since they were
+	// warmed. It only grows, so that an engine can tell a loader whose entries nobody reads. It is
+	// Value.Useful.
 	Useful uint64
 	Value  WarmStats
 }
@@ -73,13 +78,14 @@ type WarmResult struct {
 	Duration     time.Duration
 	Err          error
 
-	// TakenBack counts what the run wrote to Redis and ended there again before it was over, as it is
-	// not known whether an invalidation has overtaken it, or as this process may no longer write.
-	// What becomes known later is told to WarmOptions.TakenBack.
+	// TakenBack counts what the run wrote to Redis and ended there again before it was over, as it
+	// is not known whether an invalidation has overtaken it, or as this process may no longer
+	// write. What becomes known later is told to WarmOptions.TakenBack.
 	TakenBack int
 }
 
-// Cached is the number of keys that the run left readable in at least one tier, whoever put them there.
+// Cached is the number of keys that the run left readable in at least one tier, whoever put them
+// there.
 func (r WarmResult) Cached() int { return max(r.Memory, r.Redis+r.SkippedFresh) }
 
 // loaderState is a registered loader with what is counted over its runs.
@@ -90,8 +96,9 @@ type loaderState[K comparable, V any] struct {
 	tally *stat.Tally
 }
 
-// RegisterLoader adds a warmup loader. It fails on a bad field, and on a name the cache has already. A loader may name loaders in After that
-// are registered later, or in another cache of the same engine.
+// RegisterLoader adds a warmup loader. It fails on a bad field, and on a name the cache has
+// already. A loader may name loaders in After that are registered later, or in another cache of the
+// same engine.
 func (c *Cache[K, V]) RegisterLoader(l Loader[K, V]) error {
 	if err := c.checkLoader(l); err != nil {
 		return fmt.Errorf("tiercache: cache %q: register loader %q: %w", c.name, l.Name, err)

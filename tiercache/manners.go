@@ -4,8 +4,10 @@ import (
 	"time"
 )
 
-// manners is how a hydration shares the processors and Redis with reads. A process that serves nobody yet is to be ready soon: it reads large batches one after the other. Beside
-// live reads it takes small ones, with pauses that are several times as long as the batch. `go run ./bench/fleet` says what both cost.
+// manners is how a hydration shares the processors and Redis with reads. A process that serves
+// nobody yet is to be ready soon: it reads large batches one after the other. Beside live reads it
+// takes small ones, with pauses that are several times as long as the batch. `go run ./bench/fleet`
+// says what both cost.
 type manners struct {
 	now      func() int64
 	answered func() uint64 // how many reads were

@@ -7,9 +7,10 @@ import (
 	"maps"
 )
 
-// GetMany returns the values of the keys that have one. It reads Redis in one round trip, joins loads under way, and calls LoadMany once for the
-// rest (in chunks of 500). A key that is not found is missing from the map, without an error. An error joins what went wrong for some of the keys; the map
-// then still holds all the others.
+// GetMany returns the values of the keys that have one. It reads Redis in one round trip, joins
+// loads under way, and calls LoadMany once for the rest (in chunks of 500). A key that is not found
+// is missing from the map, without an error. An error joins what went wrong for some of the keys;
+// the map then still holds all the others.
 func (c *Cache[K, V]) GetMany(ctx context.Context, keys []K) (map[K]V, error) {
 	if c.closed.Load() {
 		return nil, ErrClosed
@@ -40,7 +41,8 @@ func (c *Cache[K, V]) GetMany(ctx context.Context, keys []K) (map[K]V, error) {
 // roomAtOnce is for how many flights room is made at once.
 const roomAtOnce = 128
 
-// boardMany answers what memory can, and boards flights for the rest. Those that it leads are started together, whatever happens.
+// boardMany answers what memory can, and boards flights for the rest. Those that it leads are
+// started together, whatever happens.
 func (c *Cache[K, V]) boardMany(ctx context.Context, keys []K, out map[K]V, failed *failures) (all []waited[K, V]) {
 	soft := c.softDeadline()
 	var mine batch[K, V]
@@ -89,7 +91,8 @@ func (c *Cache[K, V]) boardMany(ctx context.Context, keys []K, out map[K]V, fail
 	return all
 }
 
-// naming is the error of one of many keys, with the key where Clone has panicked: all others name theirs.
+// naming is the error of one of many keys, with the key where Clone has panicked: all others name
+// theirs.
 func (c *Cache[K, V]) naming(key K, err error) error {
 	if _, bare := err.(*PanicError); !bare { //nolint:errorlint // what wraps one names the key
 		return err
@@ -97,7 +100,8 @@ func (c *Cache[K, V]) naming(key K, err error) error {
 	return fmt.Errorf("tiercache: cache %q: get %q: %w", c.name, fmt.Sprint(key), err)
 }
 
-// recall answers one key of many from memory, or where there is nobody else to ask. over says that there is nothing left to do about it.
+// recall answers one key of many from memory, or where there is nobody else to ask. over says that
+// there is nothing left to do about it.
 func (c *Cache[K, V]) recall(ctx context.Context, key K, out map[K]V, failed *failures) (hash uint64, it *item[V], over bool) {
 	hash, err := c.hashOf(key)
 	if err != nil {

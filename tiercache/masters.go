@@ -9,8 +9,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// masters is the masters of a Redis: of a Cluster, several, found by their addresses; else one, with the address "". Each has a breaker of its own, and room of its own
-// for operations under way, so that one dead shard is one shard's trouble.
+// masters is the masters of a Redis: of a Cluster, several, found by their addresses; else one,
+// with the address "". Each has a breaker of its own, and room of its own for operations under way,
+// so that one dead shard is one shard's trouble.
 type masters struct {
 	client  redis.UniversalClient
 	cluster *redis.ClusterClient // nil: not one
@@ -29,7 +30,8 @@ type master struct {
 	slots   chan struct{} // bounds the operations under way, those that were given up included
 }
 
-// maxOperations is how many operations may be under way at once on one master. What a frozen server holds on to counts too, so that it cannot collect goroutines.
+// maxOperations is how many operations may be under way at once on one master. What a frozen server
+// holds on to counts too, so that it cannot collect goroutines.
 const maxOperations = 1024
 
 // anyMaster stands for what is not about a key: in a Cluster whichever master is asked.
@@ -74,15 +76,17 @@ func (s *masters) ofKey(ctx context.Context, key string) *master {
 	return s.of(node.Options().Addr)
 }
 
-// masters are those that were last known; in a Cluster none until the first survey. The map is not to be changed.
+// masters are those that were last known; in a Cluster none until the first survey. The map is not
+// to be changed.
 func (s *masters) known() map[string]redis.UniversalClient {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.surveyed
 }
 
-// look asks the Cluster for its masters, by which go-redis also loads its slots anew: by itself it believes in a dead master for most of a minute. Of two looks under
-// way at once the later one counts: the earlier may have asked a node that was frozen.
+// look asks the Cluster for its masters, by which go-redis also loads its slots anew: by itself it
+// believes in a dead master for most of a minute. Of two looks under way at once the later one
+// counts: the earlier may have asked a node that was frozen.
 func (s *masters) look(ctx context.Context) error {
 	if s.cluster == nil {
 		return nil
@@ -135,7 +139,8 @@ type part struct {
 	at     []int
 }
 
-// split sorts n keys by shard. It asks nobody: once the slots are known go-redis answers from memory.
+// split sorts n keys by shard. It asks nobody: once the slots are known go-redis answers from
+// memory.
 func (s *masters) split(ctx context.Context, n int, key func(i int) string) ([]part, error) {
 	if s.cluster == nil {
 		return []part{{s.of(anyMaster), firstInts(n)}}, nil

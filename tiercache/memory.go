@@ -12,23 +12,27 @@ import (
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
-// memory is the tier in this process: an index of our own for look-ups, and Ristretto as the policy that says what stays.
+// memory is the tier in this process: an index of our own for look-ups, and Ristretto as the policy
+// that says what stays.
 //
-// Ristretto alone cannot be the index: it applies writes later, keeps the earlier of two quick ones, drops bursts, and answers for a
-// while after a delete. Here a write is in the index when it returns, and Ristretto only ever decides what leaves. An entry goes
+// Ristretto alone cannot be the index: it applies writes later, keeps the earlier of two quick
+// ones, drops bursts, and answers for a while after a delete. Here a write is in the index when it
+// returns, and Ristretto only ever decides what leaves. An entry goes
 //
 //	window ──► lobby ──► Ristretto
 //	   ▲                     │ what it gives up, if it was read meanwhile
 //	   └─────────────────────┘
 //
-// and leaves the index where Ristretto does not admit it, or gives it up unread. The window is a share of the capacity in order of age: a writer
-// sees its own write also in a full cache, where Ristretto would turn a newcomer away. The share follows who comes back, see ghosts. The lobby collects a
-// batch of what fell out of windows, see feed.
+// and leaves the index where Ristretto does not admit it, or gives it up unread. The window is a
+// share of the capacity in order of age: a writer sees its own write also in a full cache, where
+// Ristretto would turn a newcomer away. The share follows who comes back, see ghosts. The lobby
+// collects a batch of what fell out of windows, see feed.
 //
-// A hit only marks its slot, and takes no lock. The marks are counted when somebody wants the slot gone.
+// A hit only marks its slot, and takes no lock. The marks are counted when somebody wants the slot
+// gone.
 //
-// Lock order: balanceMu, feedMu, then one shard's lock, then lobbyMu or goneMu. No shard's lock is held while Ristretto may block (Set, Del, Wait), and its
-// callback takes goneMu alone.
+// Lock order: balanceMu, feedMu, then one shard's lock, then lobbyMu or goneMu. No shard's lock is
+// held while Ristretto may block (Set, Del, Wait), and its callback takes goneMu alone.
 type memory[K comparable, V any] struct {
 	seed     maphash.Seed
 	shards   []shard[K, V]
@@ -84,8 +88,8 @@ type shard[K comparable, V any] struct {
 	_       [64]byte
 }
 
-// slot is a key's place in the index. It outlives the values that pass through it; the policy knows slots, not values. It fills a cache line where the key
-// is a string.
+// slot is a key's place in the index. It outlives the values that pass through it; the policy knows
+// slots, not values. It fills a cache line where the key is a string.
 type slot[K comparable, V any] struct {
 	key   K
 	reads atomic.Uint32 // since they were last counted, up to mostReads
@@ -102,14 +106,15 @@ type slot[K comparable, V any] struct {
 	hash uint64 // never changes
 }
 
-// mostReads of a slot are remembered between two looks at it. Few are better than many: they say that the entry is read now, and what is no longer
-// read is soon forgotten. From then on a hit writes nothing, so that cores that read one key share its cache line.
+// mostReads of a slot are remembered between two looks at it. Few are better than many: they say
+// that the entry is read now, and what is no longer read is soon forgotten. From then on a hit
+// writes nothing, so that cores that read one key share its cache line.
 const mostReads = 3
 
 const (
 	maxShards = 64 // a power of two
-	// An invalidation moves a generation, and a warm run is refused every key of one that moved while it ran: with few of them, live writes
-	// would refuse it most keys.
+	// An invalidation moves a generation, and a warm run is refused every key of one that moved
+	// while it ran: with few of them, live writes would refuse it most keys.
 	minGenerations = 1 << 14
 	maxGenerations = 1 << 16
 )
@@ -133,7 +138,8 @@ func newMemory[K comparable, V any](capacity, frequencies int64, clock clock.Clo
 	return m
 }
 
-// makePolicy makes the policy when something is to be offered to it: until then a memory costs what is in it, whatever its capacity.
+// makePolicy makes the policy when something is to be offered to it: until then a memory costs what
+// is in it, whatever its capacity.
 func (m *memory[K, V]) makePolicy() {
 	m.shut.Lock()
 	defer m.shut.Unlock()
@@ -148,9 +154,10 @@ func (m *memory[K, V]) makePolicy() {
 	})
 }
 
-// frequencyCounters sizes Ristretto's 4-bit frequency counters: ten for each entry, as it asks for, and more for small caches. All four rows of its sketch
-// are indexed by the same bits of the hash, so keys collide as in one row; and its counters are halved each time as many reads were counted as it has
-// counters, so that many more would remember for too long.
+// frequencyCounters sizes Ristretto's 4-bit frequency counters: ten for each entry, as it asks for,
+// and more for small caches. All four rows of its sketch are indexed by the same bits of the hash,
+// so keys collide as in one row; and its counters are halved each time as many reads were counted
+// as it has counters, so that many more would remember for too long.
 func frequencyCounters(capacity int64) int64 {
 	const least, most = 10_000, 1 << 27
 	return min(max(least, capacity*countersEach), most)
@@ -158,7 +165,8 @@ func frequencyCounters(capacity int64) int64 {
 
 const countersEach = 10
 
-// powerOfTwo rounds n down to a power of two between low and high, which are powers of two themselves.
+// powerOfTwo rounds n down to a power of two between low and high, which are powers of two
+// themselves.
 func powerOfTwo(n int64, low, high int) int {
 	n = min(max(n, int64(low)), int64(high))
 	return 1 << (bits.Len64(uint64(n)) - 1)
@@ -176,7 +184,8 @@ func (m *memory[K, V]) get(hash uint64, key K) *item[V] {
 	return it
 }
 
-// touch is get for somebody who wants the value, which is marked for the policy. Two marks at once may count as one.
+// touch is get for somebody who wants the value, which is marked for the policy. Two marks at once
+// may count as one.
 func (m *memory[K, V]) touch(hash uint64, key K) *item[V] {
 	sl, it := m.shard(hash).table.Load().get(hash, key)
 	if sl == nil {
@@ -200,7 +209,8 @@ func (m *memory[K, V]) size() (entries int, cost int64) {
 	return entries, cost
 }
 
-// losses counts the items that have left, or given way to others. While it stands still, what was stored is there.
+// losses counts the items that have left, or given way to others. While it stands still, what was
+// stored is there.
 func (m *memory[K, V]) losses() (n uint64) {
 	for i := range m.shards {
 		s := &m.shards[i]
@@ -220,7 +230,8 @@ func (m *memory[K, V]) closing() bool {
 	}
 }
 
-// close empties the memory and stops its goroutines and Ristretto's. Operations beside it and after it do nothing.
+// close empties the memory and stops its goroutines and Ristretto's. Operations beside it and after
+// it do nothing.
 func (m *memory[K, V]) close() {
 	close(m.stop)
 	m.tending.Do(func() { close(m.done) })

@@ -2,10 +2,11 @@ package tiercache
 
 import "sync/atomic"
 
-// generation is the state of a key's generation. A reader takes it before it looks at Redis or at the source, and what it found is stored only
-// if it still stands: an invalidation in between has moved it. Keys share generations (there are as many as the capacity, 16 k to 64 k), so a
-// fill may be refused for a neighbour's sake; that costs one more load, never a wrong value. Hits compare nothing: an invalidation takes
-// the entry itself out of the index, under the same lock.
+// generation is the state of a key's generation. A reader takes it before it looks at Redis or at
+// the source, and what it found is stored only if it still stands: an invalidation in between has
+// moved it. Keys share generations (there are as many as the capacity, 16 k to 64 k), so a fill may
+// be refused for a neighbour's sake; that costs one more load, never a wrong value. Hits compare
+// nothing: an invalidation takes the entry itself out of the index, under the same lock.
 func (m *memory[K, V]) generation(hash uint64) uint64 { return m.gen(hash).Load() }
 
 func (m *memory[K, V]) gen(hash uint64) *atomic.Uint64 { return &m.allGens()[m.genIndex(hash)] }
@@ -20,7 +21,8 @@ func (m *memory[K, V]) allGens() []atomic.Uint64 {
 	return *gens
 }
 
-// genIndex is where a key's generation stands. Keys of one generation are in one shard, as both take the same bits.
+// genIndex is where a key's generation stands. Keys of one generation are in one shard, as both
+// take the same bits.
 func (m *memory[K, V]) genIndex(hash uint64) uint64 { return hash >> 32 & uint64(m.numGens-1) }
 
 // generations is a copy of all of them, for a reader that does not know its keys yet.
@@ -38,14 +40,16 @@ func (m *memory[K, V]) unmoved(hash uint64, gens []uint64) bool {
 	return gens[m.genIndex(hash)] == m.generation(hash)
 }
 
-// claim is one generation during a write to both tiers, between the two times that the writer moves it. The keys of one batch that share a generation share
-// its claim: else the writer would take each of them for another writer of the others.
+// claim is one generation during a write to both tiers, between the two times that the writer moves
+// it. The keys of one batch that share a generation share its claim: else the writer would take
+// each of them for another writer of the others.
 type claim struct {
 	gen     uint64 // after the first move
 	settled bool   // the second move is made
 }
 
-// take makes the second move, and says whether no other writer has moved the generation since the first.
+// take makes the second move, and says whether no other writer has moved the generation since the
+// first.
 func (c *claim) take(g *atomic.Uint64) bool {
 	if c.settled {
 		return g.Load() == c.gen+1

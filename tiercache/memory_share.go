@@ -7,21 +7,27 @@ import (
 	"sync/atomic"
 )
 
-// ghosts finds the window's share of the capacity by who comes back. A key that is wanted again after its entry has left is evidence: had the part of
-// the memory that it left been a little larger, it would still be there. One that Ristretto turned away when the window had no more room for it speaks for a
-// larger window; one that Ristretto had kept and gave up speaks for a smaller one. So where what is read next is what was read last the share grows, until the memory is
-// an LRU cache; where few keys are read for ever, or a scan passes through, it shrinks, and Ristretto's counters decide.
+// ghosts finds the window's share of the capacity by who comes back. A key that is wanted again
+// after its entry has left is evidence: had the part of the memory that it left been a little
+// larger, it would still be there. One that Ristretto turned away when the window had no more room
+// for it speaks for a larger window; one that Ristretto had kept and gave up speaks for a smaller
+// one. So where what is read next is what was read last the share grows, until the memory is an LRU
+// cache; where few keys are read for ever, or a scan passes through, it shrinks, and Ristretto's
+// counters decide.
 //
-// This is ARC's rule (Megiddo and Modha, ARC: A Self-Tuning, Low Overhead Replacement Cache, FAST 2003): of two parts with as many returns the one that fewer are
-// remembered of counts for more. Unlike ARC's, memory of the departed is short. Who has been gone for long would not have been kept by a little more room: a loop over twice
-// as many keys as fit would else grow the window, in which nothing lasts until its turn comes.
+// This is ARC's rule (Megiddo and Modha, ARC: A Self-Tuning, Low Overhead Replacement Cache, FAST
+// 2003): of two parts with as many returns the one that fewer are remembered of counts for more.
+// Unlike ARC's, memory of the departed is short. Who has been gone for long would not have been
+// kept by a little more room: a loop over twice as many keys as fit would else grow the window, in
+// which nothing lasts until its turn comes.
 type ghosts struct {
 	wished   atomic.Uint64 // the share, as bits of a float64
 	returned atomic.Uint64 // how many have come back
 	left     [2]departures
 }
 
-// departures are the hashes of those who have left one part of the memory and not come back, until another one takes their cell.
+// departures are the hashes of those who have left one part of the memory and not come back, until
+// another one takes their cell.
 type departures struct {
 	cells atomic.Pointer[[]atomic.Uint64] // nil: nobody has left
 	size  int
@@ -42,8 +48,9 @@ const (
 	mostShare  = 0.95
 	// ghostShare: of each part 1/16 as many departures are known as there are entries.
 	ghostShare = 16
-	// ghostStep is by how many entries, at least, the border moves for each who comes back; by up to ghostWeight times as many where few are known of the part
-	// that they left, and firstSteps times as many where few have come back so far.
+	// ghostStep is by how many entries, at least, the border moves for each who comes back; by up
+	// to ghostWeight times as many where few are known of the part that they left, and firstSteps
+	// times as many where few have come back so far.
 	ghostStep   = 4.
 	ghostWeight = 8.
 	firstSteps  = 4.
@@ -82,7 +89,8 @@ func (g *ghosts) leave(hash uint64, from origin) {
 	}
 }
 
-// back moves the share if whoever comes has left a short while ago. The cache has so many entries, about.
+// back moves the share if whoever comes has left a short while ago. The cache has so many entries,
+// about.
 func (g *ghosts) back(hash uint64, entries int) {
 	step := 0.
 	for from := range g.left {
@@ -111,7 +119,8 @@ func (g *ghosts) back(hash uint64, entries int) {
 	}
 }
 
-// divide is how much each shard's window may hold, and Ristretto, with this share. The lobby has its own.
+// divide is how much each shard's window may hold, and Ristretto, with this share. The lobby has
+// its own.
 func (m *memory[K, V]) divide(share float64) (room, main int64) {
 	capacity, shards := m.capacity.Load(), int64(len(m.shards))
 	left := capacity - capacity/lobbyShare
@@ -127,8 +136,10 @@ func (m *memory[K, V]) unbalanced() bool {
 	return math.Abs(m.ghosts.share()-math.Float64frombits(m.share.Load())) >= borderStep
 }
 
-// rebalance moves the border between window and policy to where the ghosts and the capacity want it. What one loses the other gets: entries that a window
-// has no more room for are offered to the policy, and those that the policy has no more room for begin anew in the window, or leave where there is none.
+// rebalance moves the border between window and policy to where the ghosts and the capacity want
+// it. What one loses the other gets: entries that a window has no more room for are offered to the
+// policy, and those that the policy has no more room for begin anew in the window, or leave where
+// there is none.
 func (m *memory[K, V]) rebalance() {
 	var left departed[K]
 	defer func() { m.tell(left) }()
@@ -155,8 +166,8 @@ func (m *memory[K, V]) rebalance() {
 	}
 }
 
-// shrink gives the policy its room, and takes out of it what is too much for that: by itself it would do so only for the sake of a newcomer that it likes
-// better.
+// shrink gives the policy its room, and takes out of it what is too much for that: by itself it
+// would do so only for the sake of a newcomer that it likes better.
 func (m *memory[K, V]) shrink(main int64, left *departed[K]) {
 	m.shut.RLock()
 	defer m.shut.RUnlock()
@@ -182,7 +193,8 @@ func (m *memory[K, V]) shrink(main int64, left *departed[K]) {
 	}
 }
 
-// held is the hashes of slots that are not in the shard's window, as many as would go into it if it had the room; others each time.
+// held is the hashes of slots that are not in the shard's window, as many as would go into it if it
+// had the room; others each time.
 func (s *shard[K, V]) held(room int64) []uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -5,20 +5,24 @@ import (
 	"sync/atomic"
 )
 
-// table is a shard's index: open addressing with linear probing, which readers walk without a lock while one writer at a time, under the shard's
-// lock, changes it. A cell's hash is published after its slot, so who sees the hash sees the slot; a cell that was taken over meanwhile is told by
-// its key. A table never grows: the writer makes another and publishes that, and a reader who still walks the old one is a reader who began before.
+// table is a shard's index: open addressing with linear probing, which readers walk without a lock
+// while one writer at a time, under the shard's lock, changes it. A cell's hash is published after
+// its slot, so who sees the hash sees the slot; a cell that was taken over meanwhile is told by its
+// key. A table never grows: the writer makes another and publishes that, and a reader who still
+// walks the old one is a reader who began before.
 //
-// sync.Map was rejected: it hashes once more, and its look-up follows twice as many pointers. A map under an RWMutex costs two locked instructions
-// a hit, on a line that all readers of the shard share.
+// sync.Map was rejected: it hashes once more, and its look-up follows twice as many pointers. A map
+// under an RWMutex costs two locked instructions a hit, on a line that all readers of the shard
+// share.
 type table[K comparable, V any] struct {
 	cells []cell[K, V]
 	used  int // cells that are not empty; its shard's lock guards it
 }
 
-// cell holds a slot and its present item by their hash. The hash is here because to follow the pointer of each cell that is passed would be a cache miss
-// each; the item, because the processor then fetches slot and item at once, where by way of the slot it would have to wait for the one to find the other: that
-// was a third of a hit's time at 100 k entries.
+// cell holds a slot and its present item by their hash. The hash is here because to follow the
+// pointer of each cell that is passed would be a cache miss each; the item, because the processor
+// then fetches slot and item at once, where by way of the slot it would have to wait for the one to
+// find the other: that was a third of a hit's time at 100 k entries.
 type cell[K comparable, V any] struct {
 	hash atomic.Uint64 // or one of the two below
 	slot atomic.Pointer[slot[K, V]]
@@ -52,7 +56,8 @@ func (t *table[K, V]) get(hash uint64, key K) (*slot[K, V], *item[V]) {
 		case hash:
 			sl := c.slot.Load()
 			it := c.item.Load()
-			// A slot that has left never comes back: where the cell is still its own, so was the item.
+			// A slot that has left never comes back: where the cell is still its own, so was the
+			// item.
 			if sl != nil && sl.key == key && c.slot.Load() == sl {
 				return sl, it
 			}
@@ -64,7 +69,8 @@ func (t *table[K, V]) get(hash uint64, key K) (*slot[K, V], *item[V]) {
 
 // The rest is the writer's.
 
-// add enters a slot whose key has none. It is false where the table is too full to be walked quickly: then it must be rebuilt first.
+// add enters a slot whose key has none. It is false where the table is too full to be walked
+// quickly: then it must be rebuilt first.
 func (t *table[K, V]) add(sl *slot[K, V], it *item[V]) bool {
 	mask := uint64(len(t.cells) - 1)
 	for i := sl.hash & mask; ; i = (i + 1) & mask {
@@ -109,7 +115,8 @@ func (t *table[K, V]) find(sl *slot[K, V]) *cell[K, V] {
 	}
 }
 
-// all yields every slot with its item. Beside a writer it may miss what moves, and see what has just left.
+// all yields every slot with its item. Beside a writer it may miss what moves, and see what has
+// just left.
 func (t *table[K, V]) all(yield func(*slot[K, V], *item[V]) bool) { t.from(0)(yield) }
 
 // from is all, beginning at one cell.

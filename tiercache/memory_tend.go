@@ -12,7 +12,8 @@ const (
 	sweepChunk = 256 // how many entries one hold of a shard's lock takes out
 )
 
-// tend is the memory's own goroutine: it reaps, sweeps and moves the border between window and policy until close.
+// tend is the memory's own goroutine: it reaps, sweeps and moves the border between window and
+// policy until close.
 func (m *memory[K, V]) tend() {
 	defer close(m.done)
 	tick := time.NewTicker(sweepTick)
@@ -37,8 +38,9 @@ func (m *memory[K, V]) tend() {
 	}
 }
 
-// sweep takes expired entries out of one shard. It looks for them without the lock, and takes them out some at a time: a million entries that end
-// together stop no writer for longer than one chunk takes.
+// sweep takes expired entries out of one shard. It looks for them without the lock, and takes them
+// out some at a time: a million entries that end together stop no writer for longer than one chunk
+// takes.
 func (m *memory[K, V]) sweep(s *shard[K, V], now int64) {
 	var expired []*slot[K, V]
 	for sl, it := range s.table.Load().all {

@@ -88,7 +88,8 @@ func TestMemory_readYourWritesInAFullCache(t *testing.T) {
 	wg.Wait()
 }
 
-// Where all that is there is read all the time, a newcomer is the one entry that nobody has read yet.
+// Where all that is there is read all the time, a newcomer is the one entry that nobody has read
+// yet.
 func TestMemory_readYourWritesAmongWhatEveryoneReads(t *testing.T) {
 	for _, capacity := range []int{16, 100} {
 		c := newCache(t, tiercache.Config[int, int]{Name: "c", TTL: time.Minute, Capacity: int64(capacity)})
@@ -311,8 +312,9 @@ func TestMemory_aLoopKeepsWhatItCan(t *testing.T) {
 	}
 }
 
-// The window's share follows the reads: where what was read last is read next the memory comes close to an LRU cache, and where the same keys are always read, beside others that never
-// are again, to one that holds just those.
+// The window's share follows the reads: where what was read last is read next the memory comes
+// close to an LRU cache, and where the same keys are always read, beside others that never are
+// again, to one that holds just those.
 func TestMemory_aWindowGrowsAndShrinksWithTheReads(t *testing.T) {
 	if raceEnabled {
 		t.Skip("under the race detector sync.Pool, in which Ristretto gathers reads, drops a quarter of what it is given")
@@ -499,7 +501,8 @@ func TestMemory_equalTTLsStopNoWriter(t *testing.T) {
 	}
 }
 
-// A hit goes by a time that may be a millisecond old; what Expire has ended is over at once all the same.
+// A hit goes by a time that may be a millisecond old; what Expire has ended is over at once all the
+// same.
 func TestMemory_whatExpireEndsIsOverForABusyCache(t *testing.T) {
 	loads := 0
 	c := newCache(t, tiercache.Config[string, int]{Name: "c", TTL: time.Minute, StaleFor: time.Minute, Load: func(context.Context, string) (int, error) {

@@ -2,7 +2,8 @@ package tiercache
 
 import "sync/atomic"
 
-// fill stores what a reader found, unless the key was invalidated since the reader took gen, or something younger stands there.
+// fill stores what a reader found, unless the key was invalidated since the reader took gen, or
+// something younger stands there.
 func (m *memory[K, V]) fill(hash uint64, key K, it *item[V], cost int64, gen uint64) bool {
 	return m.write(hash, key, it, cost, func(g *atomic.Uint64, have *item[V]) bool {
 		return g.Load() == gen && (have == nil || have.id == it.id || have.read <= it.read || have.epoch != it.epoch)
@@ -17,7 +18,8 @@ func (m *memory[K, V]) put(hash uint64, key K, it *item[V], cost int64) {
 	})
 }
 
-// remove takes the key out and moves its generation. It returns what stood there and the generation's new state.
+// remove takes the key out and moves its generation. It returns what stood there and the
+// generation's new state.
 func (m *memory[K, V]) remove(hash uint64, key K) (had *item[V], gen uint64) {
 	s := m.shard(hash)
 	s.mu.Lock()
@@ -30,8 +32,9 @@ func (m *memory[K, V]) remove(hash uint64, key K) (had *item[V], gen uint64) {
 	return had, gen
 }
 
-// settle ends a write that began with remove: it moves the generation again, so that what was read in between is dead on arrival, and
-// stores it where no other writer came in between; else nothing is left there. A nil item stores nothing.
+// settle ends a write that began with remove: it moves the generation again, so that what was read
+// in between is dead on arrival, and stores it where no other writer came in between; else nothing
+// is left there. A nil item stores nothing.
 func (m *memory[K, V]) settle(hash uint64, key K, it *item[V], cost int64, cl *claim) {
 	stored := it != nil && m.write(hash, key, it, cost, func(g *atomic.Uint64, _ *item[V]) bool { return cl.take(g) })
 	if stored {
@@ -49,8 +52,9 @@ func (m *memory[K, V]) settle(hash uint64, key K, it *item[V], cost int64, cl *c
 	}
 }
 
-// write stores it under the shard's lock if may says so of the key's generation and of what stands there. Room is made before, not after: a writer that
-// had to wait once its entry is there could find it pushed out by those that don't.
+// write stores it under the shard's lock if may says so of the key's generation and of what stands
+// there. Room is made before, not after: a writer that had to wait once its entry is there could
+// find it pushed out by those that don't.
 func (m *memory[K, V]) write(hash uint64, key K, it *item[V], cost int64, may func(gen *atomic.Uint64, have *item[V]) bool) bool {
 	m.makeRoom()
 	m.time.CatchUp()

@@ -199,7 +199,8 @@ func (l *loading[K, V]) claim(ctx context.Context, todo remainder[K, V]) {
 	}
 }
 
-// landed ends a flight whose key somebody else's flight brought into memory between our look there and the beginning of ours.
+// landed ends a flight whose key somebody else's flight brought into memory between our look there
+// and the beginning of ours.
 func (c *Cache[K, V]) landed(f *flight[K, V]) bool {
 	if f.force || f.newer {
 		return false
@@ -219,8 +220,9 @@ func (c *Cache[K, V]) finishAll(fls []*flight[K, V], err error) {
 	}
 }
 
-// end sets a flight's outcome and opens its key for the next flight. An earlier outcome stands. What fails once the cache is closed fails for that: a
-// loader that heeds its context would else be told apart from one that doesn't by who is quicker.
+// end sets a flight's outcome and opens its key for the next flight. An earlier outcome stands.
+// What fails once the cache is closed fails for that: a loader that heeds its context would else be
+// told apart from one that doesn't by who is quicker.
 func (c *Cache[K, V]) end(f *flight[K, V], answer *item[V], source Source, err error) {
 	if err != nil && c.closed.Load() {
 		err = ErrClosed
@@ -252,8 +254,9 @@ func without[K comparable, V any](fls []*flight[K, V], gone func(*flight[K, V]) 
 	return fls
 }
 
-// forecast guesses whether Redis will have the next key that memory doesn't: from what became of the last few. Where a miss is expected, the lease is asked for in
-// the same round trip as the value; a wrong guess costs a lease that is given back, or a second round trip.
+// forecast guesses whether Redis will have the next key that memory doesn't: from what became of
+// the last few. Where a miss is expected, the lease is asked for in the same round trip as the
+// value; a wrong guess costs a lease that is given back, or a second round trip.
 type forecast struct{ state atomic.Int32 }
 
 // A miss is expected from missExpected on; the state moves by one with each outcome.

@@ -9,7 +9,8 @@ import (
 	"sync"
 )
 
-// missing is the commands that a server, or a proxy before it, was found not to know, or not to allow.
+// missing is the commands that a server, or a proxy before it, was found not to know, or not to
+// allow.
 type missing struct {
 	mu    sync.Mutex
 	names []string
@@ -18,7 +19,8 @@ type missing struct {
 // errLacks is an error that waiting will not mend.
 var errLacks = errors.New("a cache can't do without it")
 
-// lacks notes, and logs once, that a command is missing, if that is what err says of it, and then says so itself.
+// lacks notes, and logs once, that a command is missing, if that is what err says of it, and then
+// says so itself.
 func (ch *channel) lacks(command string, err error) error {
 	if err = quoted(err); !unknownCommand(err) {
 		return err

@@ -7,7 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// maxKeyBytes is the longest escaped key that stands in Redis as it is; a longer one is hashed. The record holds the whole key either way.
+// maxKeyBytes is the longest escaped key that stands in Redis as it is; a longer one is hashed. The
+// record holds the whole key either way.
 const maxKeyBytes = 512
 
 // namespace builds the Redis keys of one cache.
@@ -15,9 +16,10 @@ type namespace struct {
 	prefix string // "app:brand_stats:": what stands before every value's key
 }
 
-// value is the Redis key of a value: "name:key", as a person would write it, with what would break a key (braces move it to another
-// Cluster slot, control characters and bytes that are not UTF-8 garble tools) escaped as a backslash and two hex digits. The backslash itself is
-// escaped too, so no two keys have one form; nor does a hash, as no escape begins with "\#".
+// value is the Redis key of a value: "name:key", as a person would write it, with what would break
+// a key (braces move it to another Cluster slot, control characters and bytes that are not UTF-8
+// garble tools) escaped as a backslash and two hex digits. The backslash itself is escaped too, so
+// no two keys have one form; nor does a hash, as no escape begins with "\#".
 func (n namespace) value(text string) string {
 	if !needsEscape(text) {
 		return n.prefix + text
@@ -30,8 +32,8 @@ func (n namespace) value(text string) string {
 	return n.prefix + escaped
 }
 
-// lease is the Redis key of the lease on a value. The braces make the value's key its hash tag, so that both are in one slot: value keys hold
-// no brace and are hashed whole.
+// lease is the Redis key of the lease on a value. The braces make the value's key its hash tag, so
+// that both are in one slot: value keys hold no brace and are hashed whole.
 func lease(valueKey string) string { return "{" + valueKey + "}:lease" }
 
 func needsEscape(text string) bool {

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// A notice is what one node tells the others over Redis pub/sub, one line of text: "W1 kind node number cache rest". It never holds a value.
+// A notice is what one node tells the others over Redis pub/sub, one line of text: "W1 kind node
+// number cache rest". It never holds a value.
 //
 //	K  the key rest of the cache was set or deleted
 //	R  the same of a record that a warm run has taken back: nobody has invalidated the key
@@ -73,7 +74,8 @@ func parseNotice(text string) (notice, error) {
 }
 
 const (
-	// reorderWindow is how long a number may be missing because notices travel on several connections.
+	// reorderWindow is how long a number may be missing because notices travel on several
+	// connections.
 	reorderWindow = 150 * time.Millisecond
 	// mostMissing is how many numbers may be missing at once; more are a loss at once.
 	mostMissing = 4096
@@ -81,7 +83,8 @@ const (
 	publisherLife = time.Minute
 )
 
-// publishers tells from the numbers of the notices whether one was lost. Only the channel's listener uses it.
+// publishers tells from the numbers of the notices whether one was lost. Only the channel's
+// listener uses it.
 type publishers map[string]*publisher
 
 type publisher struct {
@@ -92,9 +95,11 @@ type publisher struct {
 	awaited bool             // it lived when a subscription ended, and has not been heard since; see gap.go
 }
 
-// hear notes a number of a node at a moment. Where a node is heard for the first time in the middle of its numbers, those before are missing, as they may
-// have been meant for us; not before the moment meeting, soon after we subscribed, when all nodes are heard for the first time, and what they said before was said to an empty memory, or is
-// covered by the epoch that began then, or by the one that ends the meeting.
+// hear notes a number of a node at a moment. Where a node is heard for the first time in the middle
+// of its numbers, those before are missing, as they may have been meant for us; not before the
+// moment meeting, soon after we subscribed, when all nodes are heard for the first time, and what
+// they said before was said to an empty memory, or is covered by the epoch that began then, or by
+// the one that ends the meeting.
 func (p publishers) hear(n notice, now, meeting int64) (lost int) {
 	node, number, isDigest := n.node, n.number, n.kind == noticeDigest
 	pub := p[node]

@@ -124,8 +124,9 @@ func TestNoticeOutOfOrderIsNoLoss(t *testing.T) {
 	}
 }
 
-// A node that is heard for the first time is in the middle of what it has to say, which may come in any order: a digest goes by another connection. What does not
-// come at all may have been meant for us.
+// A node that is heard for the first time is in the middle of what it has to say, which may come in
+// any order: a digest goes by another connection. What does not come at all may have been meant for
+// us.
 func TestNoticesOfANodeThatIsNew(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -158,7 +159,8 @@ func TestNoticesOfANodeThatIsNew(t *testing.T) {
 	}
 }
 
-// A reconnect is neither a cold cache nor a stampede: what is in memory is compared with Redis, and stays.
+// A reconnect is neither a cold cache nor a stampede: what is in memory is compared with Redis, and
+// stays.
 func TestReconnectValidatesAndLoadsNothing(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -212,7 +214,8 @@ func TestReconnectValidatesAndLoadsNothing(t *testing.T) {
 	}
 }
 
-// A read that begins after an invalidation of a tag, or of everything, joins no load from before it.
+// A read that begins after an invalidation of a tag, or of everything, joins no load from before
+// it.
 func TestReadAfterInvalidateTagsJoinsNoOlderLoad(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(context.Context, *tiercache.Cache[string, string]) error{

@@ -12,8 +12,9 @@ import (
 // mostEvents is how many events wait for an observer that is slow; then the oldest go.
 const mostEvents = 1024
 
-// watcher tells the observer of one cache what happens, in order and one at a time, in a goroutine of its own that is there while there is something to tell. So an
-// observer that blocks, or closes the cache, holds up nobody but itself: not a sweep, not the notices of other nodes.
+// watcher tells the observer of one cache what happens, in order and one at a time, in a goroutine
+// of its own that is there while there is something to tell. So an observer that blocks, or closes
+// the cache, holds up nobody but itself: not a sweep, not the notices of other nodes.
 type watcher struct {
 	observer Observer // nil: nobody listens
 	cache    string
@@ -73,7 +74,8 @@ func (w *watcher) run() {
 	}
 }
 
-// observe calls the observer, whose panics are its own. Where it ends the goroutine another one goes on.
+// observe calls the observer, whose panics are its own. Where it ends the goroutine another one
+// goes on.
 func (w *watcher) observe(e Event) {
 	returned := false
 	defer func() {
@@ -87,7 +89,8 @@ func (w *watcher) observe(e Event) {
 	returned = true
 }
 
-// close takes in nothing more, and waits until what there is has been told; not where it is called by the observer itself.
+// close takes in nothing more, and waits until what there is has been told; not where it is called
+// by the observer itself.
 func (w *watcher) close(wait time.Duration) {
 	w.mu.Lock()
 	w.closed = true

@@ -51,7 +51,8 @@ func TestObserver_mayClose(t *testing.T) {
 	}
 }
 
-// An observer that blocks holds up nobody: this node hears of what others do, its sweeps go on, and Close is over in time.
+// An observer that blocks holds up nobody: this node hears of what others do, its sweeps go on, and
+// Close is over in time.
 func TestObserver_mayBlock(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -93,7 +94,8 @@ func TestObserver_mayBlock(t *testing.T) {
 	}
 }
 
-// Events come in order, all of them before Close returns, also where the observer panics or ends its goroutine.
+// Events come in order, all of them before Close returns, also where the observer panics or ends
+// its goroutine.
 func TestObserver_hearsInOrder(t *testing.T) {
 	t.Parallel()
 	const n = 500

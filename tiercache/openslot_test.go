@@ -15,8 +15,8 @@ import (
 	"github.com/warmcache/warmcache/tiercache"
 )
 
-// A reshard that was interrupted leaves a slot between two masters for ever. There a script on a value and its lease
-// is answered with TRYAGAIN as soon as one of the two is absent.
+// A reshard that was interrupted leaves a slot between two masters for ever. There a script on a
+// value and its lease is answered with TRYAGAIN as soon as one of the two is absent.
 func TestCluster_anOpenSlot(t *testing.T) {
 	t.Parallel()
 	group := redistest.Cluster(t)
@@ -194,8 +194,8 @@ func TestCluster_anOpenSlot(t *testing.T) {
 	})
 }
 
-// An invalidation that goes step by step lets a load in between its steps: that load must not bring back what the
-// invalidation ends.
+// An invalidation that goes step by step lets a load in between its steps: that load must not bring
+// back what the invalidation ends.
 func TestCluster_anOpenSlotUndoesNoInvalidation(t *testing.T) {
 	t.Parallel()
 	group := redistest.Cluster(t)

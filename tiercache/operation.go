@@ -61,10 +61,12 @@ type keyed[T any] struct {
 	most   func() int // how many of a shard's keys may go at once; nil: all
 }
 
-// keyedFunc is given the positions of its keys, and returns what became of each; its error is what that says of the whole shard. It notes how much it carried.
+// keyedFunc is given the positions of its keys, and returns what became of each; its error is what
+// that says of the whole shard. It notes how much it carried.
 type keyedFunc[T any] func(ctx context.Context, at []int, c *cargo) ([]T, error)
 
-// doEach runs fn once for each shard that some of the keys are on, or more often where they are too many, at the same time, each under its own breaker, within bound.
+// doEach runs fn once for each shard that some of the keys are on, or more often where they are too
+// many, at the same time, each under its own breaker, within bound.
 func doEach[T any](ctx context.Context, r *Redis, op keyed[T], fn keyedFunc[T]) []T {
 	if op.n == 0 {
 		return nil
@@ -91,8 +93,9 @@ func doEach[T any](ctx context.Context, r *Redis, op keyed[T], fn keyedFunc[T]) 
 	return out
 }
 
-// doPart is doEach for the keys of one shard. After an operation of which nothing came it asks no more, unless that was for more
-// than turned out to be good: then the same keys are asked for in smaller parts.
+// doPart is doEach for the keys of one shard. After an operation of which nothing came it asks no
+// more, unless that was for more than turned out to be good: then the same keys are asked for in
+// smaller parts.
 func doPart[T any](ctx context.Context, r *Redis, op keyed[T], p part, fn keyedFunc[T]) []T {
 	var out []T
 	for rest := p.at; ; {
@@ -132,7 +135,8 @@ func (op *keyed[T]) fail(n int, err error) []T {
 	return out
 }
 
-// operation is where an operation goes, how long it may take, and, where it matters, what it carries.
+// operation is where an operation goes, how long it may take, and, where it matters, what it
+// carries.
 type operation struct {
 	*master
 	bound time.Duration
@@ -144,7 +148,8 @@ func doOn[T any](ctx context.Context, r *Redis, op operation, fn func(context.Co
 	return guarded(ctx, r, op, func() (T, error) { return attempt(ctx, r, op.master, op.bound, fn) })
 }
 
-// guarded asks the shard's breaker first, and tells it how try went, even where a hook of the client ends the goroutine: a probe that is never heard of again would keep the breaker half open.
+// guarded asks the shard's breaker first, and tells it how try went, even where a hook of the
+// client ends the goroutine: a probe that is never heard of again would keep the breaker half open.
 func guarded[T any](ctx context.Context, r *Redis, op operation, try func() (T, error)) (value T, err error) {
 	if err := ctx.Err(); err != nil {
 		return value, err
@@ -180,8 +185,10 @@ func (r *Redis) noteBeat(m *master, how outcome, err error) {
 	r.noteBreaker(m, opened, closed, err)
 }
 
-// attempt runs one operation within bound: right here where the client keeps to its context's deadline, as a hand-over to another goroutine and back costs about as much as a
-// round trip; else in a goroutine that can be left behind. Right here, the end of ctx before its deadline is noticed only when the operation is over.
+// attempt runs one operation within bound: right here where the client keeps to its context's
+// deadline, as a hand-over to another goroutine and back costs about as much as a round trip; else
+// in a goroutine that can be left behind. Right here, the end of ctx before its deadline is noticed
+// only when the operation is over.
 func attempt[T any](ctx context.Context, r *Redis, m *master, bound time.Duration, fn func(context.Context) (T, error)) (T, error) {
 	if !r.punctual {
 		return apart(ctx, m, bound, fn)
@@ -199,7 +206,8 @@ func attempt[T any](ctx context.Context, r *Redis, m *master, bound time.Duratio
 	return value, err
 }
 
-// unpanicked runs fn. It turns a panic into an error, and leaves out of others' errors what must not be shown.
+// unpanicked runs fn. It turns a panic into an error, and leaves out of others' errors what must
+// not be shown.
 func unpanicked[T any](ctx context.Context, fn func(context.Context) (T, error)) (value T, err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -247,8 +255,9 @@ func apart[T any](ctx context.Context, m *master, bound time.Duration, fn func(c
 	}
 }
 
-// slowShare is the part of its bound that an operation may take: one that takes longer counts as a failure, even if it succeeds or its caller gave it up. A Redis
-// that answers every time, but late, is worth no more than one that doesn't.
+// slowShare is the part of its bound that an operation may take: one that takes longer counts as a
+// failure, even if it succeeds or its caller gave it up. A Redis that answers every time, but late,
+// is worth no more than one that doesn't.
 const slowShare = 2
 
 // judge says what an operation's error, and the time it took, mean for Redis.
@@ -269,13 +278,15 @@ func judge(ctx context.Context, err error, took, bound time.Duration) outcome {
 	}
 }
 
-// cargo is the bytes of values that an operation carried. What a large one takes says less about Redis than what a small one does. The nil cargo is none.
+// cargo is the bytes of values that an operation carried. What a large one takes says less about
+// Redis than what a small one does. The nil cargo is none.
 type cargo struct{ atomic.Int64 }
 
 // leastSpeed is bytes a second at which a large operation is not to be called slow.
 const leastSpeed = 16 << 20
 
-// judge is judge less the time that the cargo is good for. One that was cut off while it came at a good speed says nothing.
+// judge is judge less the time that the cargo is good for. One that was cut off while it came at a
+// good speed says nothing.
 func (c *cargo) judge(ctx context.Context, err error, took, bound time.Duration) outcome {
 	if c == nil || c.Load() == 0 {
 		return judge(ctx, err, took, bound)
@@ -288,13 +299,15 @@ func (c *cargo) judge(ctx context.Context, err error, took, bound time.Duration)
 	return how
 }
 
-// isOwn says that an error is of the operation's own making: the time that it took says nothing about Redis.
+// isOwn says that an error is of the operation's own making: the time that it took says nothing
+// about Redis.
 func isOwn(err error) bool {
 	return err != nil && !isReply(err) && !isTransport(err) && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled)
 }
 
-// isAway says whether the server answered that it can't serve anybody now: a replica that was a master, one that loads its data, a shard without a majority. To ask it again
-// and again would be a storm of retries.
+// isAway says whether the server answered that it can't serve anybody now: a replica that was a
+// master, one that loads its data, a shard without a majority. To ask it again and again would be a
+// storm of retries.
 func isAway(err error) bool {
 	return errors.Is(err, errReplica) || errors.Is(err, errClusterNode) || err != nil && slices.ContainsFunc([]string{"READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "BUSY ", "NOAUTH", "WRONGPASS"},
 		func(prefix string) bool { return redis.HasErrorPrefix(err, prefix) })
@@ -310,7 +323,8 @@ func isTransport(err error) bool {
 		errors.Is(err, redis.ErrPoolTimeout) || errors.Is(err, redis.ErrPoolExhausted) || errors.Is(err, redis.ErrClosed)
 }
 
-// isCut says whether a connection ended in the middle of an operation, as all do when a server is restarted.
+// isCut says whether a connection ended in the middle of an operation, as all do when a server is
+// restarted.
 func isCut(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
@@ -323,8 +337,8 @@ func isReply(err error) bool {
 	return errors.As(err, &reply)
 }
 
-// execReads is exec of n reads at most, which fill appends, and once more where the connection was cut. go-redis itself is not to repeat it: its own
-// retries take what time there is.
+// execReads is exec of n reads at most, which fill appends, and once more where the connection was
+// cut. go-redis itself is not to repeat it: its own retries take what time there is.
 func (r *Redis) execReads(ctx context.Context, n int, fill func([]redis.Cmder) []redis.Cmder) {
 	for try := 0; ; try++ {
 		if err := r.exec(ctx, fill(make([]redis.Cmder, 0, n))); !isCut(err) || try > 0 || ctx.Err() != nil {
@@ -333,7 +347,8 @@ func (r *Redis) execReads(ctx context.Context, n int, fill func([]redis.Cmder) [
 	}
 }
 
-// exec sends commands in one round trip. Each has its own error; the one that is returned is whichever came first.
+// exec sends commands in one round trip. Each has its own error; the one that is returned is
+// whichever came first.
 func (r *Redis) exec(ctx context.Context, cmds []redis.Cmder) error {
 	if len(cmds) == 1 && cmds[0].NoRetry() { // a single script costs less without a pipeline
 		err := quoted(r.client.Process(ctx, cmds[0]))
@@ -351,7 +366,8 @@ func (r *Redis) exec(ctx context.Context, cmds []redis.Cmder) error {
 	return quoted(err)
 }
 
-// once is a command that go-redis must not send twice, whatever MaxRetries says; nor any other of its pipeline.
+// once is a command that go-redis must not send twice, whatever MaxRetries says; nor any other of
+// its pipeline.
 type once struct{ redis.Cmder }
 
 // NoRetry is go-redis's own question.

@@ -5,12 +5,13 @@ import (
 	"time"
 )
 
-// What Redis has confirmed to this node stands there before whatever is stored later. So a record that
-// was read before an invalidation of this node can come from Redis only where a failover has lost that,
-// which the next heartbeat notices. Until then such a record is told by its age. Of what this node has
-// stored itself it knows when the source was read, by the record's id; of what others have stored Redis
-// tells that to within the look-up's round trip, and rounding. Where that is not close enough the server
-// is asked which history its data belongs to: it has what was confirmed in the one that is known.
+// What Redis has confirmed to this node stands there before whatever is stored later. So a record
+// that was read before an invalidation of this node can come from Redis only where a failover has
+// lost that, which the next heartbeat notices. Until then such a record is told by its age. Of what
+// this node has stored itself it knows when the source was read, by the record's id; of what others
+// have stored Redis tells that to within the look-up's round trip, and rounding. Where that is not
+// close enough the server is asked which history its data belongs to: it has what was confirmed in
+// the one that is known.
 
 // rounding is by how much the age of a record may be wrong for that it is told in milliseconds.
 const rounding = int64(3 * time.Millisecond)
@@ -42,7 +43,8 @@ func (c *Cache[K, V]) disbelieveOutdated(ctx context.Context, texts []string, al
 }
 
 // standsInKnownHistory reports whether the record with that id stands in the data that this node's
-// invalidations were confirmed in. A server that does not say which data it has is taken at its word.
+// invalidations were confirmed in. A server that does not say which data it has is taken at its
+// word.
 func (m *remote) standsInKnownHistory(ctx context.Context, text string, id uint64) bool {
 	name := m.ns.value(text)
 	sh := m.r.masters.ofKey(ctx, name)

@@ -18,7 +18,8 @@ import (
 	"github.com/warmcache/warmcache/tiercache"
 )
 
-// Close at any moment of a read ends it, and waits for nothing that heeds its context. Two hundred bubbles in a row are more than the race detector bears: it crashes in itself (Go 1.26.8).
+// Close at any moment of a read ends it, and waits for nothing that heeds its context. Two hundred
+// bubbles in a row are more than the race detector bears: it crashes in itself (Go 1.26.8).
 func TestPilot_closeAtAnyMoment(t *testing.T) {
 	for at := time.Duration(0); at < 160*time.Millisecond; at += 3 * time.Millisecond {
 		for _, via := range []string{"Get", "GetMany", "Refresh", "Get under a deadline"} {

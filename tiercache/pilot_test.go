@@ -20,7 +20,8 @@ import (
 	"github.com/warmcache/warmcache/tiercache"
 )
 
-// haltingContext stops the first who asks for its error: that is between a reader's look at memory and its departure.
+// haltingContext stops the first who asks for its error: that is between a reader's look at memory
+// and its departure.
 type haltingContext struct {
 	context.Context
 	once  sync.Once
@@ -40,7 +41,8 @@ func (c *haltingContext) Err() error {
 	return c.Context.Err()
 }
 
-// A reader misses memory; before it departs somebody else's load of the key ends. It must find that, not load once more.
+// A reader misses memory; before it departs somebody else's load of the key ends. It must find
+// that, not load once more.
 func TestFlight_aReaderThatComesLateFindsWhatHasLanded(t *testing.T) {
 	for via, read := range map[string]func(context.Context, *tiercache.Cache[string, string]) (string, error){
 		"Get": func(ctx context.Context, c *tiercache.Cache[string, string]) (string, error) { return c.Get(ctx, "k") },
@@ -74,7 +76,8 @@ func TestFlight_aReaderThatComesLateFindsWhatHasLanded(t *testing.T) {
 	}
 }
 
-// Redis is not told of an Expire, but answers everything else: what stands there still looks fresh, and must not be believed before it was told.
+// Redis is not told of an Expire, but answers everything else: what stands there still looks fresh,
+// and must not be believed before it was told.
 func TestPending_isNotReadInRedis(t *testing.T) {
 	for via, read := range map[string]func(context.Context, *tiercache.Cache[string, string]) (string, error){
 		"Get": func(ctx context.Context, c *tiercache.Cache[string, string]) (string, error) { return c.Get(ctx, "k") },
@@ -114,7 +117,8 @@ func TestPending_isNotReadInRedis(t *testing.T) {
 	}
 }
 
-// Redis answers each operation just in time. However many a read takes: its caller's deadline holds.
+// Redis answers each operation just in time. However many a read takes: its caller's deadline
+// holds.
 func TestPilot_deadlineHoldsOnASlowRedis(t *testing.T) {
 	for _, kind := range []string{"plain", "tagged", "ended"} {
 		for deadline := 50 * time.Millisecond; deadline < 700*time.Millisecond; deadline += 50 * time.Millisecond {
@@ -212,7 +216,8 @@ func TestPilot_softTimeoutHoldsOnASlowRedis(t *testing.T) {
 	}
 }
 
-// Each callback of the user misbehaves in turn. The read of the key fails, or not; the next one is as if nothing had been, and no lease is left.
+// Each callback of the user misbehaves in turn. The read of the key fails, or not; the next one is
+// as if nothing had been, and no lease is left.
 func TestPilot_callbacksThatMisbehave(t *testing.T) {
 	for how, misbehave := range map[string]func(){"panic": func() { panic("boom") }, "Goexit": runtime.Goexit} {
 		for _, where := range []string{"Load", "Tags", "Expiry", "Cost", "Clone", "Encode", "Decode", "Observe"} {
@@ -277,7 +282,8 @@ func TestPilot_callbacksThatMisbehave(t *testing.T) {
 	}
 }
 
-// A full Redis gives no leases. What it holds is served all the same, also where a miss was expected and the lease was asked for in the same breath.
+// A full Redis gives no leases. What it holds is served all the same, also where a miss was
+// expected and the lease was asked for in the same breath.
 func TestPilot_forecastOnAFullRedis(t *testing.T) {
 	server := redistest.Start(t)
 	s := new(source)
@@ -305,7 +311,8 @@ func TestPilot_forecastOnAFullRedis(t *testing.T) {
 	}
 }
 
-// A callback of the user ends the goroutine that would have ended the lease's renewal. Each of these runs in the caller's own.
+// A callback of the user ends the goroutine that would have ended the lease's renewal. Each of
+// these runs in the caller's own.
 func TestPilot_renewalEndsWithItsGoroutine(t *testing.T) {
 	for name, change := range map[string]func(*tiercache.Config[string, string]){
 		"Expiry": func(c *tiercache.Config[string, string]) {

@@ -15,7 +15,8 @@ const (
 	mostBatch  = 64
 )
 
-// toLobby takes what a window has no more room for, until there are enough to be offered together. It says whether there are.
+// toLobby takes what a window has no more room for, until there are enough to be offered together.
+// It says whether there are.
 func (m *memory[K, V]) toLobby(sl *slot[K, V]) (full bool) {
 	m.lobbyMu.Lock()
 	defer m.lobbyMu.Unlock()
@@ -48,15 +49,20 @@ func (m *memory[K, V]) emptyLobby() []*slot[K, V] {
 	return batch
 }
 
-// feed offers the lobby's slots to Ristretto and applies what it says: who fills the memory pays for keeping it within bounds.
+// feed offers the lobby's slots to Ristretto and applies what it says: who fills the memory pays
+// for keeping it within bounds.
 //
-// Ristretto counts in two steps: a read goes into one of its buffers, a full buffer goes to the goroutine that counts, and is dropped where that is
-// busy. Both are dealt with by the order of things. First all reads of the batch are told, then the arrivals of the batch before, which are enough
-// to fill a buffer, so that what was told first has gone to be counted when the slots are offered.
+// Ristretto counts in two steps: a read goes into one of its buffers, a full buffer goes to the
+// goroutine that counts, and is dropped where that is busy. Both are dealt with by the order of
+// things. First all reads of the batch are told, then the arrivals of the batch before, which are
+// enough to fill a buffer, so that what was told first has gone to be counted when the slots are
+// offered.
 //
-// A slot's own arrival is counted after it was judged, whatever the verdict. It is judged by how often it was wanted before and since, so that in a tie
-// with what is there, which Ristretto gives to the newcomer, a newcomer is not the equal of what was read once. Without this a loop over more keys
-// than there is room for pushes out each entry before its turn comes: every one of them has been seen the same number of times.
+// A slot's own arrival is counted after it was judged, whatever the verdict. It is judged by how
+// often it was wanted before and since, so that in a tie with what is there, which Ristretto gives
+// to the newcomer, a newcomer is not the equal of what was read once. Without this a loop over more
+// keys than there is room for pushes out each entry before its turn comes: every one of them has
+// been seen the same number of times.
 func (m *memory[K, V]) feed(left *departed[K]) (again bool) {
 	m.feedMu.Lock()
 	defer m.feedMu.Unlock()
@@ -79,7 +85,8 @@ func (m *memory[K, V]) feed(left *departed[K]) (again bool) {
 	return again && !m.closing()
 }
 
-// offer hands a batch of slots to the policy, which keeps them or gives them up through onExit. feedMu and shut are held.
+// offer hands a batch of slots to the policy, which keeps them or gives them up through onExit.
+// feedMu and shut are held.
 func (m *memory[K, V]) offer(batch []*slot[K, V]) {
 	if m.policy == nil {
 		for _, sl := range batch {
@@ -119,7 +126,8 @@ func (m *memory[K, V]) offer(batch []*slot[K, V]) {
 	m.policy.Wait()
 }
 
-// returns says that the slot need not be offered: it has left, or it was read or written in the lobby and goes back to its window.
+// returns says that the slot need not be offered: it has left, or it was read or written in the
+// lobby and goes back to its window.
 func (m *memory[K, V]) returns(sl *slot[K, V]) bool {
 	s := m.shard(sl.hash)
 	s.mu.Lock()
@@ -146,8 +154,9 @@ func (m *memory[K, V]) stands(sl *slot[K, V]) bool {
 	return !sl.left
 }
 
-// forget tells the policy of an entry that left by itself. Where a new slot of the same key has come meanwhile, the policy gives
-// that one up: a removal that ends after a write is a removal after the write.
+// forget tells the policy of an entry that left by itself. Where a new slot of the same key has
+// come meanwhile, the policy gives that one up: a removal that ends after a write is a removal
+// after the write.
 func (m *memory[K, V]) forget(hash uint64) {
 	m.shut.RLock()
 	defer m.shut.RUnlock()
@@ -163,8 +172,8 @@ func (m *memory[K, V]) onReject(it *ristretto.Item[*slot[K, V]]) {
 	}
 }
 
-// onExit hears of every slot that the policy no longer holds: evicted, not admitted, deleted or replaced. It runs on Ristretto's goroutine or
-// on that of a writer, so it blocks on nothing.
+// onExit hears of every slot that the policy no longer holds: evicted, not admitted, deleted or
+// replaced. It runs on Ristretto's goroutine or on that of a writer, so it blocks on nothing.
 func (m *memory[K, V]) onExit(sl *slot[K, V]) {
 	if sl == nil {
 		return
@@ -183,8 +192,10 @@ func (m *memory[K, V]) alarm() {
 	}
 }
 
-// reap takes out of the index what the policy gave up, unless it was read or written since: then, and where the window has room to spare, it begins anew
-// there. The policy goes by what it was told, which for a slot that it holds is what happened before it came. It says whether that made the lobby full.
+// reap takes out of the index what the policy gave up, unless it was read or written since: then,
+// and where the window has room to spare, it begins anew there. The policy goes by what it was
+// told, which for a slot that it holds is what happened before it came. It says whether that made
+// the lobby full.
 func (m *memory[K, V]) reap(left *departed[K]) (full bool) {
 	m.goneMu.Lock()
 	gone := m.gone

@@ -50,8 +50,8 @@ func TestProxy_withoutWhatACacheMustHave(t *testing.T) {
 	}
 }
 
-// Without INFO a cache works, and says what it lacks. So it does where a proxy answers INFO by itself, without what a server
-// says of itself. ROLE is not asked, whatever a proxy answers of it.
+// Without INFO a cache works, and says what it lacks. So it does where a proxy answers INFO by
+// itself, without what a server says of itself. ROLE is not asked, whatever a proxy answers of it.
 func TestProxy_thatKnowsLittleOfItsServer(t *testing.T) {
 	t.Parallel()
 	says := refusals()
@@ -95,7 +95,8 @@ func TestProxy_thatKnowsLittleOfItsServer(t *testing.T) {
 	}
 }
 
-// twemproxy closes the connection on a command that it does not know. That looks like an outage: the source serves.
+// twemproxy closes the connection on a command that it does not know. That looks like an outage:
+// the source serves.
 func TestProxy_thatHangsUp(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -111,8 +112,8 @@ func TestProxy_thatHangsUp(t *testing.T) {
 	}
 }
 
-// Commands and options that are younger than Redis 6.2 are not sent. Servers with its protocol, such as Valkey and KeyDB, know
-// all of these.
+// Commands and options that are younger than Redis 6.2 are not sent. Servers with its protocol,
+// such as Valkey and KeyDB, know all of these.
 func TestRedis_speaksTheProtocolOf62(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)

@@ -7,12 +7,12 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// argumentsFollow is what a server says before it repeats the arguments of a command that it does not know. Those of AUTH and
-// HELLO are a password, those of other commands keys and values.
+// argumentsFollow is what a server says before it repeats the arguments of a command that it does
+// not know. Those of AUTH and HELLO are a password, those of other commands keys and values.
 const argumentsFollow = "with args beginning with"
 
-// quoted is err as it may be shown: without the arguments that a server repeats. It is put to every error where it comes from
-// go-redis, so that no text that is made of it has to be searched.
+// quoted is err as it may be shown: without the arguments that a server repeats. It is put to every
+// error where it comes from go-redis, so that no text that is made of it has to be searched.
 func quoted(err error) error {
 	if err == nil || err == redis.Nil { //nolint:errorlint // it is frequent, and never wrapped there
 		return err

@@ -15,8 +15,8 @@ import (
 	"github.com/warmcache/warmcache/tiercache"
 )
 
-// A server that does not know AUTH repeats the password, and one that does not know another command keys and values. No text of
-// ours repeats that.
+// A server that does not know AUTH repeats the password, and one that does not know another command
+// keys and values. No text of ours repeats that.
 func TestReplies_showNoArguments(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)

@@ -10,8 +10,9 @@ import (
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
-// Get returns the key's value from memory, then from Redis, then from Load. It returns ErrNotFound where the source has none, the loader's error,
-// wrapped, where it failed and nothing stale may be served, or ctx's error; a ctx that ends fails this call alone, the load goes on.
+// Get returns the key's value from memory, then from Redis, then from Load. It returns ErrNotFound
+// where the source has none, the loader's error, wrapped, where it failed and nothing stale may be
+// served, or ctx's error; a ctx that ends fails this call alone, the load goes on.
 func (c *Cache[K, V]) Get(ctx context.Context, key K) (V, error) {
 	if !c.oddKeys {
 		hash := c.memory.hash(key)
@@ -32,13 +33,15 @@ func (c *Cache[K, V]) GetEntry(ctx context.Context, key K) (Entry[V], error) {
 	return c.get(ctx, key, asking[V]{})
 }
 
-// GetOrLoad is Get with a loader for this call, in place of Config.Load. A load of the key that is under way already is joined, whoever's loader it runs.
+// GetOrLoad is Get with a loader for this call, in place of Config.Load. A load of the key that is
+// under way already is joined, whoever's loader it runs.
 func (c *Cache[K, V]) GetOrLoad(ctx context.Context, key K, load func(context.Context) (V, error)) (V, error) {
 	e, err := c.get(ctx, key, asking[V]{load: load})
 	return e.Value, err
 }
 
-// Peek returns what memory holds, fresh or within StaleFor. It counts no hit, triggers nothing, and asks neither Redis nor the source.
+// Peek returns what memory holds, fresh or within StaleFor. It counts no hit, triggers nothing, and
+// asks neither Redis nor the source.
 func (c *Cache[K, V]) Peek(key K) (Entry[V], bool) {
 	if c.closed.Load() {
 		return Entry[V]{}, false
@@ -56,10 +59,12 @@ func (c *Cache[K, V]) Peek(key K) (Entry[V], bool) {
 	return e, err == nil
 }
 
-// Refresh loads the key now, whatever is cached, and returns what the source held at some moment after the call: it joins no load that has read the
-// source before, but shares a refresh, of this node or another, that reads it later. The commit of an ordinary load under way is refused; a refresh waits
-// for at most two others to end. Where the load fails, what was cached stays, and the error is returned. In a cache without a loader
-// nothing is known: that is ErrNotFound, and what was cached stays.
+// Refresh loads the key now, whatever is cached, and returns what the source held at some moment
+// after the call: it joins no load that has read the source before, but shares a refresh, of this
+// node or another, that reads it later. The commit of an ordinary load under way is refused; a
+// refresh waits for at most two others to end. Where the load fails, what was cached stays, and the
+// error is returned. In a cache without a loader nothing is known: that is ErrNotFound, and what
+// was cached stays.
 func (c *Cache[K, V]) Refresh(ctx context.Context, key K) (V, error) {
 	e, err := c.refresh(ctx, key, asking[V]{})
 	return e.Value, err
@@ -87,7 +92,8 @@ func (c *Cache[K, V]) get(ctx context.Context, key K, a asking[V]) (Entry[V], er
 	return c.miss(ctx, f)
 }
 
-// nobodyKnows says that there is nobody to ask what memory doesn't know, nor anybody who does so at this moment. Such a miss is no load.
+// nobodyKnows says that there is nobody to ask what memory doesn't know, nor anybody who does so at
+// this moment. Such a miss is no load.
 func (c *Cache[K, V]) nobodyKnows(hash uint64, a asking[V]) bool {
 	return (!c.sourced || a.nobody) && c.remote == nil && !c.flights.some(hash)
 }
@@ -154,7 +160,8 @@ func (c *Cache[K, V]) served(ctx context.Context, hash uint64, key K, it *item[V
 	}
 }
 
-// entry is what the caller gets of an item: the value itself, or a copy where the cache was told how to make one.
+// entry is what the caller gets of an item: the value itself, or a copy where the cache was told
+// how to make one.
 func (c *Cache[K, V]) entry(it *item[V], source Source, now int64) (Entry[V], error) {
 	e := Entry[V]{Value: it.value, Source: source, Stale: !c.fresh(it, now), Age: time.Duration(max(0, now-it.read))}
 	if c.cfg.Clone == nil {
@@ -173,8 +180,8 @@ func (c *Cache[K, V]) value(it *item[V]) (value V, err error) {
 	return c.clone(it.value), nil
 }
 
-// refreshIfDue begins one refresh, behind their backs, for everybody who sees that it is due, with the loader that the read brought. One that fails is tried
-// again only after a while.
+// refreshIfDue begins one refresh, behind their backs, for everybody who sees that it is due, with
+// the loader that the read brought. One that fails is tried again only after a while.
 func (c *Cache[K, V]) refreshIfDue(ctx context.Context, hash uint64, key K, it *item[V], now int64, a asking[V]) { //nolint:revive // on the hit path
 	at := it.due.Load()
 	if at <= 0 || now < at || now >= it.fresh || !a.brought() && (a.nobody || !c.sourced) {
@@ -218,7 +225,8 @@ func (c *Cache[K, V]) miss(ctx context.Context, own *flight[K, V]) (Entry[V], er
 	}
 }
 
-// newFlight prepares a flight for the key; board decides whether it is the one. old is what memory holds, or nil.
+// newFlight prepares a flight for the key; board decides whether it is the one. old is what memory
+// holds, or nil.
 func (c *Cache[K, V]) newFlight(hash uint64, key K, old *item[V]) *flight[K, V] {
 	f := new(flight[K, V])
 	c.prepare(f, hash, key, old)
@@ -243,7 +251,8 @@ func (c *Cache[K, V]) spell(f *flight[K, V]) (err error) {
 	return err
 }
 
-// board joins the flight of f's key, or makes f it: then the caller must start it. A load that would wait for itself is refused.
+// board joins the flight of f's key, or makes f it: then the caller must start it. A load that
+// would wait for itself is refused.
 func (c *Cache[K, V]) board(ctx context.Context, f *flight[K, V]) (joined *flight[K, V], leads bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, false, c.waitError(f.key, err)

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// A record is what stands in Redis under a value's key: a header of fixed offsets in ASCII, so that a script can read a field with
-// string.sub, then tokens, key, payload and checksum.
+// A record is what stands in Redis under a value's key: a header of fixed offsets in ASCII, so that
+// a script can read a field with string.sub, then tokens, key, payload and checksum.
 //
 //	 0  4 magic "WC01"           the format's name and version
 //	 4  1 kind                   V value, A absence (the source said not found)
@@ -68,7 +68,8 @@ type record struct {
 	size    int // bytes of the whole
 }
 
-// life is how long a record is kept in Redis from the moment it is written; at most zero means not at all.
+// life is how long a record is kept in Redis from the moment it is written; at most zero means not
+// at all.
 func (r *record) life() time.Duration { return r.fresh + r.stale - r.age }
 
 // cause is why bytes in Redis could not be read; each is counted apart.
@@ -138,7 +139,8 @@ func (f *format) size(r *record) int {
 	return size
 }
 
-// wrote notes how many bytes it needed. What is usual follows larger ones at once, and smaller ones slowly.
+// wrote notes how many bytes it needed. What is usual follows larger ones at once, and smaller ones
+// slowly.
 func (f *format) wrote(n int) {
 	usual := f.usual.Load()
 	if next := max(int64(n), usual-usual/64); next != usual {
@@ -149,7 +151,8 @@ func (f *format) wrote(n int) {
 // mostUsual bounds what is set aside for one payload before its size is known.
 const mostUsual = 4096
 
-// make appends the record as it stands in Redis to dst, which is empty; encode appends the payload. It fails with encode's error or with errTooLarge.
+// make appends the record as it stands in Redis to dst, which is empty; encode appends the payload.
+// It fails with encode's error or with errTooLarge.
 func (f *format) make(dst []byte, r *record, encode func([]byte) ([]byte, error)) ([]byte, error) {
 	if dst == nil {
 		dst = make([]byte, 0, f.size(r))
@@ -195,7 +198,8 @@ func (f *format) make(dst []byte, r *record, encode func([]byte) ([]byte, error)
 
 var errTooLarge = errors.New("value is over RedisConfig.MaxValueBytes")
 
-// checksum is that of a record without its trailer. It leaves out what scripts change, who cannot compute it.
+// checksum is that of a record without its trailer. It leaves out what scripts change, who cannot
+// compute it.
 func checksum(data []byte) uint32 {
 	sum := crc32.Checksum(data[:markOffset], castagnoli)
 	sum = crc32.Update(sum, castagnoli, data[markOffset+1:ageOffset])
@@ -217,8 +221,9 @@ func appendMillis(dst []byte, d time.Duration) []byte {
 	return dst
 }
 
-// parse reads data, which must be a record of the key, of at most limit bytes of payload, and signed where that is asked for. The error is a *corruptError. The payload
-// is left as it is; see payload.
+// parse reads data, which must be a record of the key, of at most limit bytes of payload, and
+// signed where that is asked for. The error is a *corruptError. The payload is left as it is; see
+// payload.
 func (f *format) parse(data []byte, key string) (record, error) {
 	if len(data) < len(recordMagic) || string(data[:len(recordMagic)]) != recordMagic {
 		return record{}, corrupt(causeMagic, "does not begin with %s", recordMagic)

@@ -79,7 +79,8 @@ func TestRecords_signed(t *testing.T) {
 	}
 }
 
-// Expire changes a record in place, which its signature must survive; a record moved to another cache or key must not.
+// Expire changes a record in place, which its signature must survive; a record moved to another
+// cache or key must not.
 func TestRecords_signedAndExpired(t *testing.T) {
 	const secret = "the first secret of the fleet"
 	server := redistest.Start(t)

@@ -7,8 +7,9 @@ import (
 	"sync/atomic"
 )
 
-// lead is one goroutine's work for one or more flights. Loaders find it in their context, so that a load that comes back to its own key is an error
-// and not a deadlock: it may come back by a chain of loads, through several caches, and each link may have been begun by somebody else. A flight
+// lead is one goroutine's work for one or more flights. Loaders find it in their context, so that a
+// load that comes back to its own key is an error and not a deadlock: it may come back by a chain
+// of loads, through several caches, and each link may have been begun by somebody else. A flight
 // has its lead before anybody else can see it.
 type lead struct {
 	parent *lead       // whose loader began this one; nil for what is begun behind a read, which nobody's load waits for
@@ -40,7 +41,8 @@ func (b *batch[K, V]) leads(id any) bool {
 	return slices.ContainsFunc(b.flights, func(f *flight[K, V]) bool { return f.leads(id) })
 }
 
-// flightID is a key of a cache, generations aside: recursion is recursion whatever was invalidated meanwhile.
+// flightID is a key of a cache, generations aside: recursion is recursion whatever was invalidated
+// meanwhile.
 type flightID[K comparable, V any] struct {
 	cache *Cache[K, V]
 	key   K
@@ -78,10 +80,12 @@ func (l *lead) leads(id any) bool {
 	return false
 }
 
-// await notes that a loader of l is going to wait for other. It refuses what would never end. Without an error, awaited must follow.
+// await notes that a loader of l is going to wait for other. It refuses what would never end.
+// Without an error, awaited must follow.
 //
-// The wait is in the graph before the search begins: whichever wait closes a circle comes last, and its search sees all the others. So no
-// lock is held over more than one lead, and loads that have nothing to do with each other don't wait for each other's searches.
+// The wait is in the graph before the search begins: whichever wait closes a circle comes last, and
+// its search sees all the others. So no lock is held over more than one lead, and loads that have
+// nothing to do with each other don't wait for each other's searches.
 func (l *lead) await(other *lead) error {
 	l.wait(other, 1)
 	if !other.waitsFor(l) {
@@ -96,7 +100,8 @@ func (l *lead) await(other *lead) error {
 	return ErrRecursive
 }
 
-// refusing is held while a circle is broken: of two waits that close one at the same time, one is enough. It spans caches, as circles do.
+// refusing is held while a circle is broken: of two waits that close one at the same time, one is
+// enough. It spans caches, as circles do.
 var refusing sync.Mutex //nolint:gochecknoglobals // circles span caches
 
 func (l *lead) awaited(other *lead) { l.wait(other, -1) }
@@ -113,8 +118,8 @@ func (l *lead) wait(other *lead, more int) {
 	}
 }
 
-// waitsFor says whether a wait for l is, by however many others, one for target. It looks at each lead once: loads that fan out and meet again have
-// far more ways than leads.
+// waitsFor says whether a wait for l is, by however many others, one for target. It looks at each
+// lead once: loads that fan out and meet again have far more ways than leads.
 func (l *lead) waitsFor(target *lead) bool {
 	todo, seen := []*lead{l}, map[*lead]bool{l: true}
 	for len(todo) > 0 {

@@ -162,7 +162,8 @@ func TestRecursion_isNot(t *testing.T) {
 	})
 }
 
-// Loads that fan out and meet again have 2^36 ways from the top to the bottom, over 73 leads. A search that walks each way holds everybody up.
+// Loads that fan out and meet again have 2^36 ways from the top to the bottom, over 73 leads. A
+// search that walks each way holds everybody up.
 func TestRecursion_isSoughtOnceALead(t *testing.T) {
 	late := redistest.Late(t)
 	const depth = 36

@@ -18,22 +18,24 @@ import (
 
 // RedisConfig sets what all caches on one Redis share. The zero value is usable.
 type RedisConfig struct {
-	// Prefix stands before every key and channel, so that applications can share a Redis. No braces, blanks or control
-	// characters; end it with a colon.
+	// Prefix stands before every key and channel, so that applications can share a Redis. No
+	// braces, blanks or control characters; end it with a colon.
 	Prefix string
-	// Timeout bounds one operation, whatever the client's own settings; default 100 ms. One that takes more than half of it counts as a failure to the
-	// breaker, even if it succeeds.
+	// Timeout bounds one operation, whatever the client's own settings; default 100 ms. One that
+	// takes more than half of it counts as a failure to the breaker, even if it succeeds.
 	Timeout time.Duration
-	// MaxValueBytes is the largest encoded value that is stored, and the largest that is read; larger ones are returned but not
-	// stored; default 8 MiB.
+	// MaxValueBytes is the largest encoded value that is stored, and the largest that is read;
+	// larger ones are returned but not stored; default 8 MiB.
 	MaxValueBytes int
-	// LeaseLife is how long a load keeps its key to itself without a sign of life; default 3 s, renewed each third while a load runs.
+	// LeaseLife is how long a load keeps its key to itself without a sign of life; default 3 s,
+	// renewed each third while a load runs.
 	LeaseLife time.Duration
 	// HoldLife is how long an invalidation is remembered against warm writes; default 2 min.
 	HoldLife time.Duration
-	// Secrets, where given, protect the caches from whoever else can write to Redis: records are signed with the first, and one that none of
-	// them signed is a miss. To change the secret of a fleet, add the new one behind the old one everywhere, then put it first, then drop the
-	// old one. At least 16 random bytes each, at most 8.
+	// Secrets, where given, protect the caches from whoever else can write to Redis: records are
+	// signed with the first, and one that none of them signed is a miss. To change the secret of a
+	// fleet, add the new one behind the old one everywhere, then put it first, then drop the old
+	// one. At least 16 random bytes each, at most 8.
 	Secrets []Secret
 	// TrustSnapshots keeps what a restarted Redis loaded from disk.
 	TrustSnapshots bool
@@ -67,9 +69,10 @@ type Redis struct {
 	left   map[string]*journal // what closed caches had yet to say, by their names
 }
 
-// NewRedis wraps one client (single node, Sentinel or Cluster) for any number of caches. It never closes the client. It succeeds while Redis is
-// down. It refuses clients that read from replicas, which may be behind, or from a cache of their own, and a Ring, whose servers know nothing of each other; and a
-// Redis that answers that this user may not do what a cache must.
+// NewRedis wraps one client (single node, Sentinel or Cluster) for any number of caches. It never
+// closes the client. It succeeds while Redis is down. It refuses clients that read from replicas,
+// which may be behind, or from a cache of their own, and a Ring, whose servers know nothing of each
+// other; and a Redis that answers that this user may not do what a cache must.
 func NewRedis(client redis.UniversalClient, cfg RedisConfig) (*Redis, error) {
 	if client == nil || reflect.ValueOf(client).Kind() == reflect.Pointer && reflect.ValueOf(client).IsNil() {
 		return nil, errors.New("tiercache: NewRedis: client is nil")
@@ -122,7 +125,8 @@ func NewRedis(client redis.UniversalClient, cfg RedisConfig) (*Redis, error) {
 	return r, nil
 }
 
-// Close ends what the Redis does in the background. Close its caches first; the client stays open. Closing twice is nothing.
+// Close ends what the Redis does in the background. Close its caches first; the client stays open.
+// Closing twice is nothing.
 func (r *Redis) Close() error {
 	r.mu.Lock()
 	closed := r.closed
@@ -148,8 +152,9 @@ func (r *Redis) Health() Health {
 	return h
 }
 
-// Do runs fn with the client, under the deadline of RedisConfig.Timeout and under the breaker. When the deadline passes Do returns, even where
-// fn, with a client that ignores contexts, does not: fn must not write to what its caller reads after an error.
+// Do runs fn with the client, under the deadline of RedisConfig.Timeout and under the breaker. When
+// the deadline passes Do returns, even where fn, with a client that ignores contexts, does not: fn
+// must not write to what its caller reads after an error.
 func (r *Redis) Do(ctx context.Context, fn func(context.Context, redis.UniversalClient) error) error {
 	m := r.masters.of(anyMaster)
 	_, err := guarded(ctx, r, operation{m, r.cfg.Timeout, nil}, func() (struct{}, error) {
@@ -158,7 +163,8 @@ func (r *Redis) Do(ctx context.Context, fn func(context.Context, redis.Universal
 	return err
 }
 
-// DoFor is Do for an operation on one key, or on several of one hash slot: in a Cluster it is under the breaker of the master that has them.
+// DoFor is Do for an operation on one key, or on several of one hash slot: in a Cluster it is under
+// the breaker of the master that has them.
 func (r *Redis) DoFor(ctx context.Context, key string, fn func(context.Context, redis.UniversalClient) error) error {
 	_, err := doFor(ctx, r, key, func(ctx context.Context) (struct{}, error) { return struct{}{}, fromUser(fn(ctx, r.client)) })
 	return err
@@ -188,8 +194,8 @@ func (r *Redis) register(name string, c noticed) error {
 	return nil
 }
 
-// bequeath keeps what a cache that is closed has yet to tell Redis, for the next one of its name. It
-// reports whether there is anything.
+// bequeath keeps what a cache that is closed has yet to tell Redis, for the next one of its name.
+// It reports whether there is anything.
 func (r *Redis) bequeath(name string, j *journal) bool {
 	if j.waiting() == 0 {
 		return false

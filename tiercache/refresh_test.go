@@ -55,7 +55,8 @@ func refreshed(t *testing.T, c *tiercache.Cache[string, string], key, want strin
 	}
 }
 
-// A load that has read the source before Refresh is called, a read's or a refresh's, doesn't know what was committed since.
+// A load that has read the source before Refresh is called, a read's or a refresh's, doesn't know
+// what was committed since.
 func TestRefresh_readsTheSourceAfterItWasCalled(t *testing.T) {
 	for name, first := range map[string]func(c *tiercache.Cache[string, string]) (string, error){
 		"joins no Get":     func(c *tiercache.Cache[string, string]) (string, error) { return c.Get(context.Background(), "k") },
@@ -87,7 +88,8 @@ func TestRefresh_readsTheSourceAfterItWasCalled(t *testing.T) {
 	}
 }
 
-// Refreshes that are called while two others ask the source wait, and share one that asks after all of them were called.
+// Refreshes that are called while two others ask the source wait, and share one that asks after all
+// of them were called.
 func TestRefresh_manyAtOnceShareOne(t *testing.T) {
 	virtual(t, func(t *testing.T, r *tiercache.Redis) {
 		src := gates{truth: newTruth("v1")}
@@ -114,7 +116,8 @@ func TestRefresh_manyAtOnceShareOne(t *testing.T) {
 	})
 }
 
-// A refresh that waits behind others of its key is in the graph of waits: a loader that comes back by it is told so.
+// A refresh that waits behind others of its key is in the graph of waits: a loader that comes back
+// by it is told so.
 func TestRefresh_behindItselfIsRecursion(t *testing.T) {
 	virtual(t, func(t *testing.T, r *tiercache.Redis) {
 		var c *tiercache.Cache[string, string]
@@ -148,7 +151,8 @@ func TestRefresh_behindItselfIsRecursion(t *testing.T) {
 	})
 }
 
-// Two nodes refresh a key more often than it loads. Their values are committed, and a third node's read is not held up.
+// Two nodes refresh a key more often than it loads. Their values are committed, and a third node's
+// read is not held up.
 func TestRefresh_aStormStarvesNobody(t *testing.T) {
 	server := redistest.Start(t)
 	const loading = 60 * time.Millisecond

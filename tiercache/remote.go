@@ -12,7 +12,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// remote is one cache's part of Redis: records by the text of their keys. It knows nothing of K and V, and counts nothing.
+// remote is one cache's part of Redis: records by the text of their keys. It knows nothing of K and
+// V, and counts nothing.
 type remote struct {
 	r      *Redis
 	ns     namespace
@@ -21,7 +22,8 @@ type remote struct {
 	own    ownReads
 }
 
-// found is what stands under a key. Without a record, corrupt says why, where bytes were there that are none.
+// found is what stands under a key. Without a record, corrupt says why, where bytes were there that
+// are none.
 type found struct {
 	ok      bool
 	record  record
@@ -35,7 +37,8 @@ type found struct {
 	buried  int64 // no record but a hold: what was read before then was invalidated
 }
 
-// age is how long ago the source was read. A record that was ended by Expire was given a new lifetime then, and holds its age of then.
+// age is how long ago the source was read. A record that was ended by Expire was given a new
+// lifetime then, and holds its age of then.
 func (f *found) age() time.Duration {
 	if f.record.expired {
 		return f.record.age + max(0, min(f.record.life(), f.record.stale)-f.left)
@@ -55,12 +58,14 @@ func (f *found) fresh() time.Duration {
 func (f *found) disbelieve() { *f = found{err: f.err, held: f.held, holder: f.holder} }
 
 const (
-	// batchKeys bounds the keys of one pipeline, and batchBytes its size: longer ones make other clients of the server wait.
+	// batchKeys bounds the keys of one pipeline, and batchBytes its size: longer ones make other
+	// clients of the server wait.
 	batchKeys  = 256
 	batchBytes = 256 << 10
 )
 
-// read looks up many keys, in one round trip a shard, or several where the values are large. What is not known says so itself; the error is of a read that brought nothing.
+// read looks up many keys, in one round trip a shard, or several where the values are large. What
+// is not known says so itself; the error is of a read that brought nothing.
 func (m *remote) read(ctx context.Context, texts []string) ([]found, error) {
 	all := doEach(ctx, m.r, m.reading(texts), func(ctx context.Context, at []int, c *cargo) ([]found, error) {
 		looks := make([]look, len(at))
@@ -101,8 +106,8 @@ func noneFound(all []found) error {
 	return all[0].err
 }
 
-// look is one key's commands in a pipeline. PTTL goes first: in the other order a value that is replaced in between would pass its
-// lifetime on to the one before.
+// look is one key's commands in a pipeline. PTTL goes first: in the other order a value that is
+// replaced in between would pass its lifetime on to the one before.
 type look struct {
 	text string
 	args [4]any // of both commands
@@ -110,7 +115,8 @@ type look struct {
 	get  redis.StringCmd
 }
 
-// ask prepares the look-up of a key by the text, whose name in Redis is name. It must stay where it is.
+// ask prepares the look-up of a key by the text, whose name in Redis is name. It must stay where it
+// is.
 func (l *look) ask(ctx context.Context, text string, name any, cmds []redis.Cmder) []redis.Cmder {
 	l.text, l.args = text, [...]any{"pttl", name, "get", name}
 	l.pttl = *redis.NewDurationCmd(ctx, time.Millisecond, l.args[:2]...)
@@ -173,7 +179,8 @@ func (m *remote) parse(f *found, data []byte, text string, pttl time.Duration) {
 	}
 }
 
-// date says how much is left of a record's life. What seems to have more than it was given is no answer: the server's clock has gone back, nobody knows when.
+// date says how much is left of a record's life. What seems to have more than it was given is no
+// answer: the server's clock has gone back, nobody knows when.
 func (m *remote) date(f *found, rec record, text string, pttl time.Duration) {
 	whole := rec.fresh + rec.stale
 	if rec.expired { // it lives on as a hold
@@ -192,7 +199,8 @@ func (m *remote) date(f *found, rec record, text string, pttl time.Duration) {
 
 func isWrongType(err error) bool { return err != nil && strings.HasPrefix(err.Error(), "WRONGTYPE") }
 
-// acquire asks for the leases of many keys and looks the keys up again behind that: what a leader committed before its lease went is seen.
+// acquire asks for the leases of many keys and looks the keys up again behind that: what a leader
+// committed before its lease went is seen.
 func (m *remote) acquire(ctx context.Context, texts []string, token string) ([]found, error) {
 	return m.lease(ctx, texts, token, bidding{mode: "NX", who: true})
 }
@@ -202,7 +210,8 @@ func (m *remote) claim(ctx context.Context, texts []string, token string) ([]fou
 	return m.lease(ctx, texts, token, bidding{mode: "NX"})
 }
 
-// take takes leases from their holders, if these still are: marks of loads that failed, or loads whose commits are refused then.
+// take takes leases from their holders, if these still are: marks of loads that failed, or loads
+// whose commits are refused then.
 func (m *remote) take(ctx context.Context, token string, texts, holders []string) ([]error, error) {
 	life := m.r.cfg.LeaseLife.Milliseconds()
 	return m.run(ctx, calls{takeScript, len(texts), func(i int) string { return texts[i] }, func(i int, args []any) []any {
@@ -226,7 +235,8 @@ type bid struct {
 	holder *redis.StringCmd // nil: nobody asks
 }
 
-// make prepares the bid for a key by its text and the name of its value in Redis. It must stay where it is.
+// make prepares the bid for a key by its text and the name of its value in Redis. It must stay
+// where it is.
 func (b *bid) make(ctx context.Context, text, name string, how *bidding, cmds []redis.Cmder) []redis.Cmder {
 	b.args = [...]any{"set", lease(name), how.token, "px", how.life, how.mode}
 	args := b.args[:]
@@ -266,7 +276,8 @@ func (m *remote) lease(ctx context.Context, texts []string, token string, how bi
 	return all, noneFound(all)
 }
 
-// judge is what the replies to one bid say. It says whether what stands in the lease's place is none.
+// judge is what the replies to one bid say. It says whether what stands in the lease's place is
+// none.
 func (b *bid) judge(m *remote, f *found, token string) (alien bool) {
 	m.found(f, &b.look)
 	err := b.set.Err()
@@ -301,7 +312,8 @@ type write struct {
 	age     time.Duration // and its source had been read this long ago
 }
 
-// lifeNow is the write's life in ms from now on: what waited for its batch has aged meanwhile. 0: delete what stands there.
+// lifeNow is the write's life in ms from now on: what waited for its batch has aged meanwhile. 0:
+// delete what stands there.
 func (w *write) lifeNow() int64 { return max(0, (w.life - time.Since(w.encoded)).Milliseconds()) }
 
 // whole is the write's life in ms from the moment at which the source was read.
@@ -330,10 +342,12 @@ var errLate = errors.New("redis came to it too late, and did nothing")
 // errRefused is a warm write's answer where an invalidation stands.
 var errRefused = errors.New("it was invalidated")
 
-// errLeaseLost is a commit's answer when the key was invalidated, or led by another, since the lease was acquired.
+// errLeaseLost is a commit's answer when the key was invalidated, or led by another, since the
+// lease was acquired.
 var errLeaseLost = errors.New("the lease is lost")
 
-// commit stores what loads under the token brought, and gives the leases back. The error of each write stands at its index.
+// commit stores what loads under the token brought, and gives the leases back. The error of each
+// write stands at its index.
 func (m *remote) commit(ctx context.Context, token string, writes []write) ([]error, error) {
 	store := func(writes []write) ([]error, error) {
 		return m.run(ctx, calls{commitScript, len(writes), func(i int) string { return writes[i].text }, func(i int, args []any) []any {
@@ -362,9 +376,10 @@ func (m *remote) commit(ctx context.Context, token string, writes []write) ([]er
 // errOpenSlot is the answer of a commit that can't be made at once.
 var errOpenSlot = errors.New("redis: the value and its lease are on two masters, as their slot is being moved")
 
-// commitOpen is commit in a slot that is being moved. To look at the lease and then to store would be two steps, and an invalidation between the two would
-// be undone. Most often the value is absent, and the lease where new keys go: with a hold in the value's place the two are on one master, which commits at
-// once. Else nothing is stored, and the lease is given back.
+// commitOpen is commit in a slot that is being moved. To look at the lease and then to store would
+// be two steps, and an invalidation between the two would be undone. Most often the value is
+// absent, and the lease where new keys go: with a hold in the value's place the two are on one
+// master, which commits at once. Else nothing is stored, and the lease is given back.
 func (m *remote) commitOpen(ctx context.Context, token string, writes []write, store func([]write) ([]error, error)) []error {
 	text := func(i int) string { return writes[i].text }
 	_, _ = m.run(ctx, calls{placeScript, len(writes), text, func(_ int, args []any) []any {
@@ -397,7 +412,8 @@ func (m *remote) release(ctx context.Context, token string, texts []string) erro
 // backOffMark begins what stands in the place of a lease whose load failed.
 const backOffMark = "!"
 
-// backOff puts, in the place of leases, marks that tell others that the load failed, where, and how.
+// backOff puts, in the place of leases, marks that tell others that the load failed, where, and
+// how.
 func (m *remote) backOff(ctx context.Context, token string, marks []mark, life time.Duration) error {
 	_, err := m.run(ctx, calls{backOffScript, len(marks), func(i int) string { return marks[i].text }, func(i int, args []any) []any {
 		return append(args, token, backOffMark+m.r.channel.node()+" "+marks[i].how, life.Milliseconds())
@@ -424,7 +440,8 @@ func (m *remote) store(ctx context.Context, writes []write, notices []notice) ([
 	}, nil})
 }
 
-// invalidate does what notices of one kind say: it ends keys, expires them, takes records back, or ends tokens.
+// invalidate does what notices of one kind say: it ends keys, expires them, takes records back, or
+// ends tokens.
 func (m *remote) invalidate(ctx context.Context, notices []notice) ([]error, error) {
 	shared, hold := m.r.channel.shared(), m.r.cfg.HoldLife.Milliseconds()
 	s := invalidateScript
@@ -464,7 +481,8 @@ func (m *remote) restarted(ctx context.Context, n notice, runID string) error {
 	return errs[0]
 }
 
-// warmPatience is how many times RedisConfig.Timeout a batch of warm writes may take: it is large, and nobody waits for it.
+// warmPatience is how many times RedisConfig.Timeout a batch of warm writes may take: it is large,
+// and nobody waits for it.
 const warmPatience = 10
 
 // fillAbsent is a warm write: it stores under keys that are absent, and over what is older.

@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// renewals keeps the leases of the loads under way. While there are any, one timer goes off every third of a lease's life, and those that have been under way for half as
-// long are renewed: so none gets older than half its life, and the many loads that are over before cost no timer.
+// renewals keeps the leases of the loads under way. While there are any, one timer goes off every
+// third of a lease's life, and those that have been under way for half as long are renewed: so none
+// gets older than half its life, and the many loads that are over before cost no timer.
 type renewals struct {
 	mu    sync.Mutex
 	all   map[*renewal]struct{}

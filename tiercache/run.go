@@ -8,7 +8,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// calls is n calls of one script on values and their leases. A reply of 0 is the error refused, where there is one.
+// calls is n calls of one script on values and their leases. A reply of 0 is the error refused,
+// where there is one.
 type calls struct {
 	*script
 	n       int
@@ -17,8 +18,8 @@ type calls struct {
 	refused error
 }
 
-// run makes calls in one round trip, where nothing is amiss. Scripts are never retried by go-redis: the first
-// reply may have been lost, not the call.
+// run makes calls in one round trip, where nothing is amiss. Scripts are never retried by go-redis:
+// the first reply may have been lost, not the call.
 func (m *remote) run(ctx context.Context, s calls) ([]error, error) {
 	return m.runKeys(ctx, s.script, s.n, func(i int, cmd []any) (keys int, _ []any) {
 		value := m.ns.value(s.text(i))
@@ -33,15 +34,17 @@ func (m *remote) run(ctx context.Context, s calls) ([]error, error) {
 	}, s.refused)
 }
 
-// A call of a script is a command: its name, the script's name or text, the number of keys, the keys, the arguments.
+// A call of a script is a command: its name, the script's name or text, the number of keys, the
+// keys, the arguments.
 const (
 	commandKeys     = 2
 	commandFirstKey = 3
 	commandRoom     = 10 // for all of most calls
 )
 
-// runKeys is run on whatever keys, which call appends, and says how many they are, before the arguments. The first of them says on which shard the call is made. The second
-// result is an error where nothing came of any call.
+// runKeys is run on whatever keys, which call appends, and says how many they are, before the
+// arguments. The first of them says on which shard the call is made. The second result is an error
+// where nothing came of any call.
 func (m *remote) runKeys(ctx context.Context, s *script, n int, call func(i int, cmd []any) (keys int, _ []any), refused error) ([]error, error) {
 	if n == 0 {
 		return nil, nil
@@ -76,8 +79,8 @@ func (m *remote) runKeys(ctx context.Context, s *script, n int, call func(i int,
 	return errs, allFailed(errs)
 }
 
-// evaluate sends commands that call one script, and once more, with the script's text, those of which
-// the server doesn't know it.
+// evaluate sends commands that call one script, and once more, with the script's text, those of
+// which the server doesn't know it.
 func (r *Redis) evaluate(ctx context.Context, s *script, commands [][]any, refused error) []error {
 	errs := make([]error, len(commands))
 	todo := firstInts(len(commands))
@@ -106,8 +109,8 @@ func (r *Redis) evaluate(ctx context.Context, s *script, commands [][]any, refus
 	return errs
 }
 
-// evaluateApart does step by step what the script was refused to do, as its slot is open. A step that fails is the
-// last one of its call.
+// evaluateApart does step by step what the script was refused to do, as its slot is open. A step
+// that fails is the last one of its call.
 func (r *Redis) evaluateApart(ctx context.Context, s *script, commands [][]any, errs []error, refused error) {
 	for n, step := range s.apart {
 		var some [][]any
@@ -134,7 +137,8 @@ var errStep = errors.New("redis: a step is to follow")
 // isOpenSlot says whether the keys of one script were on two masters of a Cluster, or on none yet.
 func isOpenSlot(err error) bool { return err != nil && redis.HasErrorPrefix(err, "TRYAGAIN") }
 
-// worst is what the errors of one shard's keys say about the shard: the first that says that it is not there, or else any.
+// worst is what the errors of one shard's keys say about the shard: the first that says that it is
+// not there, or else any.
 func worst(errs []error) (err error) {
 	for _, e := range errs {
 		switch {
@@ -158,10 +162,12 @@ func allFailed(errs []error) error {
 	return errs[0]
 }
 
-// errNoScript says that the server does not know the script; with its text in hand, it has no excuse.
+// errNoScript says that the server does not know the script; with its text in hand, it has no
+// excuse.
 var errNoScript = errors.New("redis: it does not know the script")
 
-// verdict is what a script's reply means: 1 is done, 2 is errFull, 3 is errLate, 0 is the error refused, where there is one, and less is errRefused.
+// verdict is what a script's reply means: 1 is done, 2 is errFull, 3 is errLate, 0 is the error
+// refused, where there is one, and less is errRefused.
 func verdict(cmd *redis.Cmd, refused error) error {
 	err := cmd.Err()
 	switch stored, _ := cmd.Val().(int64); {

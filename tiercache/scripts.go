@@ -22,8 +22,8 @@ const (
 	onLease                  // KEYS[1]
 )
 
-// scriptStep is a part of a script that touches one key alone: KEYS[1] of the step, key of the script,
-// with the script's arguments. In a slot that is being moved, and for ever where that was
+// scriptStep is a part of a script that touches one key alone: KEYS[1] of the step, key of the
+// script, with the script's arguments. In a slot that is being moved, and for ever where that was
 // interrupted, a Cluster serves a script only where all of its keys are on one master, and says
 // TRYAGAIN else. The steps of apart, in their order, then do what the script does at once.
 type scriptStep struct {
@@ -59,13 +59,15 @@ func newScript(source string) *script {
 	return &script{source: source, sha: hex.EncodeToString(sum[:])}
 }
 
-// The scripts that write. Each touches one slot: the hash tag of a lease's key is the value's. A script that stores does so
-// before it deletes anything: after a script's first write, a full Redis refuses it nothing any more, and would grow over its maxmemory.
+// The scripts that write. Each touches one slot: the hash tag of a lease's key is the value's. A
+// script that stores does so before it deletes anything: after a script's first write, a full Redis
+// refuses it nothing any more, and would grow over its maxmemory.
 //
 //nolint:gochecknoglobals // constants, but for their hashes
 var (
-	// commitScript stores what a load brought if the lease still holds the load's token, and gives the lease back. ARGV: token, record,
-	// ms to live (0: store nothing), the record's id. A retry whose first reply was lost finds the lease gone and its own id in place.
+	// commitScript stores what a load brought if the lease still holds the load's token, and gives
+	// the lease back. ARGV: token, record, ms to live (0: store nothing), the record's id. A retry
+	// whose first reply was lost finds the lease gone and its own id in place.
 	commitScript = newScript(`
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then
   local have = redis.pcall('GETRANGE', KEYS[1], 16, 31)
@@ -83,7 +85,8 @@ return 1`)
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0`)
 
-	// takeScript takes a lease, or a mark in its place, from exactly that holder. ARGV: holder, token, ms. A retry knows its own token.
+	// takeScript takes a lease, or a mark in its place, from exactly that holder. ARGV: holder,
+	// token, ms. A retry knows its own token.
 	takeScript = onKey(onLease, `
 local holder = redis.call('GET', KEYS[1])
 if holder ~= ARGV[1] and holder ~= ARGV[2] then return 0 end
@@ -91,14 +94,17 @@ local ok = redis.pcall('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 if ok.err then return ok end
 return 1`)
 
-	// backOffScript puts a short mark in the place of a lease whose load failed. ARGV: token, mark, ms.
+	// backOffScript puts a short mark in the place of a lease whose load failed. ARGV: token, mark,
+	// ms.
 	backOffScript = onKey(onLease, `
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 if redis.pcall('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]).err then redis.call('DEL', KEYS[1]) end
 return 1`)
 
-	// takeBackScript ends a value if it still is the one that a warm run wrote, and tells the others. Where nothing stands, the write may yet arrive, as nobody has seen
-	// its answer: a hold for this record alone is left, which other warm writes go over. ARGV: channel, notice, hold, its ms to live, the record's id.
+	// takeBackScript ends a value if it still is the one that a warm run wrote, and tells the
+	// others. Where nothing stands, the write may yet arrive, as nobody has seen its answer: a hold
+	// for this record alone is left, which other warm writes go over. ARGV: channel, notice, hold,
+	// its ms to live, the record's id.
 	takeBackScript = onKey(onValue, `
 if redis.pcall('GETRANGE', KEYS[1], 16, 31) == ARGV[5] then
   if redis.pcall('SET', KEYS[1], ARGV[3], 'PX', ARGV[4]).err then redis.call('DEL', KEYS[1]) end
@@ -113,9 +119,10 @@ return 1`)
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 return 0`)
 
-	// storeScript is Set: it stores, ends every load under way, and tells the others. Where Redis is full it deletes instead, and answers 2. One that comes later than its caller
-	// waited for could overwrite what was stored since: it does nothing, and answers 3. ARGV: channel, notice, record, ms to live (0: delete), this server's time in ms after
-	// which it is late (0: never).
+	// storeScript is Set: it stores, ends every load under way, and tells the others. Where Redis
+	// is full it deletes instead, and answers 2. One that comes later than its caller waited for
+	// could overwrite what was stored since: it does nothing, and answers 3. ARGV: channel, notice,
+	// record, ms to live (0: delete), this server's time in ms after which it is late (0: never).
 	storeScript = ending(`
 if ARGV[5] ~= '0' then
   local now = redis.call('TIME')
@@ -128,14 +135,16 @@ elseif redis.pcall('SET', KEYS[1], ARGV[3], 'PX', ARGV[4]).err then
   answer = 2
 end`)
 
-	// invalidateScript leaves a hold in the value's place, or nothing where Redis is full, ends every load under way, and tells the others. To a reader a hold
-	// is nothing; to a warm write that began before it, a refusal. ARGV: channel, notice, hold, its ms to live.
+	// invalidateScript leaves a hold in the value's place, or nothing where Redis is full, ends
+	// every load under way, and tells the others. To a reader a hold is nothing; to a warm write
+	// that began before it, a refusal. ARGV: channel, notice, hold, its ms to live.
 	invalidateScript = ending(`
 if redis.pcall('SET', KEYS[1], ARGV[3], 'PX', ARGV[4]).err then redis.call('DEL', KEYS[1]) end`)
 
-	// expireScript marks the value as no longer fresh, keeps it for the stale window from now on and then for a hold's life, whose place it takes, ends every load
-	// under way, and tells the others. The record's age goes where it was when it was written, as PTTL tells it no more. What can't be marked is treated as
-	// by invalidateScript. ARGV: as there.
+	// expireScript marks the value as no longer fresh, keeps it for the stale window from now on
+	// and then for a hold's life, whose place it takes, ends every load under way, and tells the
+	// others. The record's age goes where it was when it was written, as PTTL tells it no more.
+	// What can't be marked is treated as by invalidateScript. ARGV: as there.
 	expireScript = ending(`
 local marked = false
 local head = redis.pcall('GETRANGE', KEYS[1], 0, 78)
@@ -155,11 +164,14 @@ elseif type(head) == 'string' and #head == 79 and string.sub(head, 1, 5) == 'WC0
 end
 if not marked and redis.pcall('SET', KEYS[1], ARGV[3], 'PX', ARGV[4]).err then redis.call('DEL', KEYS[1]) end`)
 
-	// replaceScript is a warm write over what stands there: it stores only over what is older, and over the run's own. Both ages are durations by this
-	// server's count: the standing record's is its whole life less what PTTL leaves of it, the run's is counted from the TIME that it read before its source. A record that no reader would accept, of another
-	// codec or version, has no say; a hold that came after the source read began, unless it is for another record, and what was ended by Expire, refuses; the very record, of a SET whose reply was lost, is as good as stored. ARGV: record, the
-	// moment in ms until which it lives, the TIME in ms before the source read, id of the run's own, a hold's
-	// life in ms.
+	// replaceScript is a warm write over what stands there: it stores only over what is older, and
+	// over the run's own. Both ages are durations by this server's count: the standing record's is
+	// its whole life less what PTTL leaves of it, the run's is counted from the TIME that it read
+	// before its source. A record that no reader would accept, of another codec or version, has no
+	// say; a hold that came after the source read began, unless it is for another record, and what
+	// was ended by Expire, refuses; the very record, of a SET whose reply was lost, is as good as
+	// stored. ARGV: record, the moment in ms until which it lives, the TIME in ms before the source
+	// read, id of the run's own, a hold's life in ms.
 	replaceScript = onKey(onValue, `
 local function kept(record) return string.sub(record, 1, 4) .. string.sub(record, 9, 16) .. string.sub(record, 33, 40) end
 local head = redis.pcall('GETRANGE', KEYS[1], 0, 78)
@@ -191,9 +203,9 @@ return 1`)
 
 	// endTagScript ends a tag and tells the others. Where Redis is full it ends all tags of the
 	// cache, and where there are too many of them. KEYS: the cache's hash of tags. ARGV: channel,
-	// notice, tag, R of a new hash, what is random in the tag's token, the most fields, ms to live. The
-	// count follows the clock, so that a failover that loses ends does not let it repeat in a Cluster,
-	// where a load's lease on another shard may outlive it.
+	// notice, tag, R of a new hash, what is random in the tag's token, the most fields, ms to live.
+	// The count follows the clock, so that a failover that loses ends does not let it repeat in a
+	// Cluster, where a load's lease on another shard may outlive it.
 	endTagScript = newScript(`
 local mark = redis.pcall('HMGET', KEYS[1], '')[1]
 local run, n
@@ -212,8 +224,9 @@ end
 redis.call('PUBLISH', ARGV[1], ARGV[2])
 return 1`)
 
-	// restartScript ends all entries of a cache, once for each restart of a server that may have loaded an old snapshot. KEYS: the mark of the restart, the cache's
-	// token. ARGV: channel, notice, the server's run_id.
+	// restartScript ends all entries of a cache, once for each restart of a server that may have
+	// loaded an old snapshot. KEYS: the mark of the restart, the cache's token. ARGV: channel,
+	// notice, the server's run_id.
 	restartScript = stepwise(newScript(`
 if redis.call('GET', KEYS[1]) == ARGV[3] then return 1 end
 redis.pcall('SET', KEYS[1], ARGV[3], 'PX', 86400000)

@@ -23,7 +23,8 @@ func failoverNode(t *testing.T, group *redistest.SentinelGroup, cfg tiercache.Co
 	return newCache(t, cfg), r
 }
 
-// TestSentinel: a master is lost. Reads go on; what was invalidated meanwhile is invalidated on the new one; and the nodes hear of each other again soon after.
+// TestSentinel: a master is lost. Reads go on; what was invalidated meanwhile is invalidated on the
+// new one; and the nodes hear of each other again soon after.
 func TestSentinel(t *testing.T) {
 	t.Parallel()
 	for name, thaw := range map[string]bool{"the master is killed": false, "the master is frozen and thawed": true} {

@@ -56,10 +56,11 @@ const (
 	lifeTolerance = 5 * time.Millisecond
 	// mostSteps bounds the steps that are remembered of one clock; beyond, the oldest two are one.
 	mostSteps = 64
-	// clockEvery is how often steps that are known are looked for in Redis, should they be lost there.
+	// clockEvery is how often steps that are known are looked for in Redis, should they be lost
+	// there.
 	clockEvery = 10 * time.Second
-	// suspendedFor is how much more the wall clock may show between two heartbeats than the monotonic
-	// one, which stands still while the machine is suspended.
+	// suspendedFor is how much more the wall clock may show between two heartbeats than the
+	// monotonic one, which stands still while the machine is suspended.
 	suspendedFor = 500 * time.Millisecond
 )
 
@@ -105,7 +106,8 @@ func (s *serverClocks) latest() (latest *serverClock) {
 	return latest
 }
 
-// enter adds a step to those of a master; s.mu is held. What overlaps one that is known is that one.
+// enter adds a step to those of a master; s.mu is held. What overlaps one that is known is that
+// one.
 func (s *serverClocks) enter(master string, step clockStep) {
 	all := make(map[string][]clockStep)
 	if known := s.steps.Load(); known != nil {
@@ -262,7 +264,8 @@ func (s *serverClocks) share(ctx context.Context, r *Redis, now int64, stepped b
 	}
 }
 
-// merge takes in the steps that stand in Redis, and returns the text that should, where they lack some.
+// merge takes in the steps that stand in Redis, and returns the text that should, where they lack
+// some.
 func (s *serverClocks) merge(text string, now int64) string {
 	theirs := make(map[string]sharedSteps)
 	_ = json.Unmarshal([]byte(text), &theirs) // what is no text of ours is replaced

@@ -9,7 +9,8 @@ import (
 	"github.com/warmcache/warmcache/internal/redistest"
 )
 
-// A machine that was suspended has a monotonic clock that stood still, and a wall clock that did not: what is in memory is validated.
+// A machine that was suspended has a monotonic clock that stood still, and a wall clock that did
+// not: what is in memory is validated.
 func TestSuspend_beginsAnEpoch(t *testing.T) {
 	t.Parallel()
 	r, err := NewRedis(redistest.Start(t).Client(), RedisConfig{Logger: slog.New(slog.DiscardHandler)})
@@ -42,7 +43,8 @@ func TestSuspend_beginsAnEpoch(t *testing.T) {
 	})
 }
 
-// Ages by what is known of a clock. It went back by a minute 100 s ago, and by ten seconds 20 s ago.
+// Ages by what is known of a clock. It went back by a minute 100 s ago, and by ten seconds 20 s
+// ago.
 func TestServerClocks_age(t *testing.T) {
 	const s = int64(time.Second)
 	clocks := newServerClocks()
@@ -67,7 +69,8 @@ func TestServerClocks_age(t *testing.T) {
 	}
 }
 
-// Drift adds up: a clock that falls behind by a little each time has gone back once it is behind by more than the tolerance.
+// Drift adds up: a clock that falls behind by a little each time has gone back once it is behind by
+// more than the tolerance.
 func TestServerClocks_drift(t *testing.T) {
 	clocks, shows := newServerClocks(), time.Unix(1_800_000_000, 0)
 	steps := 0
@@ -86,7 +89,8 @@ func TestServerClocks_drift(t *testing.T) {
 	}
 }
 
-// The masters that are there at the start may differ. One that joins later, as a promoted replica does, may hold what the others' clocks have dated.
+// The masters that are there at the start may differ. One that joins later, as a promoted replica
+// does, may hold what the others' clocks have dated.
 func TestServerClocks_joins(t *testing.T) {
 	clocks, shows := newServerClocks(), time.Unix(1_800_000_000, 0)
 	if back := clocks.note("a", 0, 1, shows); back != 0 {

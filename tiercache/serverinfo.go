@@ -8,8 +8,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// beatAnswer is what a master says to a heartbeat: of itself, of the history of its data, and of how
-// far its replicas are behind. What it does not say is empty.
+// beatAnswer is what a master says to a heartbeat: of itself, of the history of its data, and of
+// how far its replicas are behind. What it does not say is empty.
 type beatAnswer struct {
 	master string
 	client redis.UniversalClient

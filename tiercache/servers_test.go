@@ -47,7 +47,8 @@ func TestNewRedis_refusesWhatHidesSeveralServers(t *testing.T) {
 	}
 }
 
-// What a server does not know is an error at once, where a cache can't do without it, else it is logged once and stands in Health.
+// What a server does not know is an error at once, where a cache can't do without it, else it is
+// logged once and stands in Health.
 func TestNewRedis_namesWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	for _, command := range []string{"SUBSCRIBE", "PUBLISH", "EVAL"} {
@@ -206,7 +207,8 @@ func (s *syncBuffer) String() string {
 	return s.b.String()
 }
 
-// What a closed cache could not say to Redis the next one of its name says, and does not read there meanwhile.
+// What a closed cache could not say to Redis the next one of its name says, and does not read there
+// meanwhile.
 func TestClose_whatPendsIsNotLost(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)

@@ -58,8 +58,8 @@ func (c *Cache[K, V]) set(ctx context.Context, keys []K, values []V, opts []SetO
 	return s.failed.join(c.name, len(keys))
 }
 
-// take makes one key's item and, with Redis, its record. The callbacks of the user that it runs may panic. After an error nothing is stored, and what stood there is
-// out of date.
+// take makes one key's item and, with Redis, its record. The callbacks of the user that it runs may
+// panic. After an error nothing is stored, and what stood there is out of date.
 func (s *storing[K, V]) take(ctx context.Context, key K, value V) (err error) {
 	c := s.c
 	defer c.recovered(&err)
@@ -147,7 +147,8 @@ func (c *Cache[K, V]) put(s setting[K, V]) {
 	c.memory.put(s.hash, s.key, s.item, s.cost)
 }
 
-// setBoth stores in Redis, which decides the order of two Sets, and then in memory, unless another writer came in between.
+// setBoth stores in Redis, which decides the order of two Sets, and then in memory, unless another
+// writer came in between.
 func (c *Cache[K, V]) setBoth(ctx context.Context, settings []setting[K, V], writes []write, failed *failures) {
 	for lo := 0; lo < len(writes); {
 		hi := lo + batchLen(writes[lo:])

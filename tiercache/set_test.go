@@ -28,7 +28,8 @@ func (c countingCodec) Encode(dst []byte, value string) ([]byte, error) {
 	return c.Codec.Encode(dst, value)
 }
 
-// A SetMany takes longer than its TTL. What it stores counts from the call's begin, so that nothing of it is fresh elsewhere when its TTL is over; and it encodes what it sends next, and no more.
+// A SetMany takes longer than its TTL. What it stores counts from the call's begin, so that nothing
+// of it is fresh elsewhere when its TTL is over; and it encodes what it sends next, and no more.
 func TestSetMany_agesWhileItRuns(t *testing.T) {
 	t.Parallel()
 	const (
@@ -222,7 +223,8 @@ func TestTTL_aboveTheCaches(t *testing.T) {
 	})
 }
 
-// A TTL below zero: the value is over. It is returned and stored nowhere, and what stood there is ended.
+// A TTL below zero: the value is over. It is returned and stored nowhere, and what stood there is
+// ended.
 func TestTTL_belowZeroIsOver(t *testing.T) {
 	t.Parallel()
 	tiers(t, func(t *testing.T, r *tiercache.Redis) {

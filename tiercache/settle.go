@@ -40,7 +40,8 @@ func (l *loading[K, V]) settle(ctx context.Context, all []landing[K, V], read in
 	}
 }
 
-// item makes the item that a load brought; nil, with the landing's error, where there is none. A callback of the user that panics fails this key alone.
+// item makes the item that a load brought; nil, with the landing's error, where there is none. A
+// callback of the user that panics fails this key alone.
 func (l *loading[K, V]) item(a *landing[K, V], read int64) (it *item[V]) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -58,7 +59,8 @@ func (l *loading[K, V]) item(a *landing[K, V], read int64) (it *item[V]) {
 	}
 }
 
-// store commits the items and gives back the leases of those that are none. An item whose tags were ended while it was loaded is not stored anywhere.
+// store commits the items and gives back the leases of those that are none. An item whose tags were
+// ended while it was loaded is not stored anywhere.
 func (l *loading[K, V]) store(ctx context.Context, all []landing[K, V]) {
 	tokens := l.tagTokens(ctx, all)
 	writes := make([]write, 0, len(all))

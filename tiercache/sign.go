@@ -45,8 +45,9 @@ func checkSecrets(secrets []Secret) error {
 	return nil
 }
 
-// signer signs the records of one namespace and verifies their signatures: HMAC-SHA-256, cut to 16 bytes, over the namespace and all of the record but what scripts
-// change (mark and age) and the checksum.
+// signer signs the records of one namespace and verifies their signatures: HMAC-SHA-256, cut to 16
+// bytes, over the namespace and all of the record but what scripts change (mark and age) and the
+// checksum.
 type signer struct {
 	space []byte // the namespace, after its length
 	macs  []*sync.Pool

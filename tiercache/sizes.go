@@ -2,8 +2,9 @@ package tiercache
 
 import "sync/atomic"
 
-// sizes is how large the values of a cache have been of late. A read asks for so many keys at once as probably fit into
-// readBytes: what is not there within RedisConfig.Timeout would else never be there, and would count as an outage.
+// sizes is how large the values of a cache have been of late. A read asks for so many keys at once
+// as probably fit into readBytes: what is not there within RedisConfig.Timeout would else never be
+// there, and would count as an outage.
 type sizes struct {
 	mean atomic.Int64 // bytes; 0: nothing is known
 }
@@ -34,7 +35,8 @@ func (t *haul) add(l *look) {
 	}
 }
 
-// note takes what came into account: each value moves the mean by a part, and as many as there are parts make it anew. Two notes at once may count as one.
+// note takes what came into account: each value moves the mean by a part, and as many as there are
+// parts make it anew. Two notes at once may count as one.
 func (s *sizes) note(came haul, c *cargo) {
 	const parts = 16
 	c.Add(came.bytes)

@@ -11,8 +11,8 @@ import (
 	"github.com/warmcache/warmcache/internal/redistest"
 )
 
-// lasting shows what a failover brings back: most keys are read by one node alone, and most reads go
-// to Redis, as memory is small.
+// lasting shows what a failover brings back: most keys are read by one node alone, and most reads
+// go to Redis, as memory is small.
 func lasting(m soakMode) soakMode {
 	m.world.keys, m.node.capacity = 240, 24
 	m.traffic = traffic{readers: 2, reads: 10, every: 40 * time.Millisecond, kinds: allKinds, clear: 400, apart: 3, shared: 60}

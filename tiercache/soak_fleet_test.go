@@ -78,7 +78,8 @@ func deafWeather() soakMode {
 		name: "deaf", brief: 6 * time.Second,
 		world: worldConfig{keys: 240},
 		node:  nodeConfig{capacity: 24}, // most reads go to Redis
-		// What others have stored with the present tokens would tell the deaf node: they store little.
+		// What others have stored with the present tokens would tell the deaf node: they store
+		// little.
 		traffic: traffic{
 			readers: 2, reads: 10, every: 60 * time.Millisecond, apart: 3, kinds: []string{"Delete", "Delete", "Expire"},
 		},

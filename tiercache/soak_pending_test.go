@@ -13,8 +13,8 @@ import (
 )
 
 // A node writes 20,000 keys a second, also while Redis is frozen, until far more than 10,000
-// invalidations are pending. Two seconds after Redis is back each write reaches it again, at the same
-// load, and what other nodes read costs their source at most one load a key.
+// invalidations are pending. Two seconds after Redis is back each write reaches it again, at the
+// same load, and what other nodes read costs their source at most one load a key.
 func pendingWeather() soakMode {
 	var loads atomic.Int64 // of the quiet keys
 	return soakMode{
@@ -110,7 +110,8 @@ func (f *flood) settleRate(ctx context.Context) {
 	}
 }
 
-// freeze stops the server for 3 s, or longer until so much is pending or what was has been given up.
+// freeze stops the server for 3 s, or longer until so much is pending or what was has been given
+// up.
 func (f *flood) freeze(server *redistest.Server, pending int) {
 	server.Stop()
 	began, most := time.Now(), 0

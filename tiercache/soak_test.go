@@ -16,16 +16,16 @@ import (
 	"github.com/warmcache/warmcache/tiercache"
 )
 
-// soakMode is one kind of bad weather: the servers and nodes it is for, what it does to them, and which
-// promises hold meanwhile.
+// soakMode is one kind of bad weather: the servers and nodes it is for, what it does to them, and
+// which promises hold meanwhile.
 type soakMode struct {
 	name  string
 	world worldConfig
 	traffic
 	node  nodeConfig
 	brief time.Duration // how long where SOAK is not set; each is through at least one bout
-	// open starts servers and nodes, and returns what is done to them: one bout of trouble after the
-	// other, each of which ends with all being well, in the test's goroutine.
+	// open starts servers and nodes, and returns what is done to them: one bout of trouble after
+	// the other, each of which ends with all being well, in the test's goroutine.
 	open func(s *scene) bout
 	// enough reports whether enough has happened for the outcome to mean something; nil: it has.
 	enough func(s *scene) error

@@ -9,7 +9,8 @@ import (
 	"github.com/warmcache/warmcache/tiercache"
 )
 
-// A cache without a loader has nothing to lead: a lease, and the commit of an absence, could delete what another node's Set has just stored.
+// A cache without a loader has nothing to lead: a lease, and the commit of an absence, could delete
+// what another node's Set has just stored.
 func TestGet_withoutASourceWritesNothing(t *testing.T) {
 	server := redistest.Start(t)
 	c := newCache(t, tiercache.Config[string, string]{Name: "c", TTL: time.Hour, Redis: newRedis(t, server)})

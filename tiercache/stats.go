@@ -6,7 +6,8 @@ import (
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
-// Stats is one snapshot of a cache: counters that only grow since New, and gauges. A read counts once, under what answered it.
+// Stats is one snapshot of a cache: counters that only grow since New, and gauges. A read counts
+// once, under what answered it.
 type Stats struct {
 	MemoryHits   uint64 // fresh, from this process's memory
 	RedisHits    uint64 // fresh, from Redis
@@ -47,9 +48,11 @@ type Stats struct {
 // Hits is the number of reads that a tier answered, stale ones and remembered absences included.
 func (s Stats) Hits() uint64 { return s.MemoryHits + s.RedisHits + s.StaleHits + s.NegativeHits }
 
-// Observer hears of what happens off the hit path: of one cache in order, one event at a time, soon after it happened, and in no goroutine that does anything else. It may be
-// slow, and may use the cache and close it: up to 1,024 events wait, then the oldest are dropped and counted (Stats.EventsDropped). An observer of several
-// caches must be safe for concurrent use. A panic in it is recovered and logged.
+// Observer hears of what happens off the hit path: of one cache in order, one event at a time, soon
+// after it happened, and in no goroutine that does anything else. It may be slow, and may use the
+// cache and close it: up to 1,024 events wait, then the oldest are dropped and counted
+// (Stats.EventsDropped). An observer of several caches must be safe for concurrent use. A panic in
+// it is recovered and logged.
 type Observer interface {
 	Observe(Event)
 }

@@ -13,8 +13,10 @@ import (
 	"github.com/warmcache/warmcache/internal/redistest"
 )
 
-// BenchmarkSteps takes reads apart: the plain commands, those of the protocol as go-redis sends them, as the remote tier does, and the whole. bench/overhead compares the
-// first and the last in pairs; here machines drift between one line and the next, so that only allocations and large differences mean something.
+// BenchmarkSteps takes reads apart: the plain commands, those of the protocol as go-redis sends
+// them, as the remote tier does, and the whole. bench/overhead compares the first and the last in
+// pairs; here machines drift between one line and the next, so that only allocations and large
+// differences mean something.
 func BenchmarkSteps(b *testing.B) {
 	client := redistest.Start(b).Client(func(o *redis.Options) { o.ContextTimeoutEnabled = true })
 	r, err := NewRedis(client, RedisConfig{Timeout: 5 * time.Second, Logger: slog.New(slog.DiscardHandler)})

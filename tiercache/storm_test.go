@@ -14,8 +14,8 @@ import (
 	"github.com/warmcache/warmcache/tiercache"
 )
 
-// Writers go on at a constant rate through a freeze of Redis. Once it is back all writes reach it again, and what others
-// have in memory costs at most one load for a key.
+// Writers go on at a constant rate through a freeze of Redis. Once it is back all writes reach it
+// again, and what others have in memory costs at most one load for a key.
 func TestStorm_pendingWritesRecoverUnderLoad(t *testing.T) {
 	if raceEnabled {
 		t.Skip("20,000 writes a second are too many for the race detector; `make test` runs it without")

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// tasks counts what runs in the background, so that Close can wait for it. It is a WaitGroup that lets nobody in once it is closed, and that
-// doesn't wait for ever.
+// tasks counts what runs in the background, so that Close can wait for it. It is a WaitGroup that
+// lets nobody in once it is closed, and that doesn't wait for ever.
 type tasks struct {
 	mu     sync.Mutex
 	n      int

@@ -103,7 +103,8 @@ const (
 	fromRedis                    // from Redis alone
 )
 
-// get returns the current tokens by name, in a map that is the caller's own unless names is clearAlone: those that are known, and those of Redis, made where they are missing.
+// get returns the current tokens by name, in a map that is the caller's own unless names is
+// clearAlone: those that are known, and those of Redis, made where they are missing.
 func (t *tokens) get(ctx context.Context, m *remote, epoch uint64, names []string, from tokenSource) (map[string]string, error) {
 	var unknown []string
 	t.mu.Lock()
@@ -285,7 +286,8 @@ const (
 	keepMost  = 10 * time.Second
 )
 
-// joinTokens is the tokens as they stand in a record: a line a token, "token name", the cache's own first.
+// joinTokens is the tokens as they stand in a record: a line a token, "token name", the cache's own
+// first.
 func joinTokens(current map[string]string, tags []string) string {
 	var b strings.Builder
 	b.WriteString(current[clearToken])
@@ -299,7 +301,8 @@ func joinTokens(current map[string]string, tags []string) string {
 	return b.String()
 }
 
-// eachToken is joinTokens backwards: the cache's own token, first, has the name "". A line that is none has no token.
+// eachToken is joinTokens backwards: the cache's own token, first, has the name "". A line that is
+// none has no token.
 func eachToken(text string) iter.Seq2[string, string] {
 	return func(yield func(token, name string) bool) {
 		for len(text) > 0 {

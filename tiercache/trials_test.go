@@ -16,7 +16,8 @@ import (
 	"github.com/warmcache/warmcache/tiercache"
 )
 
-// The trials that a cache has to stand, one column each. `go test -run TestTrials -v ./tiercache` prints the table.
+// The trials that a cache has to stand, one column each. `go test -run TestTrials -v ./tiercache`
+// prints the table.
 //
 //	A    the source changes and the key is deleted while a load of the old value runs: what later reads see, and reads begun right after Delete
 //	A2   the same with Set
@@ -61,7 +62,8 @@ func (s *sourceScript) set(value string) {
 	s.value = value
 }
 
-// load is the source of "k". Two batches may lead one key each, so what else is asked for neither stops nor counts.
+// load is the source of "k". Two batches may lead one key each, so what else is asked for neither
+// stops nor counts.
 func (s *sourceScript) load(_ context.Context, key string) (string, error) {
 	s.mu.Lock()
 	if key != "k" {
@@ -169,7 +171,8 @@ func (tr *trial) flush() {
 	}
 }
 
-// overtaken is A and A2: an invalidation overtakes a load. during says whether the reads that begin while that load still runs count, or those after it.
+// overtaken is A and A2: an invalidation overtakes a load. during says whether the reads that begin
+// while that load still runs count, or those after it.
 func (tr *trial) overtaken(t *testing.T, how string, during bool) string {
 	t.Helper()
 	tr.flush()

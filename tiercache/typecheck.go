@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// cannotComeBack says which part of values of a type encoding/json cannot write, or not read again, whatever the value. It is
-// nil where that depends on the value: the first one that is stored is compared then, see compareFirst.
+// cannotComeBack says which part of values of a type encoding/json cannot write, or not read again,
+// whatever the value. It is nil where that depends on the value: the first one that is stored is
+// compared then, see compareFirst.
 func cannotComeBack(t reflect.Type) error {
 	w := typeWalk{seen: make(map[reflect.Type]bool)}
 	path, why := w.look(t, "")
@@ -139,8 +140,8 @@ func keyComesBack(t reflect.Type) bool {
 	return has(t, "MarshalText") && has(t, "UnmarshalText")
 }
 
-// promotedMarshaler names the embedded field by whose methods a struct is written or read, if it has other fields that JSON
-// would write.
+// promotedMarshaler names the embedded field by whose methods a struct is written or read, if it
+// has other fields that JSON would write.
 func promotedMarshaler(t reflect.Type) string {
 	if t.Kind() != reflect.Struct {
 		return ""

@@ -6,9 +6,9 @@ import (
 	"reflect"
 )
 
-// typePrint is a fingerprint of the name of V, which makes records of two types under one cache's name misses for each other,
-// in the place of values with zero fields. It knows nothing of fields: one that is added ends no record. It is 0 for the
-// codecs that have one type alone.
+// typePrint is a fingerprint of the name of V, which makes records of two types under one cache's
+// name misses for each other, in the place of values with zero fields. It knows nothing of fields:
+// one that is added ends no record. It is 0 for the codecs that have one type alone.
 func typePrint[V any](codec Codec[V]) uint32 {
 	switch any(codec).(type) {
 	case bytesCodec, stringCodec:
@@ -19,9 +19,9 @@ func typePrint[V any](codec Codec[V]) uint32 {
 	return h.Sum32()
 }
 
-// typeName is a type's name with the last element of its package's path, so that a package may move. A pointer is named as
-// what it points to, as nobody sees it in a record. Types without a name are named by what they are made of, down to the
-// next name.
+// typeName is a type's name with the last element of its package's path, so that a package may
+// move. A pointer is named as what it points to, as nobody sees it in a record. Types without a
+// name are named by what they are made of, down to the next name.
 func typeName(t reflect.Type) string {
 	if t.Name() != "" {
 		return t.String()

@@ -7,8 +7,9 @@ import (
 	"log/slog"
 )
 
-// userError is an error that code of the user returned. Its methods are code of the user too: they are called here
-// and nowhere else, and one that panics says nothing. It has no Unwrap, by which others would come to them.
+// userError is an error that code of the user returned. Its methods are code of the user too: they
+// are called here and nowhere else, and one that panics says nothing. It has no Unwrap, by which
+// others would come to them.
 type userError struct {
 	err   error
 	alien bool // its ErrNotFound and ErrClosed are about something else than the key and the cache
@@ -26,8 +27,9 @@ func fromUser(err error) error {
 	}
 }
 
-// ofLoader is the error of a loader that was asked for one key: its ErrNotFound states that the source has no such key. Its
-// ErrClosed is of another cache than this one, whose readers it would tell that theirs is closed.
+// ofLoader is the error of a loader that was asked for one key: its ErrNotFound states that the
+// source has no such key. Its ErrClosed is of another cache than this one, whose readers it would
+// tell that theirs is closed.
 func ofLoader(err error) error {
 	if err == nil || err == ErrNotFound { //nolint:errorlint // as nearly always; a wrapped one follows
 		return err
@@ -39,7 +41,8 @@ func ofLoader(err error) error {
 	return alien(err)
 }
 
-// alien is an error of a loader that states nothing of a key: of LoadMany, whose answer is not complete then, or a panic.
+// alien is an error of a loader that states nothing of a key: of LoadMany, whose answer is not
+// complete then, or a panic.
 func alien(err error) error {
 	if err == nil {
 		return nil
@@ -80,7 +83,8 @@ func (e *userError) As(target any) (is bool) {
 	return errors.As(e.err, target)
 }
 
-// userHandler is the handler of a user's logger. One that panics loses the line, and harms nobody who logs.
+// userHandler is the handler of a user's logger. One that panics loses the line, and harms nobody
+// who logs.
 type userHandler struct{ handler slog.Handler }
 
 // userLogger is the logger to use: the default one where none is given.

@@ -16,7 +16,8 @@ import (
 	"github.com/warmcache/warmcache/tiercache"
 )
 
-// hostileError is an error type whose methods all dereference their receiver, as a nil of it returned by mistake.
+// hostileError is an error type whose methods all dereference their receiver, as a nil of it
+// returned by mistake.
 type hostileError struct{ text string }
 
 func (e *hostileError) Error() string      { return e.text }

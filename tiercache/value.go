@@ -4,8 +4,9 @@ import (
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
-// WarmStats is what the warm-ups of one task were worth to this process: counters that only grow. Every entry that a warm-up brings into memory is marked, until it
-// was read or is gone. Entries that found no room in memory are in Redis only, unmarked, and not counted here.
+// WarmStats is what the warm-ups of one task were worth to this process: counters that only grow.
+// Every entry that a warm-up brings into memory is marked, until it was read or is gone. Entries
+// that found no room in memory are in Redis only, unmarked, and not counted here.
 type WarmStats struct {
 	Rows    uint64 // entries that the source gave for it; 0 on a node that only filled its memory from Redis
 	Warmed  uint64 // entries brought into memory, from the source or from Redis; an entry that is warmed again counts again

@@ -9,7 +9,8 @@ import (
 	"github.com/warmcache/warmcache/tiercache"
 )
 
-// Each line of the text is one field with its name and its value. A field without a value is left out.
+// Each line of the text is one field with its name and its value. A field without a value is left
+// out.
 func TestExplanation_labelsEveryField(t *testing.T) {
 	t.Parallel()
 	full := tiercache.Explanation{

@@ -10,7 +10,8 @@ import (
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
-// insist does something that no reader waits for, up to three times until it succeeds: one late answer of a busy server is no outage.
+// insist does something that no reader waits for, up to three times until it succeeds: one late
+// answer of a busy server is no outage.
 func insist(ctx context.Context, do func() error) (err error) {
 	const tries, again = 3, 200 * time.Millisecond
 	for try := range tries {
@@ -28,7 +29,8 @@ func insist(ctx context.Context, do func() error) (err error) {
 	return err
 }
 
-// softDeadline is when a caller that begins to wait now takes something stale instead; zero is never.
+// softDeadline is when a caller that begins to wait now takes something stale instead; zero is
+// never.
 func (c *Cache[K, V]) softDeadline() time.Time {
 	if c.cfg.SoftTimeout == 0 {
 		return time.Time{}
@@ -124,7 +126,8 @@ func (c *Cache[K, V]) outcome(ctx context.Context, f *flight[K, V], now int64) (
 // errSoft says that SoftTimeout is over and that there is something stale to serve.
 var errSoft = errors.New("soft timeout")
 
-// await waits until the flight has ended, ctx has, or SoftTimeout has and something stale is at hand.
+// await waits until the flight has ended, ctx has, or SoftTimeout has and something stale is at
+// hand.
 func (c *Cache[K, V]) await(ctx context.Context, f *flight[K, V], old *item[V], softly time.Time) error {
 	if f.done.isGiven() {
 		return nil
@@ -163,7 +166,8 @@ func (c *Cache[K, V]) await(ctx context.Context, f *flight[K, V], old *item[V], 
 	}
 }
 
-// fallback is the youngest value that may be served stale now: what the caller saw in memory, or what the flight found.
+// fallback is the youngest value that may be served stale now: what the caller saw in memory, or
+// what the flight found.
 func (c *Cache[K, V]) fallback(f *flight[K, V], old *item[V], now int64) *item[V] {
 	best := f.stale.Load()
 	if old != nil && !old.absent && !f.isBuried(old) && (best == nil || old.read > best.read) {

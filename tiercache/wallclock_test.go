@@ -23,8 +23,9 @@ type content map[string]struct {
 	left  time.Duration
 }
 
-// Two nodes share what one of them wrote on 1 January 2000 by its clock, and the other reads today by its own: nothing is older, younger or more fresh for that. A bubble of
-// virtual time is the other day.
+// Two nodes share what one of them wrote on 1 January 2000 by its clock, and the other reads today
+// by its own: nothing is older, younger or more fresh for that. A bubble of virtual time is the
+// other day.
 func TestClocksYearsApartChangeNothing(t *testing.T) {
 	const ttl, passed = time.Minute, 10 * time.Second
 	config := func(r *tiercache.Redis, value string) tiercache.Config[string, string] {
@@ -118,7 +119,8 @@ func bubbleRedis(t *testing.T, m *redistest.InMemory) *tiercache.Redis {
 	return r
 }
 
-// Go's times carry the monotonic clock until they are turned into a number of the wall clock. Nothing here does that, so a clock that is set cannot be seen.
+// Go's times carry the monotonic clock until they are turned into a number of the wall clock.
+// Nothing here does that, so a clock that is set cannot be seen.
 func TestNothingReadsTheWallClock(t *testing.T) {
 	wall := regexp.MustCompile(`\.(Unix|UnixNano|UnixMilli|UnixMicro|AppendFormat)\(\)|time\.(Date|Unix|UnixMilli|Parse)\(|\.Round\(0\)|\.In\(time|\.UTC\(\)`)
 	serverTime := strings.NewReplacer(

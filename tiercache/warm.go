@@ -14,33 +14,40 @@ import (
 type WarmOptions struct {
 	// DryRun reads the source and judges every entry, but writes nothing.
 	DryRun bool
-	// Room is the cost that the run may take in memory; zero is the cache's own budget (80 % of an empty cache, the free
-	// room of a live one), negative is none: the entries go to Redis only.
+	// Room is the cost that the run may take in memory; zero is the cache's own budget (80 % of an
+	// empty cache, the free room of a live one), negative is none: the entries go to Redis only.
 	Room int64
-	// Grace is how long a loader that ignores its context is waited for after that has ended; then the run ends with ErrAbandoned, and
-	// whatever the loader still emits is refused. Zero waits as long as it takes.
+	// Grace is how long a loader that ignores its context is waited for after that has ended; then
+	// the run ends with ErrAbandoned, and whatever the loader still emits is refused. Zero waits as
+	// long as it takes.
 	Grace time.Duration
-	// Stored, where given, hears the text form of each key that was stored in the furthest tier (Redis, or memory without Redis), in
-	// the order of emission; of Hydrate, that was stored in memory. It is called from one goroutine at a time.
+	// Stored, where given, hears the text form of each key that was stored in the furthest tier
+	// (Redis, or memory without Redis), in the order of emission; of Hydrate, that was stored in
+	// memory. It is called from one goroutine at a time.
 	Stored func(key string)
-	// Judged, where given, hears what a dry run finds of each entry, in the order of emission, from one goroutine at a time. What a loader emits twice it
-	// may hear of twice. It costs a read of Redis a batch.
+	// Judged, where given, hears what a dry run finds of each entry, in the order of emission, from
+	// one goroutine at a time. What a loader emits twice it may hear of twice. It costs a read of
+	// Redis a batch.
 	Judged func(Judgement)
-	// Pace, where given, is asked for the turn of each entry before emit takes it. Its error is emit's.
+	// Pace, where given, is asked for the turn of each entry before emit takes it. Its error is
+	// emit's.
 	Pace func(ctx context.Context) error
-	// Kept, where given, hears of each batch after Redis has answered its writes: the text forms of those keys that Redis holds now and
-	// that it hasn't heard of before, in the order of emission. Its error says that this process may no longer write: the batch is taken back, both
-	// in Redis and in memory, and the run ends with the error. It is called from one goroutine at a time, and not at all without Redis.
+	// Kept, where given, hears of each batch after Redis has answered its writes: the text forms of
+	// those keys that Redis holds now and that it hasn't heard of before, in the order of emission.
+	// Its error says that this process may no longer write: the batch is taken back, both in Redis
+	// and in memory, and the run ends with the error. It is called from one goroutine at a time,
+	// and not at all without Redis.
 	Kept func(ctx context.Context, keys []string) error
 	// TakenBack, where given, hears how many more entries of the run were taken back after it was
 	// over, as it turned out that an invalidation may have overtaken them unheard; see
-	// WarmResult.TakenBack. It is called from a goroutine of the cache's own, some seconds after the
-	// run at most while Redis answers, and not after Close.
+	// WarmResult.TakenBack. It is called from a goroutine of the cache's own, some seconds after
+	// the run at most while Redis answers, and not after Close.
 	TakenBack func(n int)
-	// Task is the name under which Hydrate counts what it brings, see [Stats]; WarmLoader has its loader's.
+	// Task is the name under which Hydrate counts what it brings, see [Stats]; WarmLoader has its
+	// loader's.
 	Task string
-	// Age is of Hydrate alone: what memory holds and the source gave within this time is left as it is, and what is older is read again. Zero leaves
-	// whatever is fresh.
+	// Age is of Hydrate alone: what memory holds and the source gave within this time is left as it
+	// is, and what is older is read again. Zero leaves whatever is fresh.
 	Age time.Duration
 }
 
@@ -50,9 +57,10 @@ var ErrAbandoned = errors.New("tiercache: loader abandoned: it ignores its conte
 // warmGrace is the Grace of Warm.
 const warmGrace = 5 * time.Second
 
-// Warm runs the named loaders, all of them without names, on this node and without a ledger: one after the other, in the order of their
-// dependencies, priorities and registration. It returns one result a loader. The error says that something could not be run (an unknown name, a cycle,
-// a closed cache), or joins the results' errors.
+// Warm runs the named loaders, all of them without names, on this node and without a ledger: one
+// after the other, in the order of their dependencies, priorities and registration. It returns one
+// result a loader. The error says that something could not be run (an unknown name, a cycle, a
+// closed cache), or joins the results' errors.
 func (c *Cache[K, V]) Warm(ctx context.Context, names ...string) ([]WarmResult, error) {
 	if c.closed.Load() {
 		return nil, ErrClosed
@@ -80,7 +88,8 @@ func (c *Cache[K, V]) Warm(ctx context.Context, names ...string) ([]WarmResult, 
 	return results, errors.Join(errs...)
 }
 
-// warmOrder sorts loaders: what comes first by After, then by priority, then by registration. After names of other caches are an engine's business.
+// warmOrder sorts loaders: what comes first by After, then by priority, then by registration. After
+// names of other caches are an engine's business.
 func (c *Cache[K, V]) warmOrder(names []string) ([]*loaderState[K, V], error) {
 	c.loadersMu.Lock()
 	defer c.loadersMu.Unlock()
@@ -111,7 +120,8 @@ func (c *Cache[K, V]) warmOrder(names []string) ([]*loaderState[K, V], error) {
 	return order, nil
 }
 
-// cycle names loaders of which each comes after the next. All of todo wait for another of todo, so that any walk ends in one.
+// cycle names loaders of which each comes after the next. All of todo wait for another of todo, so
+// that any walk ends in one.
 func cycle[K comparable, V any](todo []*loaderState[K, V]) string {
 	var path []string
 	at := todo[0]

@@ -19,7 +19,8 @@ import (
 // full is how many entries make a batch that is sent at once.
 const full = 256
 
-// A run has several batches under way, as Redis takes its time. Of the versions of one key, which may be in different ones, the last counts in both tiers.
+// A run has several batches under way, as Redis takes its time. Of the versions of one key, which
+// may be in different ones, the last counts in both tiers.
 func TestWarm_theLastVersionCountsWhereverTheOthersAre(t *testing.T) {
 	server := redistest.Start(t)
 	slow := hookedClient(t, server, before(func(_ context.Context, cmds []redis.Cmder) error {
@@ -55,7 +56,8 @@ func TestWarm_theLastVersionCountsWhereverTheOthersAre(t *testing.T) {
 	}
 }
 
-// Whoever hears that a run may write no more finds nothing of it, not even of the batches that were under way.
+// Whoever hears that a run may write no more finds nothing of it, not even of the batches that were
+// under way.
 func TestWarm_whatWasUnderWayWhenTheRunWasHaltedIsTakenBack(t *testing.T) {
 	server := redistest.Start(t)
 	c := node(t, server, tiercache.Config[string, string]{})
@@ -85,7 +87,8 @@ func TestWarm_whatWasUnderWayWhenTheRunWasHaltedIsTakenBack(t *testing.T) {
 	}
 }
 
-// The lock is lost while a write is under way: nobody waits for its answer, and it arrives behind what was to take it back.
+// The lock is lost while a write is under way: nobody waits for its answer, and it arrives behind
+// what was to take it back.
 func TestWarm_aWriteThatArrivesAfterItWasTakenBack(t *testing.T) {
 	for name, over := range map[string]bool{"where nothing stood": false, "over an older one": true} {
 		t.Run(name, func(t *testing.T) {
@@ -144,7 +147,8 @@ func TestWarm_aWriteThatArrivesAfterItWasTakenBack(t *testing.T) {
 	}
 }
 
-// Redis is away when a halted run takes back what it wrote. When it hears of it, what others have stored there since stays.
+// Redis is away when a halted run takes back what it wrote. When it hears of it, what others have
+// stored there since stays.
 func TestWarm_whatIsTakenBackLaterIsTheRunsOwn(t *testing.T) {
 	bubble(t, func(t *testing.T, m *redistest.InMemory) {
 		var away atomic.Bool
@@ -189,7 +193,8 @@ func TestWarm_whatIsTakenBackLaterIsTheRunsOwn(t *testing.T) {
 	})
 }
 
-// A hook of the client ends the goroutine that sends a batch: the run ends all the same, and says so.
+// A hook of the client ends the goroutine that sends a batch: the run ends all the same, and says
+// so.
 func TestWarm_aHookThatEndsTheGoroutineHoldsNoRun(t *testing.T) {
 	bubble(t, func(t *testing.T, m *redistest.InMemory) {
 		r := hookedNode(t, m, before(func(_ context.Context, cmds []redis.Cmder) error {
@@ -214,7 +219,8 @@ func TestWarm_aHookThatEndsTheGoroutineHoldsNoRun(t *testing.T) {
 	})
 }
 
-// The server is late with one of its first answers, about its time or the tokens. The run is whole all the same.
+// The server is late with one of its first answers, about its time or the tokens. The run is whole
+// all the same.
 func TestWarm_aLateAnswerBeforeTheRunCostsNothing(t *testing.T) {
 	for _, what := range []string{"time", "{things}:"} {
 		t.Run(what, func(t *testing.T) {

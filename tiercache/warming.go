@@ -128,7 +128,8 @@ func (c *Cache[K, V]) newWarming(ctx context.Context, l *loaderState[K, V], opts
 	return w
 }
 
-// warmRoom is the budget of a warm run: what a full cache holds is being read, and isn't pushed out by what somebody may want.
+// warmRoom is the budget of a warm run: what a full cache holds is being read, and isn't pushed out
+// by what somebody may want.
 func (c *Cache[K, V]) warmRoom() int64 {
 	_, cost := c.memory.size()
 	capacity := c.memory.capacity.Load()
@@ -179,7 +180,8 @@ func (w *warming[K, V]) run(ctx context.Context) WarmResult {
 	return w.res
 }
 
-// lastFlush is flush outside of the loader's goroutine, where a callback's panic is nobody else's business.
+// lastFlush is flush outside of the loader's goroutine, where a callback's panic is nobody else's
+// business.
 func (w *warming[K, V]) lastFlush() (err error) {
 	defer w.c.recovered(&err)
 	return w.flush()
@@ -202,7 +204,8 @@ func (w *warming[K, V]) wait(ctx context.Context, done <-chan error) error {
 	}
 }
 
-// emit takes one entry. Where a batch is full it blocks until one of those before is written: that is the loader's backpressure.
+// emit takes one entry. Where a batch is full it blocks until one of those before is written: that
+// is the loader's backpressure.
 func (w *warming[K, V]) emit(key K, value V) (err error) {
 	if w.opts.Pace != nil {
 		if err := w.opts.Pace(w.ctx); err != nil {

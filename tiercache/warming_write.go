@@ -8,10 +8,12 @@ import (
 	"slices"
 )
 
-// A run writes batches to Redis while its loader fills the next one. Whoever fills a batch waits until few are under way, sends its own, and then does what is left to do with those
-// that have arrived: they go into memory. A loader that is slow leaves that to the goroutines that send.
+// A run writes batches to Redis while its loader fills the next one. Whoever fills a batch waits
+// until few are under way, sends its own, and then does what is left to do with those that have
+// arrived: they go into memory. A loader that is slow leaves that to the goroutines that send.
 
-// mostFlying is how many batches of a run may be on their way at once: while Redis works on one, this process is busy with the other.
+// mostFlying is how many batches of a run may be on their way at once: while Redis works on one,
+// this process is busy with the other.
 const mostFlying = 2
 
 // sending is a batch on its way to Redis.
@@ -24,7 +26,8 @@ type sending[K comparable, V any] struct {
 	err     error         // why none of the last ones was written
 }
 
-// arena is where the records of a batch stand, one behind the other. It is used again for another batch once Redis has answered all of them.
+// arena is where the records of a batch stand, one behind the other. It is used again for another
+// batch once Redis has answered all of them.
 type arena []byte
 
 // rest is what is left of it; a record that finds no room there has an array of its own.
@@ -76,7 +79,8 @@ func (w *warming[K, V]) flush() error {
 	return w.ctx.Err()
 }
 
-// wanted is the batch without what was invalidated since the source read began, and what has waited too long.
+// wanted is the batch without what was invalidated since the source read began, and what has waited
+// too long.
 func (w *warming[K, V]) wanted(batch []warmEntry[K, V]) []warmEntry[K, V] {
 	now := w.c.memory.clock.Now()
 	cleared := w.c.floor.Load() >= w.seen.epoch || w.c.journal != nil && w.c.journal.clearing()
@@ -282,8 +286,9 @@ func (w *warming[K, V]) land(s *sending[K, V]) (err error) {
 	return nil
 }
 
-// takeBack invalidates what was stored in Redis for keys that were invalidated on this node between the look at their generations before the write and now: Redis may have
-// heard of the invalidation before the write.
+// takeBack invalidates what was stored in Redis for keys that were invalidated on this node between
+// the look at their generations before the write and now: Redis may have heard of the invalidation
+// before the write.
 func (w *warming[K, V]) takeBack(batch []warmEntry[K, V]) {
 	var notices []notice
 	for i := range batch {
@@ -298,8 +303,9 @@ func (w *warming[K, V]) takeBack(batch []warmEntry[K, V]) {
 	}
 }
 
-// keep asks, now that Redis has answered the batch's writes, whether this process may still write. Asked before the writes, it would be no fence for a process that
-// freezes between question and write. What was sent while it was asked is disowned when it has arrived.
+// keep asks, now that Redis has answered the batch's writes, whether this process may still write.
+// Asked before the writes, it would be no fence for a process that freezes between question and
+// write. What was sent while it was asked is disowned when it has arrived.
 func (w *warming[K, V]) keep(batch []warmEntry[K, V]) error {
 	if w.opts.Kept == nil {
 		return nil
@@ -337,7 +343,8 @@ func (e *warmEntry[K, V]) mayStand() bool {
 	return e.outcome == warmStored || e.outcome == warmFailed && !e.unsent
 }
 
-// awaitConfirmation hands over what was stored, until it is known that no invalidation has overtaken it.
+// awaitConfirmation hands over what was stored, until it is known that no invalidation has
+// overtaken it.
 func (w *warming[K, V]) awaitConfirmation(batch []warmEntry[K, V]) {
 	u := unconfirmed{at: w.c.memory.clock.Now(), losses: w.missed, gens: w.gens, keys: make([]unconfirmedKey, 0, len(batch)), back: &w.back}
 	for i := range batch {
@@ -409,7 +416,8 @@ func (w *warming[K, V]) toMemory(e *warmEntry[K, V]) {
 	}
 }
 
-// takeRoom reports whether the entry fits into the run's budget, and takes its cost out of it. What is in memory already has its room.
+// takeRoom reports whether the entry fits into the run's budget, and takes its cost out of it. What
+// is in memory already has its room.
 func (w *warming[K, V]) takeRoom(e *warmEntry[K, V], have *item[V]) bool {
 	switch {
 	case e.state.inMemory:

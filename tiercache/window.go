@@ -1,9 +1,10 @@
 package tiercache
 
-// queue is a shard's recency window: newest at the head, linked through the slots themselves. Its shard's lock guards it.
+// queue is a shard's recency window: newest at the head, linked through the slots themselves. Its
+// shard's lock guards it.
 //
-// It is a clock: a hit marks its slot, and a slot that has come to the tail with a mark goes back to the head. So hits take no lock, where in a list by
-// last use each would move its entry.
+// It is a clock: a hit marks its slot, and a slot that has come to the tail with a mark goes back
+// to the head. So hits take no lock, where in a list by last use each would move its entry.
 type queue[K comparable, V any] struct {
 	head, tail *slot[K, V]
 	n          int
@@ -39,8 +40,9 @@ func (q *queue[K, V]) remove(sl *slot[K, V]) {
 	q.cost -= sl.cost
 }
 
-// overflow moves what the window has no room for to the lobby, and says whether that is full now. Readers may mark slots all the while, so each gets one
-// more round at most. The shard's lock is held.
+// overflow moves what the window has no room for to the lobby, and says whether that is full now.
+// Readers may mark slots all the while, so each gets one more round at most. The shard's lock is
+// held.
 //
 // The newest entry stays, as far as the window has room for it at all: its writer is about to read
 // it, and what the lobby and the policy give back beside that writer would else push it out, in
@@ -64,7 +66,8 @@ func (m *memory[K, V]) overflow(s *shard[K, V]) (full bool) {
 	return full
 }
 
-// count moves the slot's marks to what the policy is going to hear, and says whether there were any.
+// count moves the slot's marks to what the policy is going to hear, and says whether there were
+// any.
 func (sl *slot[K, V]) count() bool {
 	n := sl.reads.Load()
 	if n > 0 {

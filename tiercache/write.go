@@ -7,14 +7,15 @@ import (
 	"slices"
 )
 
-// Set stores the value in both tiers and ends every load of the key under way. The source is the caller's business: commit there first. It returns
-// ErrDegraded, wrapped, where the value reached this process's memory only.
+// Set stores the value in both tiers and ends every load of the key under way. The source is the
+// caller's business: commit there first. It returns ErrDegraded, wrapped, where the value reached
+// this process's memory only.
 func (c *Cache[K, V]) Set(ctx context.Context, key K, value V, opts ...SetOption) error {
 	return c.set(ctx, []K{key}, []V{value}, opts)
 }
 
-// SetMany is Set for many keys, in one round trip a batch. The keys that could be stored are, whatever becomes of the others; the error joins what
-// went wrong.
+// SetMany is Set for many keys, in one round trip a batch. The keys that could be stored are,
+// whatever becomes of the others; the error joins what went wrong.
 func (c *Cache[K, V]) SetMany(ctx context.Context, values map[K]V, opts ...SetOption) error {
 	keys := make([]K, 0, len(values))
 	vals := make([]V, 0, len(values))
@@ -24,14 +25,16 @@ func (c *Cache[K, V]) SetMany(ctx context.Context, values map[K]V, opts ...SetOp
 	return c.set(ctx, keys, vals, opts)
 }
 
-// Delete removes the keys everywhere: no later read on this node sees what was there, not even stale, and other nodes hear of it within a hop. It returns
-// ErrDegraded, wrapped, where Redis could not be told yet: it is told when it is back, and until then this node doesn't ask it about the keys.
+// Delete removes the keys everywhere: no later read on this node sees what was there, not even
+// stale, and other nodes hear of it within a hop. It returns ErrDegraded, wrapped, where Redis
+// could not be told yet: it is told when it is back, and until then this node doesn't ask it about
+// the keys.
 func (c *Cache[K, V]) Delete(ctx context.Context, keys ...K) error {
 	return c.invalidate(ctx, noticeKey, keys, func(*item[V]) *item[V] { return nil })
 }
 
-// Expire ends the freshness of the keys: the next read loads. Within StaleFor the value may still be served if that fails or is slow; in a cache
-// without StaleFor it is Delete.
+// Expire ends the freshness of the keys: the next read loads. Within StaleFor the value may still
+// be served if that fails or is slow; in a cache without StaleFor it is Delete.
 func (c *Cache[K, V]) Expire(ctx context.Context, keys ...K) error {
 	if !c.cfg.keepsStale() {
 		return c.Delete(ctx, keys...)
@@ -39,9 +42,9 @@ func (c *Cache[K, V]) Expire(ctx context.Context, keys ...K) error {
 	return c.invalidate(ctx, noticeExpire, keys, c.expired)
 }
 
-// InvalidateTags ends all entries that have one of the tags, everywhere; they are not even served stale. It costs one round trip, whatever the number of
-// entries. What is remembered as not found has no tags, and stays. Errors are Delete's; the empty
-// tag is refused.
+// InvalidateTags ends all entries that have one of the tags, everywhere; they are not even served
+// stale. It costs one round trip, whatever the number of entries. What is remembered as not found
+// has no tags, and stays. Errors are Delete's; the empty tag is refused.
 func (c *Cache[K, V]) InvalidateTags(ctx context.Context, tags ...string) error {
 	names := make([]string, len(tags))
 	for i, tag := range tags {
@@ -53,13 +56,14 @@ func (c *Cache[K, V]) InvalidateTags(ctx context.Context, tags ...string) error 
 	return c.endTokens(ctx, noticeTag, distinct(names), c.endTag)
 }
 
-// Clear ends all entries of the cache, everywhere; they are not even served stale. It costs one round trip, whatever the number of entries. Errors
-// are Delete's.
+// Clear ends all entries of the cache, everywhere; they are not even served stale. It costs one
+// round trip, whatever the number of entries. Errors are Delete's.
 func (c *Cache[K, V]) Clear(ctx context.Context) error {
 	return c.endTokens(ctx, noticeClear, []string{""}, func(string) { c.endAll() })
 }
 
-// endTokens ends tags, or everything: here, in Redis and on the other nodes, and here again, for what was read in between.
+// endTokens ends tags, or everything: here, in Redis and on the other nodes, and here again, for
+// what was read in between.
 func (c *Cache[K, V]) endTokens(ctx context.Context, kind noticeKind, names []string, here func(string)) error {
 	if c.closed.Load() {
 		return ErrClosed
@@ -107,7 +111,8 @@ type setting[K comparable, V any] struct {
 	gen  *claim
 }
 
-// begin takes the settings' keys out of memory and claims their generations. What stood there is handed to had.
+// begin takes the settings' keys out of memory and claims their generations. What stood there is
+// handed to had.
 func (c *Cache[K, V]) begin(settings []setting[K, V], had func(s *setting[K, V], it *item[V])) {
 	claims := make(map[uint64]*claim, len(settings))
 	for i := range settings {
@@ -205,8 +210,8 @@ func (c *Cache[K, V]) reachedMemoryOnly(err error) error {
 	return err
 }
 
-// stored enters in the journal what became of a Set. One that was sent and not answered may still be
-// executed, until Redis itself refuses it for being late.
+// stored enters in the journal what became of a Set. One that was sent and not answered may still
+// be executed, until Redis itself refuses it for being late.
 func (c *Cache[K, V]) stored(n notice, err error) {
 	switch {
 	case err == nil || errors.Is(err, errFull):

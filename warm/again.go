@@ -13,13 +13,14 @@ import (
 	"github.com/warmcache/warmcache/tiercache"
 )
 
-// What a task has warmed may be lost to Redis's troubles: entries that did not reach it, or were taken
-// back from it, be it after the run has ended. Such a task is partial, its pass is not complete to
-// the fleet, and it runs again by itself, soon, and then ever later while that doesn't help.
+// What a task has warmed may be lost to Redis's troubles: entries that did not reach it, or were
+// taken back from it, be it after the run has ended. Such a task is partial, its pass is not
+// complete to the fleet, and it runs again by itself, soon, and then ever later while that doesn't
+// help.
 
 const (
-	// redisLook is how often a node with tasks that wait for Redis looks for it, and how soon a task
-	// is made good.
+	// redisLook is how often a node with tasks that wait for Redis looks for it, and how soon a
+	// task is made good.
 	redisLook = time.Second
 	// mostAgain bounds the pause before it is tried once more.
 	mostAgain = 10 * time.Minute
@@ -45,8 +46,8 @@ func (t TaskRun) tookBack(n int) TaskRun {
 	return t
 }
 
-// toMakeGood reports whether a task is to run again for what Redis has lost. On a full Redis that would not
-// help.
+// toMakeGood reports whether a task is to run again for what Redis has lost. On a full Redis that
+// would not help.
 func (t TaskRun) toMakeGood() bool {
 	lost := t.Result.TakenBack > 0 || errors.Is(t.Err, tiercache.ErrDegraded)
 	return lost && !t.full && !redis.HasErrorPrefix(t.Err, "OOM")

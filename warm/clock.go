@@ -30,9 +30,9 @@ func (e *Engine) newScheduler() (*schedule.Scheduler, error) {
 	return s, nil
 }
 
-// cronRequest is what a run of the cron job asks for. Nodes agree on the fire times of fields. Those of
-// @every count from each node's own start, so that a pass of this interval will do; @reboot is one
-// more start.
+// cronRequest is what a run of the cron job asks for. Nodes agree on the fire times of fields.
+// Those of @every count from each node's own start, so that a pass of this interval will do;
+// @reboot is one more start.
 func (e *Engine) cronRequest(due time.Time) Request {
 	req := Request{Trigger: TriggerSchedule, every: e.cfg.cron.Length()}
 	switch {
@@ -44,8 +44,8 @@ func (e *Engine) cronRequest(due time.Time) Request {
 	return req
 }
 
-// scheduled is the work of both jobs: it lasts as long as the run, so that the job's own record tells how that went. What ctx ends is
-// the waiting; the run is ended by Stop.
+// scheduled is the work of both jobs: it lasts as long as the run, so that the job's own record
+// tells how that went. What ctx ends is the waiting; the run is ended by Stop.
 func (e *Engine) scheduled(ctx context.Context) error {
 	req := Request{Trigger: TriggerSchedule}
 	if fired, ok := schedule.RunFromContext(ctx); ok && fired.Job == cronJob {

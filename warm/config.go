@@ -13,11 +13,13 @@ import (
 	"github.com/warmcache/warmcache/tiercache"
 )
 
-// Config describes an engine. The zero value is usable: every zero field has the default that it names. It is checked once, in
-// [New], which reports every bad field in one error.
+// Config describes an engine. The zero value is usable: every zero field has the default that it
+// names. It is checked once, in [New], which reports every bad field in one error.
 type Config struct {
-	// Redis is the Redis of the fleet that the engine belongs to; nil = this process alone. All engines on it with one prefix run each task once for all: one
-	// of them leads, the others fill their memory from Redis with what it has left there. A loader takes part if its cache has a Redis.
+	// Redis is the Redis of the fleet that the engine belongs to; nil = this process alone. All
+	// engines on it with one prefix run each task once for all: one of them leads, the others fill
+	// their memory from Redis with what it has left there. A loader takes part if its cache has a
+	// Redis.
 	Redis *tiercache.Redis
 
 	// Concurrency is how many tasks run at once; default 4.
@@ -25,49 +27,61 @@ type Config struct {
 	// Sequential runs one task after the other, exactly in their order, whatever Concurrency says.
 	Sequential bool
 
-	// Schedule is the cron expression of the job daily_cache_warmup; default "0 3 * * *". An expression that never fires is an error.
+	// Schedule is the cron expression of the job daily_cache_warmup; default "0 3 * * *". An
+	// expression that never fires is an error.
 	Schedule string
-	// Interval is the time between two runs of the job interval_cache_warmup; default 60 minutes, negative = no such job.
+	// Interval is the time between two runs of the job interval_cache_warmup; default 60 minutes,
+	// negative = no such job.
 	Interval time.Duration
-	// Location is where the cron expression is read, unless it names a zone itself; default time.Local.
+	// Location is where the cron expression is read, unless it names a zone itself; default
+	// time.Local.
 	Location *time.Location
 
-	// Priority names the tasks that come first, in this order; all others follow by their own priority. Set by hand, a name that
-	// no task has is an error at Start and Run. Nil is the default list popular_brands, recent_reports, popular_questions,
-	// user_stats, api_responses, which may name absent tasks; empty and not nil is no list.
+	// Priority names the tasks that come first, in this order; all others follow by their own
+	// priority. Set by hand, a name that no task has is an error at Start and Run. Nil is the
+	// default list popular_brands, recent_reports, popular_questions, user_stats, api_responses,
+	// which may name absent tasks; empty and not nil is no list.
 	Priority []string
 
-	// TaskTimeout bounds one task, its retries included, unless the task has a timeout of its own; default 30 s.
+	// TaskTimeout bounds one task, its retries included, unless the task has a timeout of its own;
+	// default 30 s.
 	TaskTimeout time.Duration
-	// Grace is the time that a task has to return after its context is over, until it is abandoned; default 5 s. See [TaskAbandoned].
+	// Grace is the time that a task has to return after its context is over, until it is abandoned;
+	// default 5 s. See [TaskAbandoned].
 	Grace time.Duration
-	// LockLife is the life of the lock on a task, which its leader renews at a third of it; default 10 s. A leader that dies, or stands still, is followed
-	// after this time by another, so it is longer than a process may well stand still.
+	// LockLife is the life of the lock on a task, which its leader renews at a third of it; default
+	// 10 s. A leader that dies, or stands still, is followed after this time by another, so it is
+	// longer than a process may well stand still.
 	LockLife time.Duration
-	// StartupAge is how long ago the fleet's last pass over a task's source may have begun for a node that starts to be content with it; default, for each loader, its RefreshAt
-	// or else 0.8 of its TTL, and 48 minutes for a function.
+	// StartupAge is how long ago the fleet's last pass over a task's source may have begun for a
+	// node that starts to be content with it; default, for each loader, its RefreshAt or else 0.8
+	// of its TTL, and 48 minutes for a function.
 	StartupAge time.Duration
 	// Timeout bounds one run; default 60 s.
 	Timeout time.Duration
 	// ReadyTimeout is how long Ready waits for the required tasks, from Start on; default 30 s.
 	ReadyTimeout time.Duration
 
-	// Retries is how often a task that failed is tried again within its timeout; default 2, negative = never. All tasks of a run
-	// share a budget of as many retries as the run has tasks, three at least, so that a dead source isn't hammered. Waits
-	// between tries double from 100 ms to 5 s, of which a random share is taken. Not tried again are: a context's end, a panic,
-	// [tiercache.ErrNotFound], [tiercache.ErrClosed], [tiercache.ErrDegraded], and an error with a method Permanent() bool that says true.
+	// Retries is how often a task that failed is tried again within its timeout; default 2,
+	// negative = never. All tasks of a run share a budget of as many retries as the run has tasks,
+	// three at least, so that a dead source isn't hammered. Waits between tries double from 100 ms
+	// to 5 s, of which a random share is taken. Not tried again are: a context's end, a panic,
+	// [tiercache.ErrNotFound], [tiercache.ErrClosed], [tiercache.ErrDegraded], and an error with a
+	// method Permanent() bool that says true.
 	Retries int
 
 	// ItemsPerSecond bounds the entries that all loaders of this engine may emit; zero = no bound.
 	ItemsPerSecond float64
-	// SourceCallsPerSecond bounds the calls of loaders and functions, and of [SourceCall] in them; zero = no bound.
+	// SourceCallsPerSecond bounds the calls of loaders and functions, and of [SourceCall] in them;
+	// zero = no bound.
 	SourceCallsPerSecond float64
 
 	// Disabled is the master switch: nothing runs, not even by hand.
 	Disabled bool
 	// SkipStartup leaves out the run at Start.
 	SkipStartup bool
-	// SkipSchedule leaves out the cron job and the interval job. A loader's own RefreshAt is no part of the schedule and goes on.
+	// SkipSchedule leaves out the cron job and the interval job. A loader's own RefreshAt is no
+	// part of the schedule and goes on.
 	SkipSchedule bool
 
 	// Logger hears of runs and of their tasks; default slog.Default().
@@ -198,7 +212,8 @@ func checkPriority(names []string) error {
 	return errors.Join(errs...)
 }
 
-// validName is the rule of tiercache.Loader.Name, so that a task's name is safe in logs, labels and Redis keys.
+// validName is the rule of tiercache.Loader.Name, so that a task's name is safe in logs, labels and
+// Redis keys.
 func validName(name string) bool {
 	return name != "" && len(name) <= 128 && !strings.ContainsFunc(name, func(r rune) bool {
 		letter := r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z'

@@ -47,8 +47,9 @@ type CachePlan struct {
 // plannedKeys is how many keys of a task a plan shows.
 const plannedKeys = 20
 
-// Plan makes a dry run of what req names, and tells what a run would do, what it would cost, and what would have to leave for it. It asks the source, and
-// Redis for what it holds, and writes nothing. It waits for its turn as Run does, and fails as Run does.
+// Plan makes a dry run of what req names, and tells what a run would do, what it would cost, and
+// what would have to leave for it. It asks the source, and Redis for what it holds, and writes
+// nothing. It waits for its turn as Run does, and fails as Run does.
 func (e *Engine) Plan(ctx context.Context, req Request) (Plan, error) {
 	req.DryRun = true
 	run, err := e.Run(ctx, req)

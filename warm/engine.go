@@ -20,15 +20,15 @@ var (
 	ErrDisabled = errors.New("warm: disabled")
 	// ErrStopped is the answer of every method that would begin something, once Stop was called.
 	ErrStopped = errors.New("warm: stopped")
-	// ErrInsideTask is the answer of Run with the context of a task of the same engine: the task would
-	// wait for a run that waits for the task. Begin goes.
+	// ErrInsideTask is the answer of Run with the context of a task of the same engine: the task
+	// would wait for a run that waits for the task. Begin goes.
 	ErrInsideTask = errors.New("warm: Run was called inside a task of the same engine, which would wait for itself: use Begin")
 	// ErrStarted is the answer of a second Start.
 	ErrStarted = errors.New("warm: already started")
 )
 
-// Engine runs warmup tasks. Make one with [New]; it is safe for concurrent use. It has no goroutine before Start or Run and none after Stop,
-// other than those of abandoned loaders.
+// Engine runs warmup tasks. Make one with [New]; it is safe for concurrent use. It has no goroutine
+// before Start or Run and none after Stop, other than those of abandoned loaders.
 type Engine struct {
 	cfg       settings
 	scheduler *schedule.Scheduler
@@ -82,9 +82,9 @@ func New(cfg Config) (*Engine, error) {
 	return e, nil
 }
 
-// Add makes the registered loaders of the targets tasks of the engine, all or none of them. It fails on a task name that the engine
-// has already. Loaders that are registered later are not seen. Tasks may be added after Start: they run from the next run on, and
-// Ready doesn't wait for them.
+// Add makes the registered loaders of the targets tasks of the engine, all or none of them. It
+// fails on a task name that the engine has already. Loaders that are registered later are not seen.
+// Tasks may be added after Start: they run from the next run on, and Ready doesn't wait for them.
 func (e *Engine) Add(targets ...Target) error {
 	var added []*task
 	var idle []string
@@ -110,8 +110,9 @@ func (e *Engine) Add(targets ...Target) error {
 	return nil
 }
 
-// AddFunc makes fn a task. It returns how many items it has cached; what it has cached when it returns an error counts too. As the
-// engine cannot know what fn writes, a dry run skips it. See Add.
+// AddFunc makes fn a task. It returns how many items it has cached; what it has cached when it
+// returns an error counts too. As the engine cannot know what fn writes, a dry run skips it. See
+// Add.
 func (e *Engine) AddFunc(name string, fn func(context.Context) (int, error), opts TaskOptions) error {
 	if err := checkFunc(name, fn, opts); err != nil {
 		return fmt.Errorf("warm: add task %s: %w", quote(name), err)
@@ -144,7 +145,8 @@ func (e *Engine) add(added []*task) error {
 	return nil
 }
 
-// order puts all tasks in order, which fails on what only the whole set shows. The caller holds e.mu.
+// order puts all tasks in order, which fails on what only the whole set shows. The caller holds
+// e.mu.
 func (e *Engine) order() ([]*task, error) {
 	var errs []error
 	if e.cfg.byHand {
@@ -166,9 +168,11 @@ func (e *Engine) names() []string {
 	return names
 }
 
-// Start begins to warm in the background, unless Config.SkipStartup says otherwise, and starts the schedule. It returns at once. The end of ctx
-// stops the engine as Stop does with a context that is over; a program still calls Stop, to wait. Start fails, and starts nothing, where tasks, dependencies and
-// priority list don't fit together; it may then be called again. A second Start is [ErrStarted], one after Stop [ErrStopped].
+// Start begins to warm in the background, unless Config.SkipStartup says otherwise, and starts the
+// schedule. It returns at once. The end of ctx stops the engine as Stop does with a context that is
+// over; a program still calls Stop, to wait. Start fails, and starts nothing, where tasks,
+// dependencies and priority list don't fit together; it may then be called again. A second Start is
+// [ErrStarted], one after Stop [ErrStopped].
 func (e *Engine) Start(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("warm: start: %w", context.Cause(ctx))
@@ -226,9 +230,11 @@ func (e *Engine) start(ctx context.Context) error {
 	return nil
 }
 
-// Stop begins nothing more and waits for the running tasks. When ctx ends it cancels them and waits for them on, a second or Grace at most, whichever is
-// shorter; the error then names what was cancelled, and whose loader still runs. Runs that wait for their turn end with [ErrStopped]. Ready
-// closes, so that nobody waits for it any longer. Stop may be called before Start, more than once, and by several at a time.
+// Stop begins nothing more and waits for the running tasks. When ctx ends it cancels them and waits
+// for them on, a second or Grace at most, whichever is shorter; the error then names what was
+// cancelled, and whose loader still runs. Runs that wait for their turn end with [ErrStopped].
+// Ready closes, so that nobody waits for it any longer. Stop may be called before Start, more than
+// once, and by several at a time.
 func (e *Engine) Stop(ctx context.Context) error {
 	e.mu.Lock()
 	if !e.stopping {
@@ -243,7 +249,8 @@ func (e *Engine) Stop(ctx context.Context) error {
 	}
 	e.mu.Unlock()
 
-	// The jobs of the scheduler do nothing but wait for their run: its error would say less than ours.
+	// The jobs of the scheduler do nothing but wait for their run: its error would say less than
+	// ours.
 	_ = e.scheduler.Stop(ctx)
 	over := make(chan struct{})
 	go func() { // ends with the last run
@@ -335,7 +342,8 @@ func (rec *taskRecord) note(runID string, t TaskRun) {
 	if rec.before = rec.succeeded; t.Status == TaskOK {
 		rec.succeeded = t.Started
 	}
-	// A loader that was so slow that its entries could no longer be stored is one to learn from as well.
+	// A loader that was so slow that its entries could no longer be stored is one to learn from as
+	// well.
 	if t.Attempts > 0 && t.Result.Err == nil && t.Status != TaskAbandoned {
 		rec.durations = append(rec.durations, t.Ended.Sub(t.Started))
 		if len(rec.durations) > durationsKept {

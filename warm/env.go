@@ -10,9 +10,10 @@ import (
 	"time"
 )
 
-// ConfigFromEnv reads the configuration of runs and schedule from the environment. A variable that is unset, or set to nothing, has its default; every bad one is
-// reported in one error that names the variable, its value, and what is accepted. Values are taken as they are: blanks around them, or a comment behind
-// them, are part of the value.
+// ConfigFromEnv reads the configuration of runs and schedule from the environment. A variable that
+// is unset, or set to nothing, has its default; every bad one is reported in one error that names
+// the variable, its value, and what is accepted. Values are taken as they are: blanks around them,
+// or a comment behind them, are part of the value.
 //
 //	CACHE_WARMUP_ENABLED       true    boolean: the master switch
 //	AUTO_WARMUP_ON_STARTUP     true    boolean: warm in the background at start
@@ -26,7 +27,8 @@ import (
 //	WARMUP_TASK_TIMEOUT        30s     a duration such as 1m30s, or seconds; 1ms to 24h
 //	WARMUP_TIMEOUT             60s     the same
 //
-// A boolean is true, false, 1 or 0, in upper or lower case. A name in WARMUP_PRIORITY that no task has is found at Start.
+// A boolean is true, false, 1 or 0, in upper or lower case. A name in WARMUP_PRIORITY that no task
+// has is found at Start.
 func ConfigFromEnv() (Config, error) {
 	var env environment
 	cfg := Config{
@@ -48,8 +50,9 @@ func ConfigFromEnv() (Config, error) {
 	return cfg, nil
 }
 
-// environment reads variables and remembers what was wrong with them. Each method returns the zero value, Config's "default", for a variable
-// that isn't set; a boolean is true then, as all of ours are by default.
+// environment reads variables and remembers what was wrong with them. Each method returns the zero
+// value, Config's "default", for a variable that isn't set; a boolean is true then, as all of ours
+// are by default.
 type environment struct{ faults []error }
 
 const (

@@ -37,11 +37,13 @@ type Event struct {
 	Dropped   int           // events before this one that the reader was too slow for
 }
 
-// eventBuffer is how many events a reader may be behind: more than a run of all tasks has in most programs.
+// eventBuffer is how many events a reader may be behind: more than a run of all tasks has in most
+// programs.
 const eventBuffer = 256
 
-// Watch returns the events from this call on, in order. It ends with ctx or once the engine has stopped. A slow reader loses the oldest events,
-// which the next one counts, and never holds a run. The sequence may be ranged over once.
+// Watch returns the events from this call on, in order. It ends with ctx or once the engine has
+// stopped. A slow reader loses the oldest events, which the next one counts, and never holds a run.
+// The sequence may be ranged over once.
 func (e *Engine) Watch(ctx context.Context) iter.Seq[Event] {
 	w := e.events.subscribe()
 	stop := context.AfterFunc(ctx, func() { e.events.unsubscribe(w) }) // also where nobody ranges

@@ -32,9 +32,10 @@ func (e *Engine) execute(ctx context.Context, r *running) {
 
 // dispatch hands the tasks of one run to an errgroup.
 //
-// The order is decided here and not by who gets a slot of the group first: a task is handed over only when its dependencies are over and a slot is free,
-// and always the first of those. So a waiting task holds no slot, which with a limit of one would be a deadlock, and a limit of
-// one is exactly the order of the plan.
+// The order is decided here and not by who gets a slot of the group first: a task is handed over
+// only when its dependencies are over and a slot is free, and always the first of those. So a
+// waiting task holds no slot, which with a limit of one would be a deadlock, and a limit of one is
+// exactly the order of the plan.
 type dispatch struct {
 	e    *Engine
 	r    *running
@@ -87,7 +88,8 @@ func (d *dispatch) ready(t *task, inRun map[string]bool) bool {
 	return !slices.ContainsFunc(t.opts.After, func(dep string) bool { return inRun[dep] && d.over[dep] == "" })
 }
 
-// skip ends a task that is not to begin: one of its dependencies has nothing to build on, or the run is over.
+// skip ends a task that is not to begin: one of its dependencies has nothing to build on, or the
+// run is over.
 func (d *dispatch) skip(ctx context.Context, t *task) (TaskRun, bool) {
 	out := TaskRun{Name: t.name, Role: d.e.role(t)}
 	if ctx.Err() != nil {
@@ -119,7 +121,8 @@ func (d *dispatch) begin(ctx context.Context, i int) {
 	d.e.events.publish(Event{Kind: EventTaskStarted, Run: d.r.run.ID, Trigger: d.r.run.Trigger, Task: t.name, Total: len(d.r.tasks)})
 }
 
-// end records a task that is over, begun or not. Whoever waits for the task needn't wait for the rest of the run.
+// end records a task that is over, begun or not. Whoever waits for the task needn't wait for the
+// rest of the run.
 func (d *dispatch) end(ctx context.Context, i int, out TaskRun) {
 	t := d.r.tasks[i]
 	useful := d.e.values([]*task{t})[t.name].Useful
@@ -216,7 +219,8 @@ func (e *Engine) finish(ctx context.Context, r *running, log *slog.Logger) {
 	e.wakeUp()
 }
 
-// background begins a run that nobody asked for. It is skipped while another goes on: the second value is false then.
+// background begins a run that nobody asked for. It is skipped while another goes on: the second
+// value is false then.
 func (e *Engine) background(ctx context.Context, req Request) (*Ticket, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

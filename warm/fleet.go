@@ -12,8 +12,9 @@ import (
 	"github.com/warmcache/warmcache/tiercache"
 )
 
-// inFleet says whether a task is done once for all nodes. It is not where this process is alone, where what one node warms doesn't reach the others, or where the task
-// says that every node is to do it.
+// inFleet says whether a task is done once for all nodes. It is not where this process is alone,
+// where what one node warms doesn't reach the others, or where the task says that every node is to
+// do it.
 func (e *Engine) inFleet(t *task) bool {
 	return e.cfg.Redis != nil && !t.opts.EveryNode && (t.target == nil || t.info.Format != "")
 }
@@ -32,9 +33,12 @@ func (e *Engine) role(t *task) Role {
 
 // wanted is what a run asks of a pass over a task's source.
 //
-//   - A run of the cron job wants one that was made for its own fire time: nodes agree on that, whatever their clocks say.
-//   - One of the interval job, or of a cron job that says @every, wants a pass of this interval; a little less, as timers are not exact.
-//   - At start the last pass will do if its entries have a good part of their life before them: the rolling deploy of a fleet asks the source once.
+//   - A run of the cron job wants one that was made for its own fire time: nodes agree on that,
+//     whatever their clocks say.
+//   - One of the interval job, or of a cron job that says @every, wants a pass of this interval; a
+//     little less, as timers are not exact.
+//   - At start the last pass will do if its entries have a good part of their life before them: the
+//     rolling deploy of a fleet asks the source once.
 //   - A refresh comes at a share of the TTL: any pass that began well after the one before will do.
 //   - Somebody who asks by hand wants one that began after he asked, or that is under way.
 func (e *Engine) wanted(r *running, t *task) terms {
@@ -87,8 +91,8 @@ var (
 	errGone = errors.New("most of what the last complete pass has left in Redis is gone")
 )
 
-// sharing is a task of a fleet on its way: it leads, or waits for the node that does and fills memory with
-// what that has left in Redis.
+// sharing is a task of a fleet on its way: it leads, or waits for the node that does and fills
+// memory with what that has left in Redis.
 type sharing struct {
 	e         *Engine
 	r         *running
@@ -151,7 +155,8 @@ func (s *sharing) step(ctx context.Context) (out TaskRun, over bool) {
 	return TaskRun{}, false
 }
 
-// follow takes what a complete pass has left. Where most of that is gone, the pass is withdrawn, once.
+// follow takes what a complete pass has left. Where most of that is gone, the pass is withdrawn,
+// once.
 func (s *sharing) follow(ctx context.Context, c claim) (out TaskRun, over bool, err error) {
 	out, err = s.e.follow(ctx, s.r, s.t, s.l, c)
 	gone := errors.Is(err, errGone)
@@ -188,8 +193,8 @@ func (s *sharing) lead(ctx context.Context, c claim, asked time.Time) (out TaskR
 	return TaskRun{}, false
 }
 
-// ask is a claim that is made again where it fails: one late answer of a busy server is no outage. That
-// Redis is full is an error of its own.
+// ask is a claim that is made again where it fails: one late answer of a busy server is no outage.
+// That Redis is full is an error of its own.
 func (l *ledger) ask(ctx context.Context, token string, want terms) (c claim, err error) {
 	for try := 1; ; try++ {
 		if c, err = l.claim(ctx, token, want); err == nil && c.verdict == full {
@@ -248,7 +253,8 @@ func (e *Engine) spread() time.Duration {
 	return max(min(mostSpread, e.cfg.ReadyTimeout/6), time.Millisecond)
 }
 
-// mayWarmAlone says whether a task is worth the source's while on every node, when Redis is away: one that readiness waits for is, and so is what such a task comes after.
+// mayWarmAlone says whether a task is worth the source's while on every node, when Redis is away:
+// one that readiness waits for is, and so is what such a task comes after.
 func (e *Engine) mayWarmAlone(t *task) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -270,8 +276,8 @@ func (e *Engine) mayWarmAlone(t *task) bool {
 	return false
 }
 
-// alone warms this process without its fleet. A Redis that is full may be so for days: each node warms its
-// memory as often as the task is due, and no more.
+// alone warms this process without its fleet. A Redis that is full may be so for days: each node
+// warms its memory as often as the task is due, and no more.
 func (e *Engine) alone(ctx context.Context, r *running, t *task, why error) TaskRun {
 	what := "Redis is away"
 	if errors.Is(why, errRedisFull) {

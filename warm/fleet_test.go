@@ -16,14 +16,16 @@ import (
 	"github.com/warmcache/warmcache/warm"
 )
 
-// node is one process of a fleet, as far as one test process can be several: a client, a Redis, a cache and an engine of its own.
+// node is one process of a fleet, as far as one test process can be several: a client, a Redis, a
+// cache and an engine of its own.
 type node struct {
 	redis  *tiercache.Redis
 	cache  *cache
 	engine *warm.Engine
 }
 
-// fleetConfig is what the nodes of a test have in common. The timeouts of Redis are long: a busy machine is no outage.
+// fleetConfig is what the nodes of a test have in common. The timeouts of Redis are long: a busy
+// machine is no outage.
 type fleetConfig struct {
 	engine warm.Config
 	cache  tiercache.Config[string, string]
@@ -105,8 +107,8 @@ func counted(name string, n int, passes *atomic.Int64) loader {
 	return l
 }
 
-// holds fails unless the node's memory holds the first n keys. On a busy machine what it holds may be in doubt for a moment, as heartbeats are late: that is not what
-// is looked for here.
+// holds fails unless the node's memory holds the first n keys. On a busy machine what it holds may
+// be in doubt for a moment, as heartbeats are late: that is not what is looked for here.
 func holds(t *testing.T, n *node, name string, keys int) {
 	t.Helper()
 	deadline, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -198,7 +200,8 @@ func TestFleet_oneLeaderAtATime(t *testing.T) {
 	}
 }
 
-// A leader that stood still for longer than its lock lives writes late. Here it stands still in its loader, and the lock goes by hand.
+// A leader that stood still for longer than its lock lives writes late. Here it stands still in its
+// loader, and the lock goes by hand.
 func TestFleet_aLeaderThatLostItsLockIsFencedOff(t *testing.T) {
 	server := redistest.Start(t)
 	halfway, goOn := make(chan struct{}), make(chan struct{})

@@ -105,8 +105,8 @@ func TestFleet_onEveryKindOfRedis(t *testing.T) {
 	}
 }
 
-// A fleet that warms, hydrates and re-warms while keys are invalidated all the time never shows a node what it has itself invalidated, nor, once the storm is over, anybody
-// what is out of date.
+// A fleet that warms, hydrates and re-warms while keys are invalidated all the time never shows a
+// node what it has itself invalidated, nor, once the storm is over, anybody what is out of date.
 func TestFleet_invalidationStormWhileItWarms(t *testing.T) {
 	server := redistest.Start(t)
 	const keys = 400

@@ -50,7 +50,8 @@ func fleetOf(client redis.UniversalClient, prefix string) fleetConfig {
 	}
 }
 
-// nodeProcess is the main function of a child. It says on stdout how far it has come, and ends when its stdin does.
+// nodeProcess is the main function of a child. It says on stdout how far it has come, and ends when
+// its stdin does.
 func nodeProcess(address string) int {
 	client := redis.NewClient(&redis.Options{Addr: address})
 	cfg := fleetOf(client, os.Getenv(nodePrefix))
@@ -180,8 +181,9 @@ func (c *child) signal(t *testing.T, s syscall.Signal) {
 	}
 }
 
-// Nodes start at random within a second: some of them in this process, each with a client and a cache of its own, the others processes of their own. The first leader is
-// killed half way, the second one stopped for longer than its lock lives, and goes on when everything is over.
+// Nodes start at random within a second: some of them in this process, each with a client and a
+// cache of its own, the others processes of their own. The first leader is killed half way, the
+// second one stopped for longer than its lock lives, and goes on when everything is over.
 //
 // Without SOAK it is one round of twenty nodes. SOAK is how long rounds of fifty are repeated.
 func TestSoakFleet_twoCrashesThreePasses(t *testing.T) {

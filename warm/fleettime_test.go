@@ -41,7 +41,8 @@ func after(d time.Duration, l loader) loader {
 	return l
 }
 
-// Of keys there are two: what the in-memory Redis is told in one go must fit into a pipe's buffer, some scripts of it too.
+// Of keys there are two: what the in-memory Redis is told in one go must fit into a pipe's buffer,
+// some scripts of it too.
 func TestFleet_theLeaderKeepsItsLockForAsLongAsItWorks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := redistest.Memory(t)
@@ -162,7 +163,8 @@ func TestFleet_refreshBeforeExpiryAsksTheSourceOnceForAll(t *testing.T) {
 				}
 			}
 		}
-		// A pass every 22.8 to 24 seconds: the nodes come up to a twentieth earlier, and the first of them leads.
+		// A pass every 22.8 to 24 seconds: the nodes come up to a twentieth earlier, and the first
+		// of them leads.
 		if got := passes.Load(); got < 8 || got > 9 {
 			t.Errorf("%d passes in three minutes for 4 nodes, want 8 or 9", got)
 		}

@@ -9,7 +9,8 @@ import (
 	"github.com/warmcache/warmcache/tiercache"
 )
 
-// UnknownCacheError says that none of an engine's targets that can be looked into has the name; find it with [errors.As] and an *UnknownCacheError.
+// UnknownCacheError says that none of an engine's targets that can be looked into has the name;
+// find it with [errors.As] and an *UnknownCacheError.
 type UnknownCacheError struct {
 	Name  string
 	Known []string // those that can be looked into
@@ -24,8 +25,8 @@ func (e *UnknownCacheError) Error() string {
 	return fmt.Sprintf("warm: unknown cache %s; known: %s", quote(e.Name), known)
 }
 
-// Hot returns the n hottest keys of a cache in their text form, as [tiercache.Cache.Hot] does: all that were learned for n of 0 or less, and what there is
-// beside an error.
+// Hot returns the n hottest keys of a cache in their text form, as [tiercache.Cache.Hot] does: all
+// that were learned for n of 0 or less, and what there is beside an error.
 func (e *Engine) Hot(ctx context.Context, cache string, n int) ([]tiercache.HotKey[string], error) {
 	c, err := e.inspector(cache)
 	if err != nil {
@@ -34,7 +35,8 @@ func (e *Engine) Hot(ctx context.Context, cache string, n int) ([]tiercache.HotK
 	return c.HotTexts(ctx, n)
 }
 
-// Explain says why a read of a key, given in its text form, would answer as it does at this moment. See [tiercache.Cache.Explain].
+// Explain says why a read of a key, given in its text form, would answer as it does at this moment.
+// See [tiercache.Cache.Explain].
 func (e *Engine) Explain(ctx context.Context, cache, key string) (tiercache.Explanation, error) {
 	c, err := e.inspector(cache)
 	if err != nil {

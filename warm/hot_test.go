@@ -35,7 +35,8 @@ func learner(t *testing.T, m *redistest.InMemory) (*tiercache.Redis, *cache) {
 	return r, c
 }
 
-// A node that starts into a warm fleet has what the fleet reads in its memory by the time it is ready, and has asked the source for nothing.
+// A node that starts into a warm fleet has what the fleet reads in its memory by the time it is
+// ready, and has asked the source for nothing.
 func TestHot_aNewNodeIsWarm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := redistest.Memory(t)

@@ -28,7 +28,8 @@ type lease struct {
 	cancel  context.CancelCauseFunc
 }
 
-// lead runs a task as its leader. Lost says that another node has taken over, or may have: the record is of no use then.
+// lead runs a task as its leader. Lost says that another node has taken over, or may have: the
+// record is of no use then.
 func (e *Engine) lead(ctx context.Context, r *running, t *task, hold *lease) (out TaskRun, lost bool) {
 	e.setRole(r, t, RoleLeader)
 	held, cancel := context.WithCancelCause(ctx)
@@ -94,7 +95,8 @@ func (h *lease) beat(ctx context.Context, stop <-chan struct{}) {
 	}
 }
 
-// ask lets the ledger say whether the lock is ours. It is given up too where Redis has not said so for as long as the lock lives.
+// ask lets the ledger say whether the lock is ours. It is given up too where Redis has not said so
+// for as long as the lock lives.
 func (h *lease) ask(question func() error) error {
 	asked := int64(time.Since(h.began))
 	err := question()
@@ -108,8 +110,9 @@ func (h *lease) ask(question func() error) error {
 	return err
 }
 
-// kept enters a batch's keys into the manifest, and answers whether this node still is the leader: the lock's holder alone can write there. What Redis doesn't answer
-// twice is as good as a no, as nothing shows then that the batch was written in time.
+// kept enters a batch's keys into the manifest, and answers whether this node still is the leader:
+// the lock's holder alone can write there. What Redis doesn't answer twice is as good as a no, as
+// nothing shows then that the batch was written in time.
 func (h *lease) kept(ctx context.Context, keys []string) error {
 	enter := func() error {
 		return h.ledger.chunk(ctx, h.token, h.chunks, appendKeys(nil, keys), h.task.life())

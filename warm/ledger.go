@@ -12,16 +12,19 @@ import (
 	"github.com/warmcache/warmcache/tiercache"
 )
 
-// ledger is what a fleet knows of one task. Its keys have one hash tag, so that in a Cluster they are in one slot, and every script touches that slot alone:
+// ledger is what a fleet knows of one task. Its keys have one hash tag, so that in a Cluster they
+// are in one slot, and every script touches that slot alone:
 //
 //	{warm:cache:task:format}          hash: the last pass that is complete, its pass (a token), slot, began, chunks, items
 //	{warm:cache:task:format}:lock     the token of the pass that goes on; or "!" after one that failed, for as long as everybody is to wait
 //	{warm:cache:task:format}:failed   how many have failed in a row
 //	{warm:cache:task:format}:keys:T   hash: the manifest of pass T, in chunks
 //
-// A lock alone is not "once": the node that comes after its release would do it all again. So the claim looks at the ledger and at the lock in one script. Tokens are
-// random and not counted: what was lost with an evicted key or a flushed server then reads as "another pass", never as "mine". Every script knows its own token again, so
-// that one whose reply was lost may be sent twice, by us or by go-redis. All times are this server's, and differences of them.
+// A lock alone is not "once": the node that comes after its release would do it all again. So the
+// claim looks at the ledger and at the lock in one script. Tokens are random and not counted: what
+// was lost with an evicted key or a flushed server then reads as "another pass", never as "mine".
+// Every script knows its own token again, so that one whose reply was lost may be sent twice, by us
+// or by go-redis. All times are this server's, and differences of them.
 type ledger struct {
 	redis *tiercache.Redis
 	key   string
@@ -66,9 +69,9 @@ const (
 
 var errLockLost = errors.New("another node has taken over: this one's lock was lost")
 
-// claimScript decides. KEYS: lock, ledger, manifests' common beginning. ARGV: token, lock's life in ms, slot, age in ms, pass, force.
-// A pass that began in the future, by a clock that was set back since, is not new: nobody knows how
-// old it is.
+// claimScript decides. KEYS: lock, ledger, manifests' common beginning. ARGV: token, lock's life in
+// ms, slot, age in ms, pass, force. A pass that began in the future, by a clock that was set back
+// since, is not new: nobody knows how old it is.
 //
 //nolint:gochecknoglobals // a constant, but for its hash
 var claimScript = redis.NewScript(`
@@ -88,7 +91,8 @@ if holder and ARGV[6] ~= '1' then return {3, ''} end
 if redis.pcall('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]).err then return {4, ''} end
 return {0, ARGV[1], last[1] or ''}`)
 
-// claim asks for the lock under a token of the node's own. Its error says that Redis does not answer, or may not store.
+// claim asks for the lock under a token of the node's own. Its error says that Redis does not
+// answer, or may not store.
 func (l *ledger) claim(ctx context.Context, token string, want terms) (claim, error) {
 	force := "0"
 	if want.force {
@@ -126,8 +130,9 @@ func (l *ledger) renew(ctx context.Context, token string) error {
 	return l.held(ctx, renewScript, []string{l.lock()}, token, l.life.Milliseconds())
 }
 
-// chunkScript appends to the manifest and keeps the lock. KEYS: lock, manifest. ARGV: token, lock's life in ms, number, chunk, manifest's life in ms. A chunk
-// that a full server has no room for is answered with 2: the lock is held all the same.
+// chunkScript appends to the manifest and keeps the lock. KEYS: lock, manifest. ARGV: token, lock's
+// life in ms, number, chunk, manifest's life in ms. A chunk that a full server has no room for is
+// answered with 2: the lock is held all the same.
 //
 //nolint:gochecknoglobals // a constant, but for its hash
 var chunkScript = redis.NewScript(`
@@ -147,8 +152,10 @@ func (l *ledger) chunk(ctx context.Context, token string, n int, chunk []byte, l
 		token, l.life.Milliseconds(), n, chunk, life.Milliseconds())
 }
 
-// completeScript writes the ledger and gives the lock back. KEYS: lock, ledger, failures, the former manifest, which followers may still be reading. ARGV: token, slot, ms
-// since the pass began, chunks, ledger's life in ms. A pass that is for no slot leaves the last one standing: nodes whose clocks are behind have yet to ask for it.
+// completeScript writes the ledger and gives the lock back. KEYS: lock, ledger, failures, the
+// former manifest, which followers may still be reading. ARGV: token, slot, ms since the pass
+// began, chunks, ledger's life in ms. A pass that is for no slot leaves the last one standing:
+// nodes whose clocks are behind have yet to ask for it.
 //
 //nolint:gochecknoglobals // a constant, but for its hash
 var completeScript = redis.NewScript(`
@@ -174,7 +181,8 @@ type pass struct {
 	life   time.Duration // of what it wrote, counted from its beginning
 }
 
-// leastLedger is how long a pass is remembered however little is left of what it wrote: those who wait for it are to hear of it, and not do it again one by one.
+// leastLedger is how long a pass is remembered however little is left of what it wrote: those who
+// wait for it are to hear of it, and not do it again one by one.
 const leastLedger = 30 * time.Second
 
 func (l *ledger) complete(ctx context.Context, token string, p pass) error {
@@ -183,8 +191,8 @@ func (l *ledger) complete(ctx context.Context, token string, p pass) error {
 		token, p.slot, since.Milliseconds(), p.chunks, max(p.life-since, leastLedger).Milliseconds())
 }
 
-// failScript puts a back-off in the lock's place, which doubles with each failure. KEYS: lock, failures, manifest. ARGV: token, first and longest wait in ms,
-// how long failures are remembered.
+// failScript puts a back-off in the lock's place, which doubles with each failure. KEYS: lock,
+// failures, manifest. ARGV: token, first and longest wait in ms, how long failures are remembered.
 //
 //nolint:gochecknoglobals // a constant, but for its hash
 var failScript = redis.NewScript(`
@@ -219,8 +227,8 @@ func (l *ledger) release(ctx context.Context, token string) error {
 	return l.held(ctx, releaseScript, []string{l.lock(), l.manifest(token)}, token)
 }
 
-// withdrawScript takes the ledger's word back that a pass is complete. KEYS: ledger. ARGV: token. A later
-// pass stands.
+// withdrawScript takes the ledger's word back that a pass is complete. KEYS: ledger. ARGV: token. A
+// later pass stands.
 //
 //nolint:gochecknoglobals // a constant, but for its hash
 var withdrawScript = redis.NewScript(`
@@ -231,7 +239,8 @@ func (l *ledger) withdraw(ctx context.Context, pass string) error {
 	return l.held(ctx, withdrawScript, []string{l.key}, pass)
 }
 
-// held runs a script that only the lock's holder may run. Its error is errLockLost for anybody else, errFull where the script says 2, or Redis's.
+// held runs a script that only the lock's holder may run. Its error is errLockLost for anybody
+// else, errFull where the script says 2, or Redis's.
 func (l *ledger) held(ctx context.Context, s *redis.Script, keys []string, args ...any) error {
 	reply, err := l.run(ctx, s, keys, args...)
 	switch {

@@ -24,7 +24,8 @@ const (
 	CheckRoom     Check = "room"      // memory doesn't hold what the task warms
 )
 
-// Finding is something in the configuration, or in what runs have shown, that keeps a task from being of use.
+// Finding is something in the configuration, or in what runs have shown, that keeps a task from
+// being of use.
 type Finding struct {
 	Task    string `json:"task"`
 	Check   Check  `json:"check"`
@@ -41,8 +42,8 @@ func (f Finding) attrs() []any {
 // leastCoverage is the share of time that a task's entries should be warm.
 const leastCoverage = 0.95
 
-// Lint judges every task by the configuration and by the runs so far, in the order of registration; nil means that there is nothing to say. It is cheap
-// enough to call at any time.
+// Lint judges every task by the configuration and by the runs so far, in the order of registration;
+// nil means that there is nothing to say. It is cheap enough to call at any time.
 func (e *Engine) Lint() []Finding {
 	if e.cfg.Disabled {
 		return nil
@@ -82,7 +83,8 @@ func (e *Engine) lintTask(t *task, rhythm []time.Duration) (found []Finding) {
 	return append(found, lintRun(t, rec.last, p95(rec.durations))...)
 }
 
-// memoryBudget is the share of an empty cache that warm-ups may take, in entries at most; 0 where it is not known.
+// memoryBudget is the share of an empty cache that warm-ups may take, in entries at most; 0 where
+// it is not known.
 func memoryBudget(target Target) int64 {
 	cache, ok := target.(sized)
 	if !ok {
@@ -110,7 +112,8 @@ func lintRun(t *task, tr TaskRun, slow time.Duration) (found []Finding) {
 	return found
 }
 
-// rhythm returns the times between the next runs of the schedule, cron and interval together; nil where there is none.
+// rhythm returns the times between the next runs of the schedule, cron and interval together; nil
+// where there is none.
 func (e *Engine) rhythm(now time.Time) []time.Duration {
 	if e.cfg.SkipSchedule {
 		return nil
@@ -140,9 +143,11 @@ func (e *Engine) rhythm(now time.Time) []time.Duration {
 	return gaps
 }
 
-// coverage is the share of time that entries of this TTL are warm, if each gap begins with a run: min(1, TTL ÷ period) for equal gaps.
+// coverage is the share of time that entries of this TTL are warm, if each gap begins with a run:
+// min(1, TTL ÷ period) for equal gaps.
 func coverage(ttl time.Duration, gaps []time.Duration) float64 {
-	// A value without a TTL of its own is kept for 30 days: no schedule is expected to keep up with that.
+	// A value without a TTL of its own is kept for 30 days: no schedule is expected to keep up with
+	// that.
 	if len(gaps) == 0 {
 		if ttl >= 30*24*time.Hour {
 			return 1

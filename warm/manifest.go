@@ -10,9 +10,10 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// A manifest is the list of the keys that a pass left in Redis, most wanted first: followers could not know otherwise what to hydrate. It stands in chunks of
-// some hundred keys, so that neither its writer nor its readers ever move it as a whole. In a chunk each key is its length, as an unsigned varint, and its bytes: keys
-// may be any bytes.
+// A manifest is the list of the keys that a pass left in Redis, most wanted first: followers could
+// not know otherwise what to hydrate. It stands in chunks of some hundred keys, so that neither its
+// writer nor its readers ever move it as a whole. In a chunk each key is its length, as an unsigned
+// varint, and its bytes: keys may be any bytes.
 func appendKeys(chunk []byte, keys []string) []byte {
 	for _, key := range keys {
 		chunk = binary.AppendUvarint(chunk, uint64(len(key)))
@@ -23,7 +24,8 @@ func appendKeys(chunk []byte, keys []string) []byte {
 
 var errBadChunk = errors.New("warm: manifest: a chunk is damaged")
 
-// parseKeys appends the keys of a chunk. Whoever can write to Redis can write a chunk: nothing is believed of it, and nothing larger than itself allocated.
+// parseKeys appends the keys of a chunk. Whoever can write to Redis can write a chunk: nothing is
+// believed of it, and nothing larger than itself allocated.
 func parseKeys(keys []string, chunk string) ([]string, error) {
 	rest := []byte(chunk)
 	for len(rest) > 0 {
@@ -41,7 +43,8 @@ func parseKeys(keys []string, chunk string) ([]string, error) {
 // chunksAtOnce is how many chunks a follower reads in one round trip.
 const chunksAtOnce = 8
 
-// keys reads a pass's manifest. Chunks that are gone, or damaged, are left out: their keys are left to demand.
+// keys reads a pass's manifest. Chunks that are gone, or damaged, are left out: their keys are left
+// to demand.
 func (l *ledger) keys(ctx context.Context, c claim) (keys []string, damaged int, err error) {
 	for first := 0; first < c.chunks; first += chunksAtOnce {
 		var fields []string

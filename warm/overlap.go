@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// running is a run that is going on or waits for its turn. Its fields are guarded by Engine.mu, but for those that don't change.
+// running is a run that is going on or waits for its turn. Its fields are guarded by Engine.mu, but
+// for those that don't change.
 type running struct {
 	tasks   []*task // in order
 	slot    string  // see Request
@@ -19,7 +20,8 @@ type running struct {
 	retries atomic.Int64 // left in the budget
 	begun   bool
 
-	// A run is cancelled once nobody holds it: callers of Run do until they leave; what nobody waits for is kept, until it is over.
+	// A run is cancelled once nobody holds it: callers of Run do until they leave; what nobody
+	// waits for is kept, until it is over.
 	holders int
 	kept    bool
 	cancel  context.CancelCauseFunc
@@ -32,7 +34,8 @@ type running struct {
 	err  error           // it never began: why
 }
 
-// same says whether r does what a request for these tasks would do. How many at once is no difference.
+// same says whether r does what a request for these tasks would do. How many at once is no
+// difference.
 func (r *running) same(tasks []*task, dryRun bool) bool {
 	return r.run.DryRun == dryRun && slices.Equal(r.tasks, tasks)
 }
@@ -53,11 +56,12 @@ func (t *Ticket) Joined() bool { return t.joined }
 // Done is closed when the run is over.
 func (t *Ticket) Done() <-chan struct{} { return t.r.done }
 
-// Run is the record of the run as it stands: final once Done is closed. The error says that the run never began, because the engine stopped.
+// Run is the record of the run as it stands: final once Done is closed. The error says that the run
+// never began, because the engine stopped.
 func (t *Ticket) Run() (Run, error) { return t.e.record(t.r) }
 
-// Begin starts a run, or joins the one that does the same, and returns at once. Nothing but Stop cancels the run: of ctx, only the values are
-// used. It fails as Run does.
+// Begin starts a run, or joins the one that does the same, and returns at once. Nothing but Stop
+// cancels the run: of ctx, only the values are used. It fails as Run does.
 func (e *Engine) Begin(ctx context.Context, req Request) (*Ticket, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -69,12 +73,15 @@ func (e *Engine) Begin(ctx context.Context, req Request) (*Ticket, error) {
 	return &Ticket{e: e, r: r, joined: joined}, nil
 }
 
-// Run runs tasks and returns when they are done. While another run goes on, a call with the same tasks joins that run and returns its record;
-// one with other tasks waits until it is over, and all who wait share one run of all their tasks (dry runs apart).
+// Run runs tasks and returns when they are done. While another run goes on, a call with the same
+// tasks joins that run and returns its record; one with other tasks waits until it is over, and all
+// who wait share one run of all their tasks (dry runs apart).
 //
-// What happened to the tasks stands in the Run; the error says that nothing could be run: an *[UnknownTaskError], a dependency that is
-// unknown or in a cycle, [ErrDisabled], [ErrStopped], [ErrInsideTask]. Cancelling ctx cancels the run, whose tasks are then recorded as cancelled, unless somebody
-// else waits for it or it wasn't begun by Run: then the run goes on, and the error is ctx's.
+// What happened to the tasks stands in the Run; the error says that nothing could be run: an
+// *[UnknownTaskError], a dependency that is unknown or in a cycle, [ErrDisabled], [ErrStopped],
+// [ErrInsideTask]. Cancelling ctx cancels the run, whose tasks are then recorded as cancelled,
+// unless somebody else waits for it or it wasn't begun by Run: then the run goes on, and the error
+// is ctx's.
 func (e *Engine) Run(ctx context.Context, req Request) (Run, error) {
 	if err := ctx.Err(); err != nil {
 		return Run{}, fmt.Errorf("warm: run: %w", context.Cause(ctx))
@@ -130,7 +137,8 @@ func (e *Engine) record(r *running) (Run, error) {
 	return r.run.clone(), r.err
 }
 
-// enter finds or makes the run that answers a request. The caller holds e.mu and takes a hold on the run before it lets go.
+// enter finds or makes the run that answers a request. The caller holds e.mu and takes a hold on
+// the run before it lets go.
 func (e *Engine) enter(ctx context.Context, req Request) (r *running, joined bool, err error) {
 	tasks, err := e.resolve(req)
 	if err != nil {
@@ -144,7 +152,8 @@ func (e *Engine) enter(ctx context.Context, req Request) (r *running, joined boo
 		e.begin(r)
 		return r, false, nil
 	}
-	// One run at most waits its turn for each of dry and real: it takes in what later requests ask for.
+	// One run at most waits its turn for each of dry and real: it takes in what later requests ask
+	// for.
 	for _, waiting := range e.queue {
 		if waiting.run.DryRun == req.DryRun {
 			e.merge(waiting, req, tasks)

@@ -16,7 +16,8 @@ import (
 	"github.com/warmcache/warmcache/warm"
 )
 
-// slowTasks adds functions that take a second each, or until their context's end, and counts their calls.
+// slowTasks adds functions that take a second each, or until their context's end, and counts their
+// calls.
 func slowTasks(t *testing.T, e *warm.Engine, names ...string) *atomic.Int64 {
 	t.Helper()
 	var calls atomic.Int64

@@ -16,7 +16,8 @@ func newPace(cfg Config) *pace {
 	return &pace{items: limiter(cfg.ItemsPerSecond), calls: limiter(cfg.SourceCallsPerSecond)}
 }
 
-// limiter spreads what comes evenly, but for a tenth of a second's worth at once: waking up for each of many thousand entries would cost more than they do.
+// limiter spreads what comes evenly, but for a tenth of a second's worth at once: waking up for
+// each of many thousand entries would cost more than they do.
 func limiter(perSecond float64) *rate.Limiter {
 	if perSecond == 0 {
 		return nil
@@ -43,9 +44,10 @@ func turn(ctx context.Context, l *rate.Limiter) error {
 
 type paceKey struct{}
 
-// SourceCall waits until Config.SourceCallsPerSecond allows one more call of the source. The engine does so before it calls a loader or a function; one that asks its
-// source more than once does so before each further query, with the context that it was given. Without such a limit, or with another context, it returns at once. Its
-// error is the context's cause.
+// SourceCall waits until Config.SourceCallsPerSecond allows one more call of the source. The engine
+// does so before it calls a loader or a function; one that asks its source more than once does so
+// before each further query, with the context that it was given. Without such a limit, or with
+// another context, it returns at once. Its error is the context's cause.
 func SourceCall(ctx context.Context) error {
 	p, ok := ctx.Value(paceKey{}).(*pace)
 	if !ok {

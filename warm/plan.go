@@ -8,9 +8,10 @@ import (
 	"strings"
 )
 
-// plan puts all tasks into the order in which they run one by one: dependencies first, then the tasks that the priority list names in its
-// order, then higher priorities, then registration. Each time the first of the tasks whose dependencies are met is taken.
-// The error names every unknown dependency, or the tasks of a cycle.
+// plan puts all tasks into the order in which they run one by one: dependencies first, then the
+// tasks that the priority list names in its order, then higher priorities, then registration. Each
+// time the first of the tasks whose dependencies are met is taken. The error names every unknown
+// dependency, or the tasks of a cycle.
 func plan(tasks []*task, priority []string) ([]*task, error) {
 	byName := make(map[string]*task, len(tasks))
 	for _, t := range tasks {
@@ -51,7 +52,8 @@ func plan(tasks []*task, priority []string) ([]*task, error) {
 	return order, nil
 }
 
-// cycle names a cycle that is reached from t, which has a dependency that isn't placed, as has each such dependency in turn.
+// cycle names a cycle that is reached from t, which has a dependency that isn't placed, as has each
+// such dependency in turn.
 func cycle(t *task, byName map[string]*task, placed map[string]bool) string {
 	var path []string
 	for {
@@ -64,7 +66,8 @@ func cycle(t *task, byName map[string]*task, placed map[string]bool) string {
 	}
 }
 
-// UnknownTaskError says that a request named tasks that the engine doesn't have; find it with [errors.As] and an *UnknownTaskError.
+// UnknownTaskError says that a request named tasks that the engine doesn't have; find it with
+// [errors.As] and an *UnknownTaskError.
 type UnknownTaskError struct {
 	Names []string // the unknown ones
 	Known []string // the tasks that there are

@@ -15,8 +15,9 @@ type gate struct {
 	timedOut bool
 }
 
-// Ready is closed once every task that was required when Start was called has succeeded (ok or partial, in whatever run but a dry one), or
-// Config.ReadyTimeout after Start: it fails open, which is logged and stands in the status. Without required tasks, or Disabled, it closes at Start; with
+// Ready is closed once every task that was required when Start was called has succeeded (ok or
+// partial, in whatever run but a dry one), or Config.ReadyTimeout after Start: it fails open, which
+// is logged and stands in the status. Without required tasks, or Disabled, it closes at Start; with
 // SkipStartup it waits for the tasks all the same. Stop closes it too. It never opens again.
 func (e *Engine) Ready() <-chan struct{} { return e.ready }
 

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// refreshState is when a task with a RefreshAt is to run before its entries expire. It is guarded by Engine.mu.
+// refreshState is when a task with a RefreshAt is to run before its entries expire. It is guarded
+// by Engine.mu.
 type refreshState struct {
 	due      time.Time // zero: not before the task's next ordinary run
 	idle     bool      // it stopped, since nothing of the task was read
@@ -30,8 +31,9 @@ func refreshPeriod(t *task) time.Duration {
 	return max(time.Duration(t.info.RefreshAt*float64(t.info.TTL)), shortestRefresh)
 }
 
-// note sets when t is due after a run of it. An entry's TTL counts from the start of its loader, and so does the refresh. A task that is not ok is
-// tried again with an exponential back-off, unless it never was: then it has nothing to keep warm, and the schedule comes back to it.
+// note sets when t is due after a run of it. An entry's TTL counts from the start of its loader,
+// and so does the refresh. A task that is not ok is tried again with an exponential back-off,
+// unless it never was: then it has nothing to keep warm, and the schedule comes back to it.
 func (s *refreshState) note(t *task, out TaskRun, trigger Trigger, useful uint64) {
 	period := refreshPeriod(t)
 	if period == 0 {
@@ -51,7 +53,8 @@ func (s *refreshState) note(t *task, out TaskRun, trigger Trigger, useful uint64
 	}
 }
 
-// refreshSpread is the share of the period by which nodes of a fleet come earlier than that, each by another part of it: never later, as entries would expire.
+// refreshSpread is the share of the period by which nodes of a fleet come earlier than that, each
+// by another part of it: never later, as entries would expire.
 const refreshSpread = 0.05
 
 func early(period time.Duration, role Role) time.Duration {
@@ -80,8 +83,9 @@ func (e *Engine) refresher(ctx context.Context) {
 	}
 }
 
-// refreshDue begins a run of the tasks that are due, and returns when the next one will be. While a run goes on there is nothing to say: it may be what
-// is due, and the refresher is woken at its end.
+// refreshDue begins a run of the tasks that are due, and returns when the next one will be. While a
+// run goes on there is nothing to say: it may be what is due, and the refresher is woken at its
+// end.
 func (e *Engine) refreshDue(ctx context.Context) time.Time {
 	now := time.Now()
 	e.mu.Lock()
@@ -129,7 +133,8 @@ func (e *Engine) refreshDue(ctx context.Context) time.Time {
 	return time.Time{}
 }
 
-// stillRead says whether t is worth a refresh: some of its entries were read within the last two TTLs.
+// stillRead says whether t is worth a refresh: some of its entries were read within the last two
+// TTLs.
 func (e *Engine) stillRead(ctx context.Context, t *task, useful uint64) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -11,13 +11,15 @@ import (
 
 // Request says what to run. The zero Request runs every task.
 type Request struct {
-	// Tasks names what to run; none = all. Exactly the named ones run: a dependency that isn't named counts as met.
+	// Tasks names what to run; none = all. Exactly the named ones run: a dependency that isn't
+	// named counts as met.
 	Tasks []string
 	// Sequential runs one task after the other, exactly in their order.
 	Sequential bool
 	// DryRun asks the source and judges every entry, but writes nothing.
 	DryRun bool
-	// Trigger is what the run is recorded under; default manual. In a fleet it also says which earlier pass over a source will do, see docs/warming.md.
+	// Trigger is what the run is recorded under; default manual. In a fleet it also says which
+	// earlier pass over a source will do, see docs/warming.md.
 	Trigger Trigger
 
 	slot  string        // the fire time that the run is for, where it is for one
@@ -50,8 +52,8 @@ const (
 	TaskFailed    TaskStatus = "failed"    // it failed and cached nothing
 	TaskSkipped   TaskStatus = "skipped"   // it wasn't begun: TaskRun.Err says why
 	TaskCancelled TaskStatus = "cancelled" // the run was cancelled before the task was done
-	// TaskAbandoned is a task that ignored the end of its context for Config.Grace. Its goroutine may go on, but what it emits is
-	// refused, and until it returns the task is not begun again.
+	// TaskAbandoned is a task that ignored the end of its context for Config.Grace. Its goroutine
+	// may go on, but what it emits is refused, and until it returns the task is not begun again.
 	TaskAbandoned TaskStatus = "abandoned"
 )
 

@@ -13,8 +13,9 @@ import (
 	"github.com/warmcache/warmcache/tiercache"
 )
 
-// Status is a snapshot of an engine for people and for machines. It marshals to the JSON of the status endpoint, to which fields are only ever added. It
-// holds names, counts and times: no key, no value, and no error text of a loader, which may hold both; that is in the log and in History.
+// Status is a snapshot of an engine for people and for machines. It marshals to the JSON of the
+// status endpoint, to which fields are only ever added. It holds names, counts and times: no key,
+// no value, and no error text of a loader, which may hold both; that is in the log and in History.
 type Status struct {
 	Warmup    WarmupStatus    `json:"warmup"`
 	Scheduler SchedulerStatus `json:"scheduler"`

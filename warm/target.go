@@ -14,7 +14,8 @@ type Target interface {
 	Hydrate(ctx context.Context, keys []string, opts tiercache.WarmOptions) tiercache.WarmResult
 }
 
-// Inspector is a Target that tells of its keys, in their text form, to people; *tiercache.Cache is one.
+// Inspector is a Target that tells of its keys, in their text form, to people; *tiercache.Cache is
+// one.
 type Inspector interface {
 	HotTexts(ctx context.Context, n int) ([]tiercache.HotKey[string], error)
 	ExplainText(ctx context.Context, text string) (tiercache.Explanation, error)

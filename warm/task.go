@@ -19,12 +19,13 @@ type TaskOptions struct {
 	After    []string      // tasks that must have run before, of whatever cache
 	Required bool          // Ready waits for it
 	Timeout  time.Duration // default Config.TaskTimeout
-	// EveryNode runs the function on every node of a fleet, as it fills what only its own process has. Else one node runs it for all, and for
-	// the others it is done.
+	// EveryNode runs the function on every node of a fleet, as it fills what only its own process
+	// has. Else one node runs it for all, and for the others it is done.
 	EveryNode bool
 }
 
-// task is a loader of a target, or a function, under its name. It doesn't change once it is added, but for busy.
+// task is a loader of a target, or a function, under its name. It doesn't change once it is added,
+// but for busy.
 type task struct {
 	name string
 	opts TaskOptions
@@ -34,7 +35,8 @@ type task struct {
 	budget int64                                             // of a loader: see memoryBudget
 	fn     func(ctx context.Context) (cached int, err error) // of a function; nil for a loader
 
-	// busy while a call of the task goes on, be it abandoned. It is what keeps a second call from being put on top of it.
+	// busy while a call of the task goes on, be it abandoned. It is what keeps a second call from
+	// being put on top of it.
 	busy atomic.Bool
 	// abandoned says that the call that keeps the task busy was given up.
 	abandoned atomic.Bool
@@ -57,8 +59,9 @@ func (t *task) call(ctx context.Context, opts tiercache.WarmOptions) tiercache.W
 	return tiercache.WarmResult{Loader: t.name, Emitted: max(n, 0), Memory: max(n, 0), Duration: time.Since(begun), Err: err}
 }
 
-// attempt calls the task in a goroutine of its own, so that neither a panic, nor runtime.Goexit, nor a loader that ignores its context can
-// hold its caller. Returned is false for a call that goes on: it is abandoned to itself. The caller has set busy.
+// attempt calls the task in a goroutine of its own, so that neither a panic, nor runtime.Goexit,
+// nor a loader that ignores its context can hold its caller. Returned is false for a call that goes
+// on: it is abandoned to itself. The caller has set busy.
 func (t *task) attempt(ctx context.Context, opts tiercache.WarmOptions, p patience) (res tiercache.WarmResult, returned bool) {
 	done := make(chan tiercache.WarmResult, 1) // buffered: an abandoned call must not wait for a reader
 	go func() {
@@ -139,7 +142,8 @@ func (e *Engine) runTask(ctx context.Context, r *running, t *task) TaskRun {
 	return e.share(ctx, r, t)
 }
 
-// load calls a task's loader or function under its timeout, with retries from the run's budget, and judges the outcome. hold is the leader's; nil where nobody is led.
+// load calls a task's loader or function under its timeout, with retries from the run's budget, and
+// judges the outcome. hold is the leader's; nil where nobody is led.
 func (e *Engine) load(ctx context.Context, r *running, t *task, hold *lease) (out TaskRun) {
 	out = TaskRun{Name: t.name, Role: e.askingRole(r, t, hold), Started: time.Now()}
 	out.AsOf = out.Started
@@ -217,12 +221,14 @@ func (e *Engine) askingRole(r *running, t *task, hold *lease) Role {
 	}
 }
 
-// full says that a loader ended because it has emitted all it may: it did what it was asked to, and the lint says that there was more.
+// full says that a loader ended because it has emitted all it may: it did what it was asked to, and
+// the lint says that there was more.
 func (t *task) full(ctx context.Context, res tiercache.WarmResult) bool {
 	return errors.Is(res.Err, tiercache.ErrMaxItems) && !errors.Is(res.Err, tiercache.ErrDegraded) && res.Failed == 0 && ctx.Err() == nil
 }
 
-// judge says how a call ended that returned. A loader that was done before it noticed the end of its context is ok.
+// judge says how a call ended that returned. A loader that was done before it noticed the end of
+// its context is ok.
 func judge(ctx context.Context, res tiercache.WarmResult, items int) (TaskStatus, error) {
 	err := res.Err
 	if err == nil && res.Failed == 0 && res.TakenBack == 0 {
@@ -256,8 +262,9 @@ const (
 	leastBudget = 3
 )
 
-// retry waits before the next attempt and says whether there is to be one: exponential with full jitter
-// (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter), inside the task's timeout, from the run's budget.
+// retry waits before the next attempt and says whether there is to be one: exponential with full
+// jitter (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter), inside the
+// task's timeout, from the run's budget.
 func (e *Engine) retry(ctx context.Context, r *running, attempts int, err error) bool {
 	if err == nil || permanent(err) || attempts > e.cfg.Retries || ctx.Err() != nil {
 		return false
@@ -280,7 +287,8 @@ func (e *Engine) retry(ctx context.Context, r *running, attempts int, err error)
 	}
 }
 
-// permanent says that trying again cannot help, or is not wanted: the source has answered where only Redis did not.
+// permanent says that trying again cannot help, or is not wanted: the source has answered where
+// only Redis did not.
 func permanent(err error) bool {
 	var marked interface{ Permanent() bool }
 	var panicked *tiercache.PanicError

@@ -2,9 +2,10 @@ package warm
 
 import "github.com/warmcache/warmcache/tiercache"
 
-// ValueStatus is what a task was worth to this process: whether it earns its keep, and whether its top N is too long. Each node counts for itself. What a useful entry saved is its
-// first reader's way to Redis, where the fleet's leader has put it, or to the source, where nobody has. Of a fleet's leader Useful stands against Rows; in
-// a follower, which spends no rows, against Warmed.
+// ValueStatus is what a task was worth to this process: whether it earns its keep, and whether its
+// top N is too long. Each node counts for itself. What a useful entry saved is its first reader's
+// way to Redis, where the fleet's leader has put it, or to the source, where nobody has. Of a
+// fleet's leader Useful stands against Rows; in a follower, which spends no rows, against Warmed.
 type ValueStatus struct {
 	Rows          uint64  `json:"source_rows"`    // that the source gave for it, on this node
 	Warmed        uint64  `json:"warmed"`         // entries brought into memory, from the source or from Redis

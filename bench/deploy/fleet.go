@@ -112,7 +112,8 @@ func (f *fleet) next() (*serving, <-chan struct{}) {
 	return nil, f.changed
 }
 
-// restart stops some nodes, does what is to be done meanwhile, and starts them; it returns how long the slowest took to be ready.
+// restart stops some nodes, does what is to be done meanwhile, and starts them; it returns how long
+// the slowest took to be ready.
 func (f *fleet) restart(ctx context.Context, which []int, meanwhile func(context.Context) error) (slowest time.Duration, err error) {
 	for _, i := range which {
 		if err := f.stop(ctx, i); err != nil {

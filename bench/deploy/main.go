@@ -1,13 +1,15 @@
-// Command deploy measures what users see while a fleet is deployed, restarted or has lost both its tiers, with warming
-// and without, and beside what is done elsewhere: a plain two-tier cache, and the same with singleflight.
+// Command deploy measures what users see while a fleet is deployed, restarted or has lost both its
+// tiers, with warming and without, and beside what is done elsewhere: a plain two-tier cache, and
+// the same with singleflight.
 //
 //	go run ./bench/deploy         # some 7 minutes
 //	go run ./bench/deploy -quick  # 25 seconds; its figures mean little
 //
-// Real time, a real Redis for each arm, and a source of ten connections with lognormal service times (median 40 ms, σ 0.8), which
-// can serve some 180 queries a second. Requests come at their own times (Poisson), whether earlier ones are answered or not;
-// latency counts from then. All arms run at the same time, each with a fleet, a Redis and a source of its own, on the same requests. It
-// needs redis-server on PATH, and writes bench/results/deploy.json, .md, .svg and .png.
+// Real time, a real Redis for each arm, and a source of ten connections with lognormal service
+// times (median 40 ms, σ 0.8), which can serve some 180 queries a second. Requests come at their
+// own times (Poisson), whether earlier ones are answered or not; latency counts from then. All arms
+// run at the same time, each with a fleet, a Redis and a source of its own, on the same requests.
+// It needs redis-server on PATH, and writes bench/results/deploy.json, .md, .svg and .png.
 package main
 
 import (

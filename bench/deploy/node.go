@@ -68,7 +68,8 @@ func (instant) ExecContext(context.Context, string, ...any) (sql.Result, error) 
 func (instant) SelectContext(_ context.Context, _ any, _ string, _ ...any) error { return nil }
 func (instant) Rebind(query string) string                                       { return query }
 
-// plain is memory, then Redis, then the source, as it is written by hand: the request's context goes to the source.
+// plain is memory, then Redis, then the source, as it is written by hand: the request's context
+// goes to the source.
 type plain struct {
 	b      *backend
 	memory *ristretto.Cache[string, string]

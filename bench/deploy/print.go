@@ -85,7 +85,8 @@ func (r result) save(path string) error {
 	return plot.Save(path, r.charts()...)
 }
 
-// charts are p99 and errors, second by second: of each event, and of the cold start with the highest rate that is as the events'.
+// charts are p99 and errors, second by second: of each event, and of the cold start with the
+// highest rate that is as the events'.
 func (r result) charts() (all []plot.Chart) {
 	add := func(title string, of []outcome) {
 		p99 := plot.Chart{Title: title, X: "seconds after", Y: "p99 in ms", LogY: true}

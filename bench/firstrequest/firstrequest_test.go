@@ -14,7 +14,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// BenchmarkFirstRequest is the program with few starts and few reports: it shows that it runs, its figures mean nothing.
+// BenchmarkFirstRequest is the program with few starts and few reports: it shows that it runs, its
+// figures mean nothing.
 func BenchmarkFirstRequest(b *testing.B) {
 	cfg := small()
 	path := database(b, cfg)

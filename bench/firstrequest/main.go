@@ -1,10 +1,12 @@
-// Command firstrequest measures the first request for a warmed brand after a start, with warming and without it.
+// Command firstrequest measures the first request for a warmed brand after a start, with warming
+// and without it.
 //
 //	go run ./bench/firstrequest
 //
-// Each start has an empty real Redis, fresh caches, a fresh engine, a fresh Redis client and fresh database connections; the database
-// is SQLite with a million reports behind the slowed source of bench/internal/source. The arms take turns, start by start, in a random order,
-// with the same brand and the same service times. It needs redis-server on PATH.
+// Each start has an empty real Redis, fresh caches, a fresh engine, a fresh Redis client and fresh
+// database connections; the database is SQLite with a million reports behind the slowed source of
+// bench/internal/source. The arms take turns, start by start, in a random order, with the same
+// brand and the same service times. It needs redis-server on PATH.
 package main
 
 import (

@@ -89,7 +89,8 @@ func (i interval) String() string {
 
 const resamples = 1000
 
-// ratio is the percentile of an arm over that of warming off. Starts are drawn whole, with both arms: they share brand and service times.
+// ratio is the percentile of an arm over that of warming off. Starts are drawn whole, with both
+// arms: they share brand and service times.
 func (r result) ratio(a arm, p float64) interval {
 	with, without := r.column(a, latency), r.column(off, latency)
 	of := func(with, without []time.Duration) float64 {

@@ -21,7 +21,8 @@ import (
 	"github.com/warmcache/warmcache/warm"
 )
 
-// start is one start of a service; its arms differ in nothing but when they warm and when they are asked.
+// start is one start of a service; its arms differ in nothing but when they warm and when they are
+// asked.
 type start struct {
 	path   string // of the database
 	redis  string // host:port
@@ -53,7 +54,8 @@ func (s start) run(ctx context.Context, a arm) (o outcome, err error) {
 	slowed := source.New(db, s.source)
 	client := redis.NewClient(&redis.Options{Addr: s.redis, ContextTimeoutEnabled: true})
 	defer client.Close() //nolint:errcheck // nothing is left to lose
-	// Both arms wait for a late Redis, rather than be refused as a measurement: it shows in the figures.
+	// Both arms wait for a late Redis, rather than be refused as a measurement: it shows in the
+	// figures.
 	tier, err := tiercache.NewRedis(client, tiercache.RedisConfig{Timeout: 5 * time.Second, Logger: s.log})
 	if err != nil {
 		return o, err

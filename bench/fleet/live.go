@@ -10,8 +10,9 @@ import (
 	"github.com/warmcache/warmcache/bench/internal/figures"
 )
 
-// live is a pair of slices of reads by a node that serves: as ever, and while another cache of the same process hydrates. A tenth of the keys read fit into memory, so
-// that many reads go to Redis, where hydration could be in their way.
+// live is a pair of slices of reads by a node that serves: as ever, and while another cache of the
+// same process hydrates. A tenth of the keys read fit into memory, so that many reads go to Redis,
+// where hydration could be in their way.
 type live struct {
 	Before    time.Duration `json:"before"` // p99
 	During    time.Duration `json:"during"` // p99
@@ -84,7 +85,8 @@ func liveOnce(ctx context.Context, cfg config, addr string, serving *node, seed 
 	return l, nil
 }
 
-// serve reads at the rate until ctx ends. Latency counts from the moment at which a read was due, so that one that is late makes the next ones late as well.
+// serve reads at the rate until ctx ends. Latency counts from the moment at which a read was due,
+// so that one that is late makes the next ones late as well.
 func serve(ctx context.Context, cfg config, n *node, z *zipf) (took []time.Duration, err error) {
 	every := time.Second / time.Duration(cfg.Rate)
 	tick := time.NewTimer(0)

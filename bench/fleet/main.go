@@ -1,8 +1,10 @@
-// Command fleet measures what hydration gives to a node that starts in a warm fleet, and what it costs the reads that go on meanwhile.
+// Command fleet measures what hydration gives to a node that starts in a warm fleet, and what it
+// costs the reads that go on meanwhile.
 //
 //	go run ./bench/fleet
 //
-// All nodes are in this process, each with a client, a cache and an engine of its own, on one real Redis on loopback. It needs redis-server on PATH.
+// All nodes are in this process, each with a client, a cache and an engine of its own, on one real
+// Redis on loopback. It needs redis-server on PATH.
 package main
 
 import (

@@ -27,7 +27,8 @@ type node struct {
 	asked  *atomic.Int64 // how often the source was, by its fleet
 }
 
-// newNode makes a node whose engine is not started. The loader emits all keys, the most read ones first.
+// newNode makes a node whose engine is not started. The loader emits all keys, the most read ones
+// first.
 func newNode(addr, name string, cfg config, capacity int64, asked *atomic.Int64) (*node, error) {
 	n := &node{client: redis.NewClient(&redis.Options{Addr: addr}), asked: asked}
 	quiet := slog.New(slog.DiscardHandler)
@@ -91,7 +92,8 @@ func (n *node) close(ctx context.Context) error {
 
 func keyOf(rank int) string { return fmt.Sprintf("key-%06d", rank) }
 
-// zipf draws ranks with probabilities that fall with rank to the power of alpha; math/rand knows only alphas above 1.
+// zipf draws ranks with probabilities that fall with rank to the power of alpha; math/rand knows
+// only alphas above 1.
 type zipf struct {
 	sums []float64
 	rand *rand.Rand

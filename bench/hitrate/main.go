@@ -1,9 +1,12 @@
-// Command hitrate measures what warming gives: the shares of fresh hits of the seed's five caches with and without it, over a simulated day, and what it costs.
+// Command hitrate measures what warming gives: the shares of fresh hits of the seed's five caches
+// with and without it, over a simulated day, and what it costs.
 //
 //	go run ./bench/hitrate
 //
-// The caches, the engine and its schedule are the real ones, in virtual time, over SQLite and a Redis in memory. The workload is bench/hitrate/config.json: it was
-// calibrated so that caches without warming have 40 % of fresh hits, and frozen, before the results. It needs the go command, as virtual time is for test binaries.
+// The caches, the engine and its schedule are the real ones, in virtual time, over SQLite and a
+// Redis in memory. The workload is bench/hitrate/config.json: it was calibrated so that caches
+// without warming have 40 % of fresh hits, and frozen, before the results. It needs the go command,
+// as virtual time is for test binaries.
 package main
 
 import (
@@ -142,7 +145,8 @@ func (o options) measure(ctx context.Context, r *results) error {
 	return r.save(o.out, cells)
 }
 
-// store is where outcomes are kept: nowhere for a short pass, which leaves an interrupted run alone.
+// store is where outcomes are kept: nowhere for a short pass, which leaves an interrupted run
+// alone.
 func (o options) store() (*store, error) {
 	if o.quick {
 		return openStore(os.DevNull)

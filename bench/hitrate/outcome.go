@@ -45,7 +45,8 @@ type outcome struct {
 	Listed firsts `json:"first_listed"` // of the keys that the built-in loaders list
 }
 
-// firsts is of the first requests for keys since the start, or since the restart where there is one.
+// firsts is of the first requests for keys since the start, or since the restart where there is
+// one.
 type firsts struct {
 	N    int     `json:"n"`
 	Mean float64 `json:"mean_ms"`

@@ -1,10 +1,12 @@
-// Command hot measures the learner of hot keys (tiercache.Config.LearnHot) through the public API of a cache in memory.
+// Command hot measures the learner of hot keys (tiercache.Config.LearnHot) through the public API
+// of a cache in memory.
 //
 //	go run ./bench/hot
 //
-// It prints what share of the true top 500's traffic the learned 500 keys have, by the skew of the reads; how long after all keys have changed
-// their ranks that share is back, in half-lives; and what a hit costs with the learner on, as the median ratio of paired slices with it on and
-// off. It needs nothing but Go, and takes some two minutes.
+// It prints what share of the true top 500's traffic the learned 500 keys have, by the skew of the
+// reads; how long after all keys have changed their ranks that share is back, in half-lives; and
+// what a hit costs with the learner on, as the median ratio of paired slices with it on and off. It
+// needs nothing but Go, and takes some two minutes.
 package main
 
 import (

@@ -120,7 +120,8 @@ func (r *result) cost(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// pairs measures slices with the learner on and off, which take turns, the first of each pair by lot.
+// pairs measures slices with the learner on and off, which take turns, the first of each pair by
+// lot.
 func (r *result) pairs(ctx context.Context, keys int) (row cost, err error) {
 	var caches [2]*tiercache.Cache[int, int] // off, on
 	for i, learn := range []int{0, r.Config.Learn} {

@@ -27,7 +27,8 @@ func dial(ctx context.Context, addr, path string) (*client, error) {
 	return &client{conn, bufio.NewReaderSize(conn, 64<<10), []byte("GET " + path + " HTTP/1.1\r\nHost: " + addr + "\r\n\r\n")}, nil
 }
 
-// ask makes one request and reads its answer, which must be a 200 with a Content-Length or in chunks.
+// ask makes one request and reads its answer, which must be a 200 with a Content-Length or in
+// chunks.
 func (c *client) ask() (length int, err error) {
 	if err := c.conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		return 0, err

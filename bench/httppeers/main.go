@@ -4,9 +4,9 @@
 //	cd bench/httppeers && go run .
 //
 // It wants nginx, varnishd, apache2 and redis-server on PATH (apt-get install nginx-light varnish
-// apache2 redis-server); a peer that is not there is left out and named. It starts each on a port of
-// its own, with a configuration in a temporary folder, and ends it. It prints its tables and writes
-// bench/results/httppeers.json.
+// apache2 redis-server); a peer that is not there is left out and named. It starts each on a port
+// of its own, with a configuration in a temporary folder, and ends it. It prints its tables and
+// writes bench/results/httppeers.json.
 package main
 
 import (

@@ -1,6 +1,7 @@
 package main
 
-// edgeGuards is what holds at the edges: open slots, large values, observers, odd servers, large entries.
+// edgeGuards is what holds at the edges: open slots, large values, observers, odd servers, large
+// entries.
 func edgeGuards() []mutant {
 	return []mutant{
 		{

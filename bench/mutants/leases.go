@@ -1,6 +1,7 @@
 package main
 
-// leaseGuards is leases, back-offs, refreshes, and what user code may do to them: docs/adr/0005-leases-and-back-off.md.
+// leaseGuards is leases, back-offs, refreshes, and what user code may do to them:
+// docs/adr/0005-leases-and-back-off.md.
 //
 //nolint:funlen // a list
 func leaseGuards() []mutant {

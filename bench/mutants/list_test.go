@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// A list that has fallen behind the code is found here, in a second; what the tests make of the mutants takes `make mutants` many minutes.
+// A list that has fallen behind the code is found here, in a second; what the tests make of the
+// mutants takes `make mutants` many minutes.
 func TestList_isUpToDate(t *testing.T) {
 	t.Chdir("../..")
 	for _, m := range list() {

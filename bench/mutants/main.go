@@ -1,6 +1,7 @@
-// Command mutants shows that each guard has a test that fails when the guard is removed. For each mutant of its list it lays one changed file over the
-// tree (go test -overlay: the tree itself is not touched) and runs the test that watches the guard. A mutant that survives, or whose text is no
-// longer found exactly once, fails the command.
+// Command mutants shows that each guard has a test that fails when the guard is removed. For each
+// mutant of its list it lays one changed file over the tree (go test -overlay: the tree itself is
+// not touched) and runs the test that watches the guard. A mutant that survives, or whose text is
+// no longer found exactly once, fails the command.
 //
 //	go run ./bench/mutants [-run REGEXP] [-p N] [-v]
 package main

@@ -1,9 +1,11 @@
-// Command overhead measures what the protocol costs beyond the plain commands that a cache without promises would send.
+// Command overhead measures what the protocol costs beyond the plain commands that a cache without
+// promises would send.
 //
 //	go run ./bench/overhead
 //
-// Both sides of a row use one client, one real Redis on loopback and the same values. Their slices take turns, the first of each pair by lot;
-// a row's ratio is the median of the pairs' ratios. It needs redis-server on PATH.
+// Both sides of a row use one client, one real Redis on loopback and the same values. Their slices
+// take turns, the first of each pair by lot; a row's ratio is the median of the pairs' ratios. It
+// needs redis-server on PATH.
 package main
 
 import (

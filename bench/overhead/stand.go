@@ -40,7 +40,8 @@ type stand struct {
 	heard  *redis.PubSub
 }
 
-// plainNotices is the channel of the plain side. It has a subscriber, as a notice that nobody hears is none.
+// plainNotices is the channel of the plain side. It has a subscriber, as a notice that nobody hears
+// is none.
 const plainNotices = "plain-notices"
 
 func newStand(tb redistest.TB) (*stand, error) {
@@ -257,7 +258,8 @@ func (s *stand) warm(ctx context.Context, n int) (err error) {
 	return nil
 }
 
-// pipeline sends what a warm run sends: the same values in the same encoding, framed and summed like a record, with the same commands.
+// pipeline sends what a warm run sends: the same values in the same encoding, framed and summed
+// like a record, with the same commands.
 func (s *stand) pipeline(ctx context.Context, n int) error {
 	s.next++
 	prefix := "bare" + strconv.Itoa(s.next) + ":"

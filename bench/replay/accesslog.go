@@ -11,8 +11,8 @@ import (
 //
 //	host ident user [10/Oct/2000:13:55:36 -0700] "GET /path?query HTTP/1.1" 200 2326 …
 //
-// The key is the request's target, with its query. Only what a cache would answer is a read: GET and HEAD,
-// with a status below 400.
+// The key is the request's target, with its query. Only what a cache would answer is a read: GET
+// and HEAD, with a status below 400.
 type logParser struct {
 	text [26]byte // the time that was parsed last: most lines have the one of the line before
 	at   int64

@@ -15,14 +15,15 @@ type advice struct {
 	Config string        `json:"config"` // Go
 }
 
-// leastWorth is the change, as a share of all reads, from which on a feature is advised: half a point.
+// leastWorth is the change, as a share of all reads, from which on a feature is advised: half a
+// point.
 const leastWorth = 0.005
 
 // worth is the same where two runs of one cache differ by more: twice that.
 func (a *adviser) worth() float64 { return max(leastWorth, 2*a.rep.noise(a.ttl)) }
 
-// noise is by how much the shares of two runs of the plain cache differ: which entries the policy gives up depends on
-// hashes that are drawn anew each time, and on who was first.
+// noise is by how much the shares of two runs of the plain cache differ: which entries the policy
+// gives up depends on hashes that are drawn anew each time, and on who was first.
 func (r report) noise(ttl time.Duration) (most float64) {
 	first := (&adviser{rep: r, ttl: ttl}).arm("none")
 	for _, o := range r.Again {

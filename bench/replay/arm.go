@@ -2,7 +2,8 @@ package main
 
 import "time"
 
-// arm is one way to run the cache. All have the same tiers, capacity and TTL: they differ in warming alone.
+// arm is one way to run the cache. All have the same tiers, capacity and TTL: they differ in
+// warming alone.
 type arm struct {
 	Name    string `json:"name"`
 	What    string `json:"what"`
@@ -15,7 +16,8 @@ type arm struct {
 	oracle  bool
 }
 
-// arms are all of them, the plain cache first. Without Redis nothing outlives a restart, so there is nothing to hydrate from.
+// arms are all of them, the plain cache first. Without Redis nothing outlives a restart, so there
+// is nothing to hydrate from.
 func (s settings) arms() []arm {
 	all := []arm{
 		{Name: "none", What: "a TTL and coalesced loads, no warming"},
@@ -51,7 +53,8 @@ type settings struct {
 	Restart   time.Duration `json:"restart"` // the process starts again so often; 0: never
 }
 
-// listHalfLife is how long a read counts half in what the loader calls popular: it stands for a source's "of the last days".
+// listHalfLife is how long a read counts half in what the loader calls popular: it stands for a
+// source's "of the last days".
 const listHalfLife = 24 * time.Hour
 
 // firstReads after each start are counted apart: they show what a restart costs.

@@ -10,8 +10,9 @@ import (
 	"time"
 )
 
-// csvParser reads "time,key" or "time,key,size" a line, separated by commas, tabs or semicolons, whichever the
-// first line has. Where the first line names its columns they may stand in any order, beside others.
+// csvParser reads "time,key" or "time,key,size" a line, separated by commas, tabs or semicolons,
+// whichever the first line has. Where the first line names its columns they may stand in any order,
+// beside others.
 type csvParser struct {
 	separator     byte
 	at, key, size int // columns; size is -1 where there is none
@@ -74,7 +75,8 @@ func (p *csvParser) begin(line string) (head bool) {
 	return false
 }
 
-// split cuts a line into fields. A quoted one may hold separators, and quotes doubled; it ends in its line.
+// split cuts a line into fields. A quoted one may hold separators, and quotes doubled; it ends in
+// its line.
 func (p *csvParser) split(line string) error {
 	p.fields = p.fields[:0]
 	for {
@@ -118,8 +120,8 @@ func unquote(line string) (field, rest string, err error) {
 	return "", "", errors.New("a quoted field has no end in this line")
 }
 
-// timeOf reads RFC 3339, "2006-01-02 15:04:05", or a Unix time in seconds, milliseconds, microseconds or nanoseconds:
-// which of them is told by its size.
+// timeOf reads RFC 3339, "2006-01-02 15:04:05", or a Unix time in seconds, milliseconds,
+// microseconds or nanoseconds: which of them is told by its size.
 func timeOf(text string) (int64, error) {
 	text = strings.TrimSpace(text)
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil && n >= 0 {

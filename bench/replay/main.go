@@ -1,11 +1,12 @@
-// Command replay tells, for a trace of your own, what share of the reads each way of warming would have
-// answered, what it would have cost the source, and which settings follow from that.
+// Command replay tells, for a trace of your own, what share of the reads each way of warming would
+// have answered, what it would have cost the source, and which settings follow from that.
 //
 //	go run ./bench/replay -log access.log
 //	go run ./bench/replay -csv reads.csv -capacity 64MiB -ttl 5m,1h -restart 24h
 //
-// It reads the common and combined log formats, CSV with time, key and optionally size, and formats of keys alone, each
-// compressed with gzip or not, in bounded memory. docs/replay.md says what it models, and how far that can be trusted.
+// It reads the common and combined log formats, CSV with time, key and optionally size, and formats
+// of keys alone, each compressed with gzip or not, in bounded memory. docs/replay.md says what it
+// models, and how far that can be trusted.
 package main
 
 import (

@@ -27,7 +27,8 @@ func traceOf(reads int) []read {
 	return all
 }
 
-// TestModel replays a trace through the whole cache, Redis and engine in virtual time, and through the model: they must agree.
+// TestModel replays a trace through the whole cache, Redis and engine in virtual time, and through
+// the model: they must agree.
 func TestModel(t *testing.T) {
 	t.Parallel()
 	const ttl, half = 5 * time.Minute, time.Minute

@@ -8,12 +8,13 @@ import (
 	"github.com/warmcache/warmcache/tiercache"
 )
 
-// node replays reads through one process with memory and, where there is one, Redis, in the time of the trace.
+// node replays reads through one process with memory and, where there is one, Redis, in the time of
+// the trace.
 //
-// Which keys stay in memory is decided by the real cache: a tiercache.Cache whose entries never expire by
-// themselves, as its clock is the machine's. Their age is judged here, by the clock of the trace, and what has expired
-// is taken out of the cache soon after, as the cache does itself. Redis is a table without a limit. Loads and
-// warm runs take no time.
+// Which keys stay in memory is decided by the real cache: a tiercache.Cache whose entries never
+// expire by themselves, as its clock is the machine's. Their age is judged here, by the clock of
+// the trace, and what has expired is taken out of the cache soon after, as the cache does itself.
+// Redis is a table without a limit. Loads and warm runs take no time.
 type node struct {
 	arm arm
 	cfg settings
@@ -42,7 +43,8 @@ type stored struct {
 	size int32
 }
 
-// leastReads of a key are needed until it is called hot, as in the cache; the last of them may have faded a little.
+// leastReads of a key are needed until it is called hot, as in the cache; the last of them may have
+// faded a little.
 const leastReads = 2.5
 
 // never is later than every read.
@@ -209,7 +211,8 @@ func (n *node) advance(ctx context.Context, at int64) error {
 	return n.expire(ctx)
 }
 
-// mostIdle bounds what is done on time while nobody reads: a trace may have a gap of years, or a time that is wrong.
+// mostIdle bounds what is done on time while nobody reads: a trace may have a gap of years, or a
+// time that is wrong.
 const mostIdle = 1000
 
 // skip passes over what was due until then.

@@ -5,9 +5,10 @@ import (
 	"slices"
 )
 
-// oracle is the bound: a cache that knows the future. Before each interval it loads what it will read first, as much as memory
-// holds, and within it gives up what it reads again last (Belady). An interval ends with the shortest of the TTL, the
-// settings' interval, and mostAhead reads, as it is held whole: a shorter one only makes the oracle better.
+// oracle is the bound: a cache that knows the future. Before each interval it loads what it will
+// read first, as much as memory holds, and within it gives up what it reads again last (Belady). An
+// interval ends with the shortest of the TTL, the settings' interval, and mostAhead reads, as it is
+// held whole: a shorter one only makes the oracle better.
 type oracle struct {
 	cfg    settings
 	ttl    int64

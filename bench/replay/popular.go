@@ -6,8 +6,9 @@ import (
 	"slices"
 )
 
-// popular counts reads, each of which counts half after a half-life, and keeps the keys that have most. It is the
-// learner of the cache without its sampling, and the table by which a source orders its "most popular".
+// popular counts reads, each of which counts half after a half-life, and keeps the keys that have
+// most. It is the learner of the cache without its sampling, and the table by which a source orders
+// its "most popular".
 type popular struct {
 	half   float64 // nanoseconds
 	most   int     // keys that top may be asked for

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// read is one read of the trace. The key is a hash of its text, so that a long key costs no more than a
-// short one; two of a hundred million keys share a hash with a probability of 0.03 %.
+// read is one read of the trace. The key is a hash of its text, so that a long key costs no more
+// than a short one; two of a hundred million keys share a hash with a probability of 0.03 %.
 type read struct {
 	at   int64 // Unix time in nanoseconds
 	key  uint64
@@ -167,7 +167,8 @@ func (r *reader) end() error {
 	return io.EOF
 }
 
-// line returns the next line without its end. A line that is too long is broken, and is passed over without being held.
+// line returns the next line without its end. A line that is too long is broken, and is passed over
+// without being held.
 func (r *reader) line() ([]byte, error) {
 	text, err := r.in.ReadSlice('\n')
 	if errors.Is(err, io.EOF) && len(text) == 0 {

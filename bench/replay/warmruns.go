@@ -7,8 +7,8 @@ import (
 	"github.com/warmcache/warmcache/tiercache"
 )
 
-// replayHot makes the hot keys readable in memory, the hottest first: from Redis where it has them fresh, else from the
-// source, 100 a query. It takes free room alone.
+// replayHot makes the hot keys readable in memory, the hottest first: from Redis where it has them
+// fresh, else from the source, 100 a query. It takes free room alone.
 func (n *node) replayHot(ctx context.Context) error {
 	room, loaded := n.room(), 0
 	for _, key := range n.hot.top(n.now, leastReads) {
@@ -45,7 +45,8 @@ func (n *node) replayHot(ctx context.Context) error {
 	return nil
 }
 
-// startList warms a process that starts: from Redis where the last run is young enough, else by a run.
+// startList warms a process that starts: from Redis where the last run is young enough, else by a
+// run.
 func (n *node) startList(ctx context.Context) error {
 	if n.redis == nil || n.listed == 0 || n.now-n.listed > n.listAge() {
 		return n.runList(ctx)
@@ -65,7 +66,8 @@ func (n *node) startList(ctx context.Context) error {
 	return nil
 }
 
-// runList loads the most popular keys of the past with one query. What finds no free room in memory goes to Redis alone.
+// runList loads the most popular keys of the past with one query. What finds no free room in memory
+// goes to Redis alone.
 func (n *node) runList(ctx context.Context) error {
 	n.listed = n.now
 	if n.arm.again {
@@ -142,7 +144,8 @@ func ignoreNotFound(err error) error {
 	return err
 }
 
-// calendar says which keys may have expired. Days are a small share of a life, so a key is told of a little late.
+// calendar says which keys may have expired. Days are a small share of a life, so a key is told of
+// a little late.
 type calendar struct {
 	width int64
 	days  map[int64][]uint64

@@ -3,9 +3,10 @@
 //	go run ./bench/scale         # some 3 minutes
 //	go run ./bench/scale -quick  # some 15 seconds; its figures mean little
 //
-// A real Redis on loopback; nodes are clients, caches and engines of this one process, so what they cost is measured, and what a
-// network would add is not. docs/scale.md does the arithmetic of a large fleet with these figures. It needs redis-server on PATH,
-// and writes bench/results/scale.json and .md.
+// A real Redis on loopback; nodes are clients, caches and engines of this one process, so what they
+// cost is measured, and what a network would add is not. docs/scale.md does the arithmetic of a
+// large fleet with these figures. It needs redis-server on PATH, and writes
+// bench/results/scale.json and .md.
 package main
 
 import (

@@ -1,9 +1,11 @@
-// Command schedule measures a scheduler with 10,000 jobs: start-up, memory, CPU while idle, and how late runs begin.
+// Command schedule measures a scheduler with 10,000 jobs: start-up, memory, CPU while idle, and how
+// late runs begin.
 //
 //	go run ./bench/schedule [-jobs 10000] [-seconds 20]
 //
-// It prints its table and writes bench/results/schedule-jobs.json. Idle means that no job is due; firing spreads the jobs over
-// the seconds of a minute by jitter-free cron expressions, and one burst has every job due in the same second.
+// It prints its table and writes bench/results/schedule-jobs.json. Idle means that no job is due;
+// firing spreads the jobs over the seconds of a minute by jitter-free cron expressions, and one
+// burst has every job due in the same second.
 package main
 
 import (

@@ -1,9 +1,10 @@
-// Command warmrun measures how long it takes to warm the 192 items of package loaders on a million reports, and how long examples/brandapi
-// takes from its exec to its first answer on a later start.
+// Command warmrun measures how long it takes to warm the 192 items of package loaders on a million
+// reports, and how long examples/brandapi takes from its exec to its first answer on a later start.
 //
 //	go run ./bench/warmrun
 //
-// It is run from the repository's root, needs redis-server on PATH, and builds brandapi with the go command.
+// It is run from the repository's root, needs redis-server on PATH, and builds brandapi with the go
+// command.
 package main
 
 import (

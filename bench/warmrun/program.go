@@ -38,7 +38,8 @@ var (
 	runEnded  = regexp.MustCompile(`msg="warm: run ended"`)
 )
 
-// measure starts the program with its default configuration, asks it for a brand as soon as it listens, lets it warm, and stops it.
+// measure starts the program with its default configuration, asks it for a brand as soon as it
+// listens, lets it warm, and stops it.
 func (s *programStart) measure(ctx context.Context, program, path, addr string) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()

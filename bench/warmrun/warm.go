@@ -30,7 +30,8 @@ const (
 	slow  = "slowed SQLite"
 )
 
-// warmOnce warms everything from a database file into the Redis on addr, through a slowed source where slowed describes one.
+// warmOnce warms everything from a database file into the Redis on addr, through a slowed source
+// where slowed describes one.
 func warmOnce(ctx context.Context, path, addr string, slowed *source.Config) (w warmRun, err error) {
 	log := slog.New(slog.DiscardHandler)
 	db, err := dataset.Open(path)
@@ -40,7 +41,8 @@ func warmOnce(ctx context.Context, path, addr string, slowed *source.Config) (w 
 	defer db.Close() //nolint:errcheck // nothing was written
 	client := redis.NewClient(&redis.Options{Addr: addr, ContextTimeoutEnabled: true})
 	defer client.Close() //nolint:errcheck // nothing is left to lose
-	// A late Redis shows in the figure; with the default of 100 ms it would spoil the success rate on a busy machine.
+	// A late Redis shows in the figure; with the default of 100 ms it would spoil the success rate
+	// on a busy machine.
 	tier, err := tiercache.NewRedis(client, tiercache.RedisConfig{Timeout: 5 * time.Second, Logger: log})
 	if err != nil {
 		return w, err

@@ -13,7 +13,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// BenchmarkWarmRun is the program with few runs and few reports: it shows that it runs, its figures mean nothing.
+// BenchmarkWarmRun is the program with few runs and few reports: it shows that it runs, its figures
+// mean nothing.
 func BenchmarkWarmRun(b *testing.B) {
 	cfg := small()
 	files := databases(b, cfg)

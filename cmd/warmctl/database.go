@@ -17,8 +17,8 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 )
 
-// openDatabase opens what DATABASE_URL names, an SQLite file or a PostgreSQL database, for reading alone, and asks it something. No error shows the text: there may be
-// a password in it.
+// openDatabase opens what DATABASE_URL names, an SQLite file or a PostgreSQL database, for reading
+// alone, and asks it something. No error shows the text: there may be a password in it.
 func openDatabase(ctx context.Context, text string, hide redaction) (db *sqlx.DB, name string, err error) {
 	switch {
 	case text == "":
@@ -54,7 +54,8 @@ var keywords = regexp.MustCompile(`(?i)(^|\s)(host|hostaddr|port|user|password|p
 // foreign is what other drivers take: USER:PASSWORD@tcp(HOST)/NAME.
 var foreign = regexp.MustCompile(`:.*@|@(tcp|unix)\(`)
 
-// openPostgres has sessions that only read. pgbouncer does not let a session say so; nothing here writes, with or without it.
+// openPostgres has sessions that only read. pgbouncer does not let a session say so; nothing here
+// writes, with or without it.
 func openPostgres(ctx context.Context, text string, hide redaction) (*sqlx.DB, string, error) {
 	cfg, err := pgx.ParseConfig(text)
 	if err != nil {

@@ -15,8 +15,9 @@ import (
 	"github.com/warmcache/warmcache/warm"
 )
 
-// here is what a service of the loaders would have, in this process: for commands with -direct, where no service runs or none can be reached. Its memory is its own, and empty;
-// its Redis is the fleet's.
+// here is what a service of the loaders would have, in this process: for commands with -direct,
+// where no service runs or none can be reached. Its memory is its own, and empty; its Redis is the
+// fleet's.
 type here struct {
 	redis  *tier // nil: REDIS_URL is not set
 	db     *sqlx.DB

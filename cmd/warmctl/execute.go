@@ -23,7 +23,8 @@ type executor interface {
 	follow(ctx context.Context, o order, show func(step)) (warm.RunStatus, error)
 }
 
-// execute runs tasks and shows their progress. In a service the run is the service's: to interrupt the command doesn't end it.
+// execute runs tasks and shows their progress. In a service the run is the service's: to interrupt
+// the command doesn't end it.
 func execute(ctx context.Context, t terminal, args []string) error {
 	f := newFlags(t, "run", "[TASK...]", "run tasks in a running service, all without names")
 	direct := f.Bool("direct", false, directUsage)
@@ -101,7 +102,8 @@ type step struct {
 	Total           int             `json:"total"`
 }
 
-// progress shows the steps of a run: a bar that is redrawn where a person looks at it, else a line for each task that ends.
+// progress shows the steps of a run: a bar that is redrawn where a person looks at it, else a line
+// for each task that ends.
 func progress(t terminal) func(step) {
 	ended, running := 0, map[string]bool{}
 	return func(s step) {

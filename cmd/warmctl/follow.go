@@ -44,8 +44,9 @@ func because(ctx context.Context, err error) error {
 	return err
 }
 
-// follow starts a run, or joins one, hands its steps to show, and returns its record. One request does all of that, since a second one may reach another
-// process. Progress is a courtesy: a service or proxy that shows none is asked for the record alone.
+// follow starts a run, or joins one, hands its steps to show, and returns its record. One request
+// does all of that, since a second one may reach another process. Progress is a courtesy: a service
+// or proxy that shows none is asked for the record alone.
 func (c *runner) follow(ctx context.Context, o order, show func(step)) (warm.RunStatus, error) {
 	over := fmt.Errorf("the service did not answer within %v", c.wait)
 	caller := ctx
@@ -74,8 +75,8 @@ func (c *runner) follow(ctx context.Context, o order, show func(step)) (warm.Run
 	}
 }
 
-// listen ends the wait where nothing is heard and the service does not answer at all any more. It may be silent for long behind a proxy that holds
-// answers back.
+// listen ends the wait where nothing is heard and the service does not answer at all any more. It
+// may be silent for long behind a proxy that holds answers back.
 func (c *runner) listen(ctx context.Context, cancel context.CancelCauseFunc, heard <-chan struct{}) {
 	for ctx.Err() == nil {
 		select {
@@ -108,7 +109,8 @@ type begun struct {
 	Tasks   json.RawMessage `json:"tasks"` // records of a run that is over, names of one that goes on
 }
 
-// ask makes the request and reads its answer to the end. What is not known then is asked for: a stream that breaks off does the run no harm.
+// ask makes the request and reads its answer to the end. What is not known then is asked for: a
+// stream that breaks off does the run no harm.
 func (f *following) ask(ctx context.Context, o order) error {
 	res, err := f.send(ctx, request{method: http.MethodPost, path: "execute", body: o, accept: "text/event-stream"})
 	if err != nil {

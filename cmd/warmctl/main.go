@@ -9,8 +9,9 @@
 //	warmctl purge URL|-tag TAG      ends answers of an HTTP cache, everywhere
 //
 // status to explain talk to the service's admin handler: -addr says where, the environment variable
-// ADMIN_TOKEN has the token. purge sends that token to the URL itself, or to -addr. Every command takes
-// -json. The exit code is 0 where all is well, 1 where something is found or fails, 2 where the command itself is wrong.
+// ADMIN_TOKEN has the token. purge sends that token to the URL itself, or to -addr. Every command
+// takes -json. The exit code is 0 where all is well, 1 where something is found or fails, 2 where
+// the command itself is wrong.
 package main
 
 import (
@@ -82,7 +83,8 @@ type usageError struct{ text string }
 
 func (e usageError) Error() string { return e.text }
 
-// run runs one command line and returns the exit code: no success where the output was lost, as on a full disk.
+// run runs one command line and returns the exit code: no success where the output was lost, as on
+// a full disk.
 func run(ctx context.Context, args []string, t terminal) int {
 	out := &output{Writer: t.out}
 	t.out = out
@@ -169,7 +171,8 @@ func newFlags(t terminal, name, args, what string) flags {
 	return f
 }
 
-// parse returns the arguments that are no flags: least at least and most at most. Behind "--" nothing is a flag.
+// parse returns the arguments that are no flags: least at least and most at most. Behind "--"
+// nothing is a flag.
 func (f flags) parse(args []string, least, most int) ([]string, error) {
 	var rest, words []string
 	if i := slices.Index(args, "--"); i >= 0 {

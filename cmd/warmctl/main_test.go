@@ -147,7 +147,8 @@ func TestNext(t *testing.T) {
 
 const token = "sekret-token"
 
-// service is an engine with the cache numbers, and the tasks numbers, slow (until the gate opens) and broken, behind a handler that wants the token.
+// service is an engine with the cache numbers, and the tasks numbers, slow (until the gate opens)
+// and broken, behind a handler that wants the token.
 type service struct {
 	addr  string
 	cache *tiercache.Cache[string, int]

@@ -48,7 +48,8 @@ func TestRun_two_replicas(t *testing.T) {
 	front(t, turns, "run", "broken").want(t, 1, "broken failed: 0 items", "0 of 1 tasks ok")
 }
 
-// held is nginx with proxy_buffering on: it passes on an answer once that is complete, but for one that asks it not to.
+// held is nginx with proxy_buffering on: it passes on an answer once that is complete, but for one
+// that asks it not to.
 func held(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b := &buffer{ResponseWriter: w}
@@ -121,7 +122,8 @@ func TestRun_all_event_streams_are_taken(t *testing.T) {
 	s.call(t, "run", "numbers").want(t, 0, "numbers ok: 3 items", "1 of 1 tasks ok")
 }
 
-// A service of an earlier version, or a proxy that lets no event pass: it answers execute at once, and the record is waited for.
+// A service of an earlier version, or a proxy that lets no event pass: it answers execute at once,
+// and the record is waited for.
 func TestRun_without_progress(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
@@ -143,7 +145,8 @@ func TestRun_without_progress(t *testing.T) {
 	}
 }
 
-// Every wait has an end: for a run that does not end, for a service that says nothing any more, and for one that knows no such run.
+// Every wait has an end: for a run that does not end, for a service that says nothing any more, and
+// for one that knows no such run.
 func TestRun_waits_are_bounded(t *testing.T) {
 	t.Parallel()
 	s := serve(t)

@@ -14,7 +14,8 @@ import (
 	"github.com/warmcache/warmcache/warm/admin"
 )
 
-// cached is a site behind an HTTP cache that grants PURGE to the token; counts says how often each of its paths was asked.
+// cached is a site behind an HTTP cache that grants PURGE to the token; counts says how often each
+// of its paths was asked.
 type cached struct {
 	addr  string
 	mu    sync.Mutex

@@ -8,10 +8,12 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// redaction is the texts that are never shown. It is put to others' texts where they come in: in finished output, JSON above all, it would meet what is no secret.
+// redaction is the texts that are never shown. It is put to others' texts where they come in: in
+// finished output, JSON above all, it would meet what is no secret.
 type redaction []string
 
-// secrets collects what the environment holds of them: the token, and the passwords of both URLs, as they stand there and decoded.
+// secrets collects what the environment holds of them: the token, and the passwords of both URLs,
+// as they stand there and decoded.
 func secrets(env func(string) string) redaction {
 	var hide redaction
 	add := func(texts ...string) {
@@ -76,8 +78,8 @@ type redacted struct {
 func (r redacted) Error() string { return r.text }
 func (r redacted) Unwrap() error { return r.error }
 
-// readable reports whether a URL's password ends where it seems to: a raw @, /, ? or # in it would make a part of it a host, a path or a name, which
-// are shown.
+// readable reports whether a URL's password ends where it seems to: a raw @, /, ? or # in it would
+// make a part of it a host, a path or a name, which are shown.
 func readable(text string) bool {
 	_, rest, _ := strings.Cut(text, "://")
 	authority := rest[:len(rest)-len(strings.TrimLeftFunc(rest, func(c rune) bool { return !strings.ContainsRune("/?#", c) }))]

@@ -20,7 +20,8 @@ func TestRedaction_leaves_JSON_alone(t *testing.T) {
 	}
 }
 
-// What looks like another driver's connection string, or like a URL with a raw password, is refused by its form: no part of it is shown.
+// What looks like another driver's connection string, or like a URL with a raw password, is refused
+// by its form: no part of it is shown.
 func TestRedaction_refuses_by_form(t *testing.T) {
 	t.Parallel()
 	for _, address := range []string{

@@ -25,8 +25,9 @@ type tier struct {
 
 func (t *tier) close() error { return errors.Join(t.Close(), t.client.Close()) }
 
-// openRedis connects to what REDIS_URL names and looks at it: that it answers, its version, and that its user may do what a cache must. No error shows
-// the text, which go-redis would: there may be a password in it.
+// openRedis connects to what REDIS_URL names and looks at it: that it answers, its version, and
+// that its user may do what a cache must. No error shows the text, which go-redis would: there may
+// be a password in it.
 func openRedis(ctx context.Context, text string, hide redaction) (*tier, error) {
 	redis.SetLogger(silent{}) // it prints each failed dial; the findings say what matters
 	options, err := redis.ParseURL(text)

@@ -122,7 +122,8 @@ func state(w warm.WarmupStatus) string {
 	return strings.Join(words, "; ")
 }
 
-// notReady says what is waited for; nothing but the start is where the engine was never started, as with -direct.
+// notReady says what is waited for; nothing but the start is where the engine was never started, as
+// with -direct.
 func notReady(tasks []string) string {
 	if len(tasks) == 0 {
 		return "not ready, waits for the start"

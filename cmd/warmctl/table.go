@@ -22,7 +22,8 @@ func table(w io.Writer, rows [][]string) {
 	_ = tab.Flush() // where nobody reads there is nobody to tell
 }
 
-// shown is a key, or whatever others have written, as it may stand on a terminal: quoted where it has what would garble it.
+// shown is a key, or whatever others have written, as it may stand on a terminal: quoted where it
+// has what would garble it.
 func shown(s string) string {
 	if s == "" || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }) || strings.TrimSpace(s) != s {
 		return strconv.Quote(s)

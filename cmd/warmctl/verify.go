@@ -47,7 +47,8 @@ type job struct {
 	Next        []time.Time `json:"next"`
 }
 
-// verify checks a service's configuration where the service would run: with its environment. It writes nothing, to neither Redis nor the database.
+// verify checks a service's configuration where the service would run: with its environment. It
+// writes nothing, to neither Redis nor the database.
 func verify(ctx context.Context, t terminal, args []string) error {
 	f := newFlags(t, "verify", "", "check configuration, Redis (REDIS_URL), database (DATABASE_URL), tasks and schedule; nothing is written")
 	n := f.Int("n", 3, "how many fire times of a job are shown, 1 to 100")

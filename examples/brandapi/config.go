@@ -34,8 +34,9 @@ const (
 	defaultReports  = 100_000
 	mostReports     = 10_000_000
 
-	// Over the 100 ms of tiercache: here the database is in the process, and its queries keep all cores busy while a warm-up runs. The embedded Redis
-	// stands behind the same queue, and cannot be away.
+	// Over the 100 ms of tiercache: here the database is in the process, and its queries keep all
+	// cores busy while a warm-up runs. The embedded Redis stands behind the same queue, and cannot
+	// be away.
 	defaultTimeout  = 250 * time.Millisecond
 	embeddedTimeout = 2 * time.Second
 	shortestTimeout = time.Millisecond

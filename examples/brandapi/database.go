@@ -19,8 +19,8 @@ import (
 	"github.com/warmcache/warmcache/loaders"
 )
 
-// openDatabase opens the database, creates the schema where it is missing, and fills it where it is empty; progress hears of it. Nothing is changed in a database that
-// is not to be written.
+// openDatabase opens the database, creates the schema where it is missing, and fills it where it is
+// empty; progress hears of it. Nothing is changed in a database that is not to be written.
 func openDatabase(ctx context.Context, d dsn.Database, reports int, log *slog.Logger, progress func(done int)) (*sqlx.DB, error) {
 	db, readOnly, err := connect(ctx, d, log)
 	if err != nil {
@@ -42,7 +42,8 @@ func openDatabase(ctx context.Context, d dsn.Database, reports int, log *slog.Lo
 	return db, nil
 }
 
-// connect returns a pool, and whether the database is read-only. It changes nothing: what is there may be another application's.
+// connect returns a pool, and whether the database is read-only. It changes nothing: what is there
+// may be another application's.
 func connect(ctx context.Context, d dsn.Database, log *slog.Logger) (db *sqlx.DB, readOnly bool, err error) {
 	if d.Postgres != nil {
 		return sqlx.NewDb(stdlib.OpenDB(*d.Postgres), "pgx"), false, nil
@@ -69,8 +70,9 @@ func connect(ctx context.Context, d dsn.Database, log *slog.Logger) (db *sqlx.DB
 	return db, readOnly, err
 }
 
-// immutable reports whether a file must be read with immutable=1, and fails where it cannot be read at all. SQLite reads a file in WAL mode with the help of two others
-// beside it, which it must be able to make; without them, what a writer has left in the log would be missing.
+// immutable reports whether a file must be read with immutable=1, and fails where it cannot be read
+// at all. SQLite reads a file in WAL mode with the help of two others beside it, which it must be
+// able to make; without them, what a writer has left in the log would be missing.
 func immutable(path string) (bool, error) {
 	const readVersion, wal = 19, 2 // of https://sqlite.org/fileformat.html
 	header := make([]byte, readVersion+1)
@@ -95,7 +97,8 @@ func immutable(path string) (bool, error) {
 	return true, nil
 }
 
-// prepare creates what is missing, and lets readers and a writer go on beside each other in SQLite. That changes the file, so it comes after all that may refuse it.
+// prepare creates what is missing, and lets readers and a writer go on beside each other in SQLite.
+// That changes the file, so it comes after all that may refuse it.
 func prepare(ctx context.Context, db *sqlx.DB, d dsn.Database, log *slog.Logger) error {
 	if err := loaders.Migrate(ctx, db); err != nil {
 		return err
@@ -109,7 +112,8 @@ func prepare(ctx context.Context, db *sqlx.DB, d dsn.Database, log *slog.Logger)
 	return nil
 }
 
-// checkFile finds what is wrong with a path in words that SQLite does not have, and makes the file where it is missing.
+// checkFile finds what is wrong with a path in words that SQLite does not have, and makes the file
+// where it is missing.
 func checkFile(path string, readOnly bool) error {
 	info, err := os.Stat(path)
 	switch {
@@ -138,7 +142,8 @@ func checkFile(path string, readOnly bool) error {
 	return file.Close()
 }
 
-// writable says whether the file may be written. A file that nobody may write is read-only for the superuser too.
+// writable says whether the file may be written. A file that nobody may write is read-only for the
+// superuser too.
 func writable(path string) bool {
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm()&0o222 == 0 {
 		return false

@@ -145,7 +145,8 @@ func TestEndToEnd(t *testing.T) {
 	s.terminate()
 }
 
-// checkEveryBrand reads all warmed brands: names with blanks, slashes and letters of all kinds are among them.
+// checkEveryBrand reads all warmed brands: names with blanks, slashes and letters of all kinds are
+// among them.
 func checkEveryBrand(s *service, k known) {
 	s.t.Helper()
 	for _, name := range k.brands {
@@ -183,7 +184,8 @@ func checkErrors(s *service) {
 	}
 }
 
-// checkKeys compares the values in Redis with what ought to be warmed, name by name. Other keys, of leases and ledgers, are not its business.
+// checkKeys compares the values in Redis with what ought to be warmed, name by name. Other keys, of
+// leases and ledgers, are not its business.
 func checkKeys(t *testing.T, redis *redistest.Server, k known) {
 	t.Helper()
 	all, _ := redis.Do("KEYS", "*").([]any)

@@ -18,7 +18,8 @@ import (
 	"github.com/warmcache/warmcache/loaders"
 )
 
-// refused launches the program, which must end with the code 1 and all of these words in its last message.
+// refused launches the program, which must end with the code 1 and all of these words in its last
+// message.
 func refused(t *testing.T, words []string, variables ...string) {
 	t.Helper()
 	p := launch(t, variables...)
@@ -342,7 +343,8 @@ func TestDatabaseInUse(t *testing.T) {
 	})
 }
 
-// filled returns the path of a database as the program fills it: a copy of one that is made once, as that takes its time under the race detector.
+// filled returns the path of a database as the program fills it: a copy of one that is made once,
+// as that takes its time under the race detector.
 func filled(t *testing.T) string {
 	t.Helper()
 	program.fill.Do(func() { program.database, program.fillErr = makeDatabase(t) })
@@ -389,7 +391,8 @@ func TestRedisAway(t *testing.T) {
 		redis.Kill()
 		s := serve(t, "DATABASE_URL="+filled(t), "REDIS_URL=redis://user:"+secret+"@"+redis.Addr())
 		s.warmed()
-		// From memory at first, and from the source once memory has not heard other nodes for DegradedTTL.
+		// From memory at first, and from the source once memory has not heard other nodes for
+		// DegradedTTL.
 		if a := s.get("/api/brands/Nike"); a.code != http.StatusOK || a.header.Get("X-Cache") != "memory" && a.header.Get("X-Cache") != "source" {
 			t.Errorf("without Redis: %d, X-Cache %q, want it from memory or the source", a.code, a.header.Get("X-Cache"))
 		}

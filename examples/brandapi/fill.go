@@ -17,7 +17,8 @@ import (
 // demoSeed makes every demo database the same.
 const demoSeed = 1
 
-// fill adds demo data where there is none. A database in which somebody else keeps something is left as it is: one with rows of its own is not filled.
+// fill adds demo data where there is none. A database in which somebody else keeps something is
+// left as it is: one with rows of its own is not filled.
 func fill(ctx context.Context, db *sqlx.DB, reports int, log *slog.Logger, progress func(done int)) error {
 	for _, table := range []string{"diagnosis_reports", "questions", "users"} {
 		var some int

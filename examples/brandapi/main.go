@@ -1,9 +1,11 @@
-// Command brandapi is a brand-diagnosis API that starts warm: five warmup loaders fill memory and Redis from the database before anyone asks.
+// Command brandapi is a brand-diagnosis API that starts warm: five warmup loaders fill memory and
+// Redis from the database before anyone asks.
 //
 //	go run ./examples/brandapi
 //
-// needs nothing but Go. It creates brandapi.db (SQLite) with demo data the first time, and runs an embedded Redis; DATABASE_URL and REDIS_URL
-// select real ones. README.md lists the endpoints and the variables.
+// needs nothing but Go. It creates brandapi.db (SQLite) with demo data the first time, and runs an
+// embedded Redis; DATABASE_URL and REDIS_URL select real ones. README.md lists the endpoints and
+// the variables.
 package main
 
 import (
@@ -36,7 +38,8 @@ func main() {
 	}
 }
 
-// run is the service from its configuration to its end. What it opens it closes in the opposite order.
+// run is the service from its configuration to its end. What it opens it closes in the opposite
+// order.
 func run(ctx context.Context, log *slog.Logger) error {
 	cfg, err := configFromEnv()
 	if err != nil {

@@ -37,8 +37,8 @@ func prompt(options *redis.Options) *redis.Options {
 	return options
 }
 
-// openRedis connects to Redis, or runs one in this process. One that does not answer yet is no error: the service starts without it. One that
-// answers and refuses the password is.
+// openRedis connects to Redis, or runs one in this process. One that does not answer yet is no
+// error: the service starts without it. One that answers and refuses the password is.
 func openRedis(ctx context.Context, options *redis.Options, log *slog.Logger) (*redis.Client, func(), error) {
 	redis.SetLogger(quiet{}) // it prints each failed dial; the breaker says what matters
 	if options == nil {
@@ -61,7 +61,8 @@ func openRedis(ctx context.Context, options *redis.Options, log *slog.Logger) (*
 	return client, closeClient, nil
 }
 
-// refuses reports whether an answer is about the user and the password: Redis refuses them, or knows neither AUTH nor HELLO, and repeats both in saying so.
+// refuses reports whether an answer is about the user and the password: Redis refuses them, or
+// knows neither AUTH nor HELLO, and repeats both in saying so.
 func refuses(err error) bool {
 	text := strings.ToUpper(err.Error())
 	return redis.IsAuthError(err) || strings.Contains(text, "COMMAND 'AUTH'") || strings.Contains(text, "COMMAND 'HELLO'")

@@ -56,7 +56,8 @@ func serve(ctx context.Context, log *slog.Logger, server *http.Server, failed <-
 	return err
 }
 
-// authorize says who may run warm-ups: who has the token; without one, who reaches a loopback address by a name of its own.
+// authorize says who may run warm-ups: who has the token; without one, who reaches a loopback
+// address by a name of its own.
 func authorize(token string, addr net.Addr) func(*http.Request) error {
 	if token != "" {
 		return admin.Bearer(token)

@@ -95,8 +95,9 @@ type process struct {
 	exited chan struct{}
 }
 
-// launch runs the program with these variables and no others of its own, in a folder of its own. Its operations on Redis have much time, so that a busy machine
-// is not taken for a Redis that is away; what comes of that is tested with a Redis that is.
+// launch runs the program with these variables and no others of its own, in a folder of its own.
+// Its operations on Redis have much time, so that a busy machine is not taken for a Redis that is
+// away; what comes of that is tested with a Redis that is.
 func launch(t *testing.T, variables ...string) *process {
 	t.Helper()
 	p := prepare(t, variables...)
@@ -163,8 +164,9 @@ func (p *process) wait(within time.Duration) int {
 	}
 }
 
-// terminate sends SIGTERM, after which the program must exit with 0. It promises 5 seconds, and keeps them by an alarm of its own after 4; here more may pass,
-// as other tests keep the machine busy.
+// terminate sends SIGTERM, after which the program must exit with 0. It promises 5 seconds, and
+// keeps them by an alarm of its own after 4; here more may pass, as other tests keep the machine
+// busy.
 func (p *process) terminate() {
 	p.t.Helper()
 	p.signal(syscall.SIGTERM)

@@ -14,7 +14,8 @@ import (
 	"github.com/warmcache/warmcache/internal/redistest"
 )
 
-// TestStart_answersWhileFilling: before the database is ready every path says how far it is, and the process is alive.
+// TestStart_answersWhileFilling: before the database is ready every path says how far it is, and
+// the process is alive.
 func TestStart_answersWhileFilling(t *testing.T) {
 	t.Parallel()
 	p := launch(t, "DATABASE_URL="+filepath.Join(t.TempDir(), "brands.db"), "DEMO_REPORTS=5000000")

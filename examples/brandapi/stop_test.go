@@ -63,7 +63,8 @@ func TestStop(t *testing.T) {
 	})
 }
 
-// checkStopWhileAllHangs locks the table that all queries read: a warm-up and a request hang in the database when SIGTERM comes.
+// checkStopWhileAllHangs locks the table that all queries read: a warm-up and a request hang in the
+// database when SIGTERM comes.
 func checkStopWhileAllHangs(s *service, db *sqlx.DB, redis *redistest.Server) {
 	s.t.Helper()
 	tx, err := db.Beginx()

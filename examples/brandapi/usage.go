@@ -43,7 +43,8 @@ A brand-diagnosis API that starts warm. It takes no arguments; the environment s
   NEGATIVE_TTL                    30  how long an unknown id is remembered; 0 = not at all
 `
 
-// arguments answers what the program was called with; it returns the exit code, or -1 where the service is to start.
+// arguments answers what the program was called with; it returns the exit code, or -1 where the
+// service is to start.
 func arguments(args []string, stdout, stderr io.Writer) int {
 	switch {
 	case len(args) == 0:

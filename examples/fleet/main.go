@@ -1,10 +1,11 @@
-// Command fleet shows a fleet that warms once: three processes on one Redis, of which one asks the database and the others fill their memory from Redis with what that one has
-// left there. Then one of them is killed and started again.
+// Command fleet shows a fleet that warms once: three processes on one Redis, of which one asks the
+// database and the others fill their memory from Redis with what that one has left there. Then one
+// of them is killed and started again.
 //
 //	go run ./examples/fleet
 //
-// It starts itself three times. Redis is an embedded one (miniredis) unless REDIS_URL names a real one. On a terminal it draws a table that changes; elsewhere it prints a
-// line for each change.
+// It starts itself three times. Redis is an embedded one (miniredis) unless REDIS_URL names a real
+// one. On a terminal it draws a table that changes; elsewhere it prints a line for each change.
 package main
 
 import (

@@ -33,7 +33,8 @@ type report struct {
 	Ready   bool      `json:"ready"`
 }
 
-// serve is a node: a cache with a loader, an engine, and a report every tenth of a second until ctx or its parent ends.
+// serve is a node: a cache with a loader, an engine, and a report every tenth of a second until ctx
+// or its parent ends.
 func serve(ctx context.Context, number, address string) error {
 	options, err := redis.ParseURL(address)
 	if err != nil {

@@ -11,7 +11,8 @@ import (
 	"github.com/warmcache/warmcache/warm"
 )
 
-// view shows what the processes report: on a terminal a table that is drawn over itself, elsewhere a line for each change.
+// view shows what the processes report: on a terminal a table that is drawn over itself, elsewhere
+// a line for each change.
 type view struct {
 	out      *os.File
 	terminal bool

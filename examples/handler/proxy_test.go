@@ -70,7 +70,8 @@ func TestProxy(t *testing.T) {
 	}
 }
 
-// What -warm names is there before anybody asks for it; after a restart with Redis the server is asked for nothing.
+// What -warm names is there before anybody asks for it; after a restart with Redis the server is
+// asked for nothing.
 func TestProxy_warm(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{

@@ -207,10 +207,10 @@ func soakTime(t *testing.T) time.Duration {
 	return d
 }
 
-// TestSoakProxy loads -proxy while its server is killed, slowed, broken and restored. Pages that may
-// be served stale are served, no body is wrong or another's, a change is seen by who asks after its
-// answer, and in the end nothing is left. SOAK is how long it
-// takes at least; without it each trouble comes once.
+// TestSoakProxy loads -proxy while its server is killed, slowed, broken and restored. Pages that
+// may be served stale are served, no body is wrong or another's, a change is seen by who asks after
+// its answer, and in the end nothing is left. SOAK is how long it takes at least; without it each
+// trouble comes once.
 func TestSoakProxy(t *testing.T) {
 	long, before := soakTime(t), heap()
 	t.Run("load", func(t *testing.T) { soak(t, long) })

@@ -35,7 +35,8 @@ type rule struct {
 	Annotations map[string]string
 }
 
-// form is what the rules are kept to, so that this test can do what Prometheus would: one metric, compared with a number.
+// form is what the rules are kept to, so that this test can do what Prometheus would: one metric,
+// compared with a number.
 var form = regexp.MustCompile(`^(time\(\) - )?(increase\()?([a-z_]+)(\[\d+[smhd]\]\))? (>|<|==) (\d+(?:\.\d+)?)$`)
 
 func readRules(t *testing.T) []rule {
@@ -54,7 +55,8 @@ func readRules(t *testing.T) []rule {
 	return file.Groups[0].Rules
 }
 
-// fires reports whether a rule's expression holds for any metric that was scraped. Of a counter it takes all for the increase.
+// fires reports whether a rule's expression holds for any metric that was scraped. Of a counter it
+// takes all for the increase.
 func fires(t *testing.T, r rule, scraped map[string]float64) bool {
 	t.Helper()
 	parts := form.FindStringSubmatch(r.Expr)

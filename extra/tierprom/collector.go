@@ -31,8 +31,9 @@ type tiers struct{ HTTPCache }
 
 func (t tiers) Stats() tiercache.Stats { return t.Tiers() }
 
-// Collector is a [prometheus.Collector] over caches and an engine, and the [tiercache.Observer] of those caches. Make one with [New]; it
-// is safe for concurrent use, has no goroutine, and needs no closing: closed caches and stopped engines keep their last figures.
+// Collector is a [prometheus.Collector] over caches and an engine, and the [tiercache.Observer] of
+// those caches. Make one with [New]; it is safe for concurrent use, has no goroutine, and needs no
+// closing: closed caches and stopped engines keep their last figures.
 type Collector struct {
 	loadTimes *prometheus.HistogramVec
 
@@ -57,7 +58,8 @@ func New() *Collector {
 	}, []string{"cache"})}
 }
 
-// AddCaches adds caches, at any time. Their names become a label: nil, and a name that is there already, are errors, and then none is added.
+// AddCaches adds caches, at any time. Their names become a label: nil, and a name that is there
+// already, are errors, and then none is added.
 func (c *Collector) AddCaches(caches ...Cache) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -76,8 +78,8 @@ func (c *Collector) AddCaches(caches ...Cache) error {
 	return nil
 }
 
-// AddHTTPCaches adds HTTP caches as AddCaches does: what became of their requests, and their tiers as
-// those of any other cache. Names are one set with those of AddCaches.
+// AddHTTPCaches adds HTTP caches as AddCaches does: what became of their requests, and their tiers
+// as those of any other cache. Names are one set with those of AddCaches.
 func (c *Collector) AddHTTPCaches(caches ...HTTPCache) error {
 	below := make([]Cache, len(caches))
 	for i, cache := range caches {
@@ -94,8 +96,9 @@ func (c *Collector) AddHTTPCaches(caches ...HTTPCache) error {
 	return nil
 }
 
-// SetEngine sets the engine whose warm-ups are shown. A collector has one: a second engine, and nil, are errors. For another engine of the same
-// process make another collector, and register it with a label by [prometheus.WrapRegistererWith].
+// SetEngine sets the engine whose warm-ups are shown. A collector has one: a second engine, and
+// nil, are errors. For another engine of the same process make another collector, and register it
+// with a label by [prometheus.WrapRegistererWith].
 func (c *Collector) SetEngine(e *warm.Engine) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -10,7 +10,8 @@ import (
 	"github.com/warmcache/warmcache/warm"
 )
 
-// metric is a family of metrics: read emits what S says of it, with the values of its labels in their order.
+// metric is a family of metrics: read emits what S says of it, with the values of its labels in
+// their order.
 type metric[S any] struct {
 	desc *prometheus.Desc
 	kind prometheus.ValueType
@@ -107,7 +108,8 @@ func cacheMetrics() []metric[tiercache.Stats] {
 	}
 }
 
-// engineMetrics are the families of an engine. Before the first run there are no figures of a last one.
+// engineMetrics are the families of an engine. Before the first run there are no figures of a last
+// one.
 func engineMetrics() []metric[warm.Status] {
 	last := func(value func(warm.Metrics) float64) func(warm.Status, func(float64, ...string)) {
 		return func(s warm.Status, emit func(float64, ...string)) {

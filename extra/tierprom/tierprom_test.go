@@ -25,7 +25,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var errSource = errors.New("the source is down")
 
-// newCache returns a cache in memory whose source has every key but "none" and "broken", with a warmup loader that emits n items.
+// newCache returns a cache in memory whose source has every key but "none" and "broken", with a
+// warmup loader that emits n items.
 func newCache(t *testing.T, metrics *tierprom.Collector, name string, n int) *tiercache.Cache[string, string] {
 	t.Helper()
 	c, err := tiercache.New(tiercache.Config[string, string]{
@@ -85,7 +86,8 @@ func start(t *testing.T, e *warm.Engine) {
 	})
 }
 
-// scrape gathers what a registry with these collectors shows, by name and labels; of a histogram, how much it has counted.
+// scrape gathers what a registry with these collectors shows, by name and labels; of a histogram,
+// how much it has counted.
 func scrape(t *testing.T, collectors ...prometheus.Collector) map[string]float64 {
 	t.Helper()
 	registry := prometheus.NewPedanticRegistry()

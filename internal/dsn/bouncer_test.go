@@ -11,7 +11,8 @@ import (
 	"github.com/warmcache/warmcache/internal/pgtest"
 )
 
-// pgbouncer refuses parameters of the session that it does not know: none is sent that the address does not name.
+// pgbouncer refuses parameters of the session that it does not know: none is sent that the address
+// does not name.
 func TestParseDatabase_sendsNoStartupParameters(t *testing.T) {
 	addr := pgtest.Bouncer(t)
 	host, port, err := net.SplitHostPort(addr)

@@ -1,5 +1,7 @@
-// Package dsn reads the addresses of DATABASE_URL and REDIS_URL. What a text is is told by its form, and no error repeats a part of one: there may be a
-// password in it. For the same reason a text is refused in which a password may have been taken for a host or for a name, which are shown.
+// Package dsn reads the addresses of DATABASE_URL and REDIS_URL. What a text is is told by its
+// form, and no error repeats a part of one: there may be a password in it. For the same reason a
+// text is refused in which a password may have been taken for a host or for a name, which are
+// shown.
 package dsn
 
 import (
@@ -57,14 +59,16 @@ func ParseDatabase(text string) (Database, error) {
 	return sqlite(text)
 }
 
-// plain reports whether nothing behind a URL's scheme can be a password beside its place: with one of / ? # in a password, what stands before it is taken for a port
-// and what stands behind it for a name.
+// plain reports whether nothing behind a URL's scheme can be a password beside its place: with one
+// of / ? # in a password, what stands before it is taken for a port and what stands behind it for a
+// name.
 func plain(rest string) bool {
 	i := strings.IndexAny(rest, "/?#")
 	return i < 0 || !strings.ContainsAny(rest[i:], "@#")
 }
 
-// parameters are what a connection may set on the server. Any other word is refused here, as the server's own error would repeat it.
+// parameters are what a connection may set on the server. Any other word is refused here, as the
+// server's own error would repeat it.
 func parameters() []string {
 	return []string{
 		"application_name", "client_encoding", "datestyle", "default_transaction_read_only", "idle_in_transaction_session_timeout", "lock_timeout", "options", "search_path",
@@ -96,7 +100,8 @@ func postgres(text string) (Database, error) {
 }
 
 var (
-	// foreign is the address of some other thing: a scheme that is not a drive's letter, or the user:password@host of MySQL.
+	// foreign is the address of some other thing: a scheme that is not a drive's letter, or the
+	// user:password@host of MySQL.
 	foreign = regexp.MustCompile(`://|^[A-Za-z][A-Za-z0-9+.-]+:|@|(?i)\b(password|passwd|pwd)\s*=`)
 	// within is what a path may not be even where its scheme says that it is one.
 	within = regexp.MustCompile(`://|:[^/]*@|@tcp\(|@unix\(|(?i)\b(password|passwd|pwd)\s*=`)
@@ -143,7 +148,8 @@ func ParseRedis(text string) (*redis.Options, error) {
 	return options, nil
 }
 
-// RedisReply is what may be shown of an error that Redis answered: a server that does not know AUTH or HELLO repeats their arguments, which hold the password.
+// RedisReply is what may be shown of an error that Redis answered: a server that does not know AUTH
+// or HELLO repeats their arguments, which hold the password.
 func RedisReply(err error) error {
 	if head, _, found := strings.Cut(err.Error(), "with args beginning with"); found {
 		return errors.New(strings.TrimRight(head, ", ") + " (its arguments are not shown)")

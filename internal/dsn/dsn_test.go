@@ -56,7 +56,8 @@ func TestParseDatabase_sqlite(t *testing.T) {
 	}
 }
 
-// TestParse_refusedWithoutASecret: what is not understood, or could be understood so that a part of a password stands elsewhere, is refused, and no error repeats it.
+// TestParse_refusedWithoutASecret: what is not understood, or could be understood so that a part of
+// a password stands elsewhere, is refused, and no error repeats it.
 func TestParse_refusedWithoutASecret(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{

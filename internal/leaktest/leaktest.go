@@ -1,4 +1,5 @@
-// Package leaktest fails a test binary that leaves goroutines behind, as goleak does, with more patience.
+// Package leaktest fails a test binary that leaves goroutines behind, as goleak does, with more
+// patience.
 package leaktest
 
 import (

@@ -48,8 +48,8 @@ func (m *machine) missed(p *node) {
 	}
 }
 
-// digest is a node's last number, said to the other one. A number that is missing is waited for, longer
-// than an operation may take.
+// digest is a node's last number, said to the other one. A number that is missing is waited for,
+// longer than an operation may take.
 func (m *machine) digest(s state, from int) {
 	number, p := s.node[from].seq, &s.node[1-from]
 	underway := s.node[from].op.phase == begun || s.node[from].op.phase == told
@@ -151,8 +151,8 @@ func (m *machine) takeover(p *node, shard int, h history) {
 	}
 }
 
-// forget stamps the entries of the journal that Redis has executed before this heartbeat was sent, and
-// drops those whose stamp every connected replica has acknowledged.
+// forget stamps the entries of the journal that Redis has executed before this heartbeat was sent,
+// and drops those whose stamp every connected replica has acknowledged.
 func (m *machine) forget(s *state, p *node, shard int) {
 	for i := range p.journal {
 		e := &p.journal[i]

@@ -27,9 +27,10 @@ func (m *machine) check(s *state) broken {
 	return fine
 }
 
-// excused reports whether the node may see for now what it has ended itself: where Redis has come back
-// with data that lacks what the node has forgotten, until its next heartbeat; and where a Set of the
-// other node, which has returned ErrDegraded, is executed late, until that node's replay is heard.
+// excused reports whether the node may see for now what it has ended itself: where Redis has come
+// back with data that lacks what the node has forgotten, until its next heartbeat; and where a Set
+// of the other node, which has returned ErrDegraded, is executed late, until that node's replay is
+// heard.
 func (s *state) excused(n int) bool {
 	p, other := &s.node[n], &s.node[1-n]
 	late := other.op.phase == failed && other.op.deed == setKey
@@ -39,8 +40,8 @@ func (s *state) excused(n int) bool {
 	return p.exempt || late
 }
 
-// joinable is the value that a read gets that joins the node's flight now; as good as any where there
-// is none, or it is not known yet.
+// joinable is the value that a read gets that joins the node's flight now; as good as any where
+// there is none, or it is not known yet.
 func (m *machine) joinable(p *node) version {
 	const anyVersion = 255
 	if !m.joins(p) {
@@ -54,10 +55,10 @@ func (m *machine) joinable(p *node) version {
 	}
 }
 
-// quiet reports whether all that is due has arrived: no invalidation is under way or still to be said
-// to Redis, all notices have been heard, each node has had a heartbeat since the last event that a
-// heartbeat would notice and a digest of the other; where a node's subscription is cut, the trust in
-// its last heartbeat, and DegradedTTL, have run out, and its load has ended.
+// quiet reports whether all that is due has arrived: no invalidation is under way or still to be
+// said to Redis, all notices have been heard, each node has had a heartbeat since the last event
+// that a heartbeat would notice and a digest of the other; where a node's subscription is cut, the
+// trust in its last heartbeat, and DegradedTTL, have run out, and its load has ended.
 func (m *machine) quiet(s *state) bool {
 	if s.lateOf > 0 {
 		return false

@@ -135,7 +135,8 @@ func (sc Scenario) Explore(rules Rules) Result {
 	return Result{States: len(m.states), Depth: m.depth[len(m.depth)-1], Complete: m.from == len(m.states)}
 }
 
-// to adds a successor of the present state. The first act of a node is node A's: the nodes are alike.
+// to adds a successor of the present state. The first act of a node is node A's: the nodes are
+// alike.
 func (m *machine) to(s state, a act) {
 	if a.verb.ofNode() && !s.moved {
 		if a.node == 1 && !m.unlike() {

@@ -1,9 +1,10 @@
 // Package model is a model of tiercache's coherence protocol, small enough to be explored
-// exhaustively: two nodes, one key with one tag, a Redis master with a replica that lags.
-// A [Scenario] bounds what may happen (writes, loads, lost messages, one failover); [Scenario.Explore]
-// visits every state that can be reached within the bounds and checks the guarantees of
-// docs/coherence.md in each. Each rule of the protocol is a switch: without it the exploration
-// finds a shortest history that breaks a guarantee. The tests ask for one for every rule.
+// exhaustively: two nodes, one key with one tag, a Redis master with a replica that lags. A
+// [Scenario] bounds what may happen (writes, loads, lost messages, one failover);
+// [Scenario.Explore] visits every state that can be reached within the bounds and checks the
+// guarantees of docs/coherence.md in each. Each rule of the protocol is a switch: without it the
+// exploration finds a shortest history that breaks a guarantee. The tests ask for one for every
+// rule.
 //
 // A value is its version of the source. A script in Redis is one step; everything else that takes
 // time in the real cache (a look-up and its use, a source read, an invalidation's three parts, a

@@ -23,8 +23,8 @@ const (
 	end   = "<!-- end of what was explored -->\n"
 )
 
-// TestModel explores the protocol: with all its rules no guarantee breaks; without any one of them one
-// does. What it finds must be what the page says.
+// TestModel explores the protocol: with all its rules no guarantee breaks; without any one of them
+// one does. What it finds must be what the page says.
 func TestModel(t *testing.T) {
 	t.Parallel()
 	scenarios, rules := model.Scenarios(), model.Table()

@@ -151,7 +151,8 @@ func (m *machine) look(s state, n int) {
 	}
 }
 
-// bypasses reports whether the node does not ask Redis, as that has yet to hear of what it has ended.
+// bypasses reports whether the node does not ask Redis, as that has yet to hear of what it has
+// ended.
 func (m *machine) bypasses(p *node) bool {
 	for _, e := range p.journal {
 		if e.deed != noDeed && e.state == unsettled && m.rules.Has(Bypass) {
@@ -239,8 +240,8 @@ func (m *machine) fill(s *state, n int, ver version, till int8, born uint8) {
 	p.has, p.ver, p.till, p.born, p.valid, p.young = true, ver, till, born, !p.load.blind, p.load.young
 }
 
-// finish hands the flight's value to those who wait. A read that began after an invalidation has not
-// joined a flight from before it.
+// finish hands the flight's value to those who wait. A read that began after an invalidation has
+// not joined a flight from before it.
 func (m *machine) finish(s *state, n int, ver version) {
 	p := &s.node[n]
 	floor := p.load.floor

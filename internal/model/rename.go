@@ -1,7 +1,7 @@
 package model
 
-// rename numbers the random tokens anew, in the order of their places: which of them are equal is all
-// that counts, and states that differ in no more than their names are one.
+// rename numbers the random tokens anew, in the order of their places: which of them are equal is
+// all that counts, and states that differ in no more than their names are one.
 func (s *state) rename() {
 	var names [64]uint8
 	s.fresh = 0

@@ -51,8 +51,8 @@ func (m *machine) fillAbsent(s state, n int) {
 	m.to(s, act{verb: vRunWrite, node: n, arg: ver})
 }
 
-// confirm settles the run: what an invalidation may have overtaken is taken back. Where notices were
-// missed, that is what may have been written over a hold that is gone.
+// confirm settles the run: what an invalidation may have overtaken is taken back. Where notices
+// were missed, that is what may have been written over a hold that is gone.
 func (m *machine) confirm(s state, n int) {
 	p := &s.node[n]
 	r := p.run

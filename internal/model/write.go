@@ -1,7 +1,7 @@
 package model
 
-// writes lists what an invalidation of a node may do next: to begin, once its source was written; to
-// be executed, or not, in Redis; to return.
+// writes lists what an invalidation of a node may do next: to begin, once its source was written;
+// to be executed, or not, in Redis; to return.
 func (m *machine) writes(s state, n int) {
 	o := s.node[n].op
 	switch o.phase {
@@ -31,8 +31,8 @@ func (m *machine) writes(s state, n int) {
 	}
 }
 
-// begin writes to the source and makes the first move in memory. A Set writes its value to the source
-// when Redis takes it: Redis decides the order of two Sets.
+// begin writes to the source and makes the first move in memory. A Set writes its value to the
+// source when Redis takes it: Redis decides the order of two Sets.
 func (m *machine) begin(s state, n int, d deed) {
 	s.left.Writes[n]--
 	p := &s.node[n]

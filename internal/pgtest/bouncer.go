@@ -9,8 +9,9 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// Bouncer listens as pgbouncer does, and returns its address. It refuses a connection that sets a parameter of the session which
-// pgbouncer does not know, and answers every simple query with one row of 1.
+// Bouncer listens as pgbouncer does, and returns its address. It refuses a connection that sets a
+// parameter of the session which pgbouncer does not know, and answers every simple query with one
+// row of 1.
 func Bouncer(tb testing.TB) string {
 	tb.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it is closed with the test

@@ -1,9 +1,11 @@
-// Package pgtest gives tests a PostgreSQL to work against: a real server on a random loopback port, in a directory of its own, that is
-// gone when the test ends, also when the test binary dies first. Where PostgreSQL is missing, tests that ask for it are skipped; with
-// the environment variable CI set they fail.
+// Package pgtest gives tests a PostgreSQL to work against: a real server on a random loopback port,
+// in a directory of its own, that is gone when the test ends, also when the test binary dies first.
+// Where PostgreSQL is missing, tests that ask for it are skipped; with the environment variable CI
+// set they fail.
 //
-// The server refuses to run as root, so as root it runs as the user postgres. It keeps its promises to nobody: fsync is off. Text sorts
-// by the rules of a language (ICU), as on many a real server, so that an ORDER BY which counts on bytes is found out.
+// The server refuses to run as root, so as root it runs as the user postgres. It keeps its promises
+// to nobody: fsync is off. Text sorts by the rules of a language (ICU), as on many a real server,
+// so that an ORDER BY which counts on bytes is found out.
 package pgtest
 
 import (
@@ -104,7 +106,8 @@ func programs(tb testing.TB) string {
 	return ""
 }
 
-// own gives the directory to the user that the server runs as, and returns what makes a child run as that user.
+// own gives the directory to the user that the server runs as, and returns what makes a child run
+// as that user.
 func (s *Server) own() *syscall.SysProcAttr {
 	s.tb.Helper()
 	attributes := dieWithParent()
@@ -134,7 +137,8 @@ func (s *Server) initialize(attributes *syscall.SysProcAttr) {
 	}
 }
 
-// run starts the server, on another port where another process took ours, and has it stopped when the test ends.
+// run starts the server, on another port where another process took ours, and has it stopped when
+// the test ends.
 func (s *Server) run(attributes *syscall.SysProcAttr) {
 	s.tb.Helper()
 	var err error

@@ -13,9 +13,10 @@ import (
 // HangUp is the answer of a proxy that closes the connection.
 const HangUp = "hang up"
 
-// Front listens as a proxy does that understands the protocol, such as Envoy or twemproxy, and returns its address. It sees each
-// command, and gives the answer that it is told, a line of the protocol, in the place of the server behind it; the empty answer
-// is to ask that one, and HangUp to close the connection. Without a server behind it, everything else is OK.
+// Front listens as a proxy does that understands the protocol, such as Envoy or twemproxy, and
+// returns its address. It sees each command, and gives the answer that it is told, a line of the
+// protocol, in the place of the server behind it; the empty answer is to ask that one, and HangUp
+// to close the connection. Without a server behind it, everything else is OK.
 func Front(t testing.TB, behind string, answer func(args []string) string) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it is closed with the test

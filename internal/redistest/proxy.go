@@ -99,8 +99,8 @@ func (l *Link) Restore() {
 	l.change(func() { l.rules, l.refuse = [2]rule{}, false })
 }
 
-// Lead sends new connections to another target, as a balancer does or a name whose address has changed.
-// Open ones stay where they are.
+// Lead sends new connections to another target, as a balancer does or a name whose address has
+// changed. Open ones stay where they are.
 func (l *Link) Lead(target string) { l.change(func() { l.target = target }) }
 
 // Cut resets every open connection. New ones are served as before.

@@ -26,7 +26,8 @@ func TestMain(m *testing.M) { leaktest.VerifyTestMain(m) }
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
-// service is an engine with the tasks numbers (a loader of three entries) and gated (a function that waits for the gate), behind a handler.
+// service is an engine with the tasks numbers (a loader of three entries) and gated (a function
+// that waits for the gate), behind a handler.
 type service struct {
 	*httptest.Server
 	engine *warm.Engine

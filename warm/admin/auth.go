@@ -10,12 +10,13 @@ import (
 	"strings"
 )
 
-// ErrUnauthenticated is what an Authorize function returns, or wraps, where a request doesn't say who it comes from, or not credibly: 401. Any other
-// error means that it comes from somebody who may not: 403.
+// ErrUnauthenticated is what an Authorize function returns, or wraps, where a request doesn't say
+// who it comes from, or not credibly: 401. Any other error means that it comes from somebody who
+// may not: 403.
 var ErrUnauthenticated = errors.New("admin: unauthenticated")
 
-// Bearer returns an Authorize function that wants the header "Authorization: Bearer <token>" and compares in constant time. With the empty
-// token it refuses everything.
+// Bearer returns an Authorize function that wants the header "Authorization: Bearer <token>" and
+// compares in constant time. With the empty token it refuses everything.
 func Bearer(token string) func(*http.Request) error {
 	want := sha256.Sum256([]byte(token)) // of one length, so that the comparison doesn't tell the token's
 	return func(r *http.Request) error {

@@ -28,8 +28,8 @@ type step struct {
 	Dropped         int             `json:"dropped,omitempty"`
 }
 
-// events streams the engine's events until the client goes away, the engine has stopped or the server is shut down. A client that doesn't read loses
-// events first, and then its connection.
+// events streams the engine's events until the client goes away, the engine has stopped or the
+// server is shut down. A client that doesn't read loses events first, and then its connection.
 func (h *handler) events(w http.ResponseWriter, r *http.Request) {
 	select {
 	case h.slots <- struct{}{}:
@@ -78,7 +78,8 @@ type stream struct {
 	control *http.ResponseController
 }
 
-// streamHeader asks for no buffering: nginx holds an answer back until it is complete unless it is told not to.
+// streamHeader asks for no buffering: nginx holds an answer back until it is complete unless it is
+// told not to.
 func streamHeader(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no")
@@ -107,7 +108,8 @@ func (s stream) object(kind string, v any) error {
 	return s.send("event: %s\ndata: %s\n\n", kind, data)
 }
 
-// pass sends the events that are wanted until one is the last, there are no more, over is closed, or the client is gone.
+// pass sends the events that are wanted until one is the last, there are no more, over is closed,
+// or the client is gone.
 func (s stream) pass(events <-chan warm.Event, over <-chan struct{}, take func(warm.Event) (wanted, last bool)) {
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
@@ -141,11 +143,13 @@ func (s stream) step(ev warm.Event) error {
 	})
 }
 
-// lastSteps is how long the steps of a run that is over are waited for: they are written already, and on their way through the engine's queue.
+// lastSteps is how long the steps of a run that is over are waited for: they are written already,
+// and on their way through the engine's queue.
 const lastSteps = time.Second
 
-// follow streams a run that was begun or joined: the event accepted, the steps, and last the event result with its record, or the event error. After
-// wait the record is the one of a run that goes on.
+// follow streams a run that was begun or joined: the event accepted, the steps, and last the event
+// result with its record, or the event error. After wait the record is the one of a run that goes
+// on.
 func (h *handler) follow(w http.ResponseWriter, r *http.Request, ticket *warm.Ticket, events <-chan warm.Event, wait time.Duration) {
 	s := openStream(w)
 	_, begun := state(ticket)
@@ -183,8 +187,8 @@ func (h *handler) follow(w http.ResponseWriter, r *http.Request, ticket *warm.Ti
 	_ = s.object("result", run.Status())
 }
 
-// shutdown is closed once the server that serves r is shut down, which waits for every request: an open stream would hold it up. It is nil where r
-// comes from no http.Server.
+// shutdown is closed once the server that serves r is shut down, which waits for every request: an
+// open stream would hold it up. It is nil where r comes from no http.Server.
 func (h *handler) shutdown(r *http.Request) <-chan struct{} {
 	server, ok := r.Context().Value(http.ServerContextKey).(*http.Server)
 	if !ok {

@@ -48,8 +48,8 @@ type finished struct {
 	Tasks   []warm.TaskRunStatus `json:"tasks"`
 }
 
-// execute begins or joins a run. The run is the engine's: a client that goes away doesn't end it. A client that accepts text/event-stream is shown the run's steps,
-// and then its record.
+// execute begins or joins a run. The run is the engine's: a client that goes away doesn't end it. A
+// client that accepts text/event-stream is shown the run's steps, and then its record.
 func (h *handler) execute(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
 		wrongMethod(w, "POST")
@@ -63,7 +63,8 @@ func (h *handler) execute(w http.ResponseWriter, r *http.Request) {
 		fail(w, code, err.Error())
 		return
 	}
-	// One request does the work and shows its progress: behind a load balancer, a second one may reach another process.
+	// One request does the work and shows its progress: behind a load balancer, a second one may
+	// reach another process.
 	var events <-chan warm.Event
 	streamed := strings.Contains(r.Header.Get("Accept"), "text/event-stream")
 	if streamed {
@@ -85,7 +86,8 @@ func (h *handler) execute(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if o.wait > 0 {
-		// The server's own WriteTimeout counts from the request on. Where there is none to move, there is none in the way.
+		// The server's own WriteTimeout counts from the request on. Where there is none to move,
+		// there is none in the way.
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(o.wait + writeTime))
 		timer := time.NewTimer(o.wait)
 		defer timer.Stop()
@@ -134,7 +136,8 @@ func codeOf(err error) int {
 	}
 }
 
-// readOrder reads the body strictly: nothing at all, or one JSON object without unknown fields and nothing behind it.
+// readOrder reads the body strictly: nothing at all, or one JSON object without unknown fields and
+// nothing behind it.
 func readOrder(w http.ResponseWriter, r *http.Request) (o order, code int, err error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, mostBody))
 	var tooLarge *http.MaxBytesError
@@ -168,7 +171,8 @@ func readOrder(w http.ResponseWriter, r *http.Request) (o order, code int, err e
 	return o, 0, nil
 }
 
-// explain says what a decoder found, without the names of Go's types, and without text of the client at any length.
+// explain says what a decoder found, without the names of Go's types, and without text of the
+// client at any length.
 func explain(err error) string {
 	var kind *json.UnmarshalTypeError
 	var syntax *json.SyntaxError

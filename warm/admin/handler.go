@@ -14,15 +14,19 @@ import (
 
 // Config describes a handler. One of Authorize and Unprotected must be set.
 type Config struct {
-	// Authorize is asked before anything is changed, before the source is asked, and before keys are shown. An error that is [ErrUnauthenticated] is answered with 401, any other with 403; its
-	// text is logged and not sent. It must be safe for concurrent use. [Bearer] makes one.
+	// Authorize is asked before anything is changed, before the source is asked, and before keys
+	// are shown. An error that is [ErrUnauthenticated] is answered with 401, any other with 403;
+	// its text is logged and not sent. It must be safe for concurrent use. [Bearer] makes one.
 	Authorize func(*http.Request) error
-	// Unprotected lets everybody run tasks and see keys who reaches the handler, where Authorize is nil.
+	// Unprotected lets everybody run tasks and see keys who reaches the handler, where Authorize is
+	// nil.
 	Unprotected bool
-	// TrustedOrigins are the origins, such as "https://ops.example.com", whose pages may run tasks although the request's Host is another: that of a proxy
-	// that rewrites Host, under which people open the page. Requests of all other sites' pages are refused.
+	// TrustedOrigins are the origins, such as "https://ops.example.com", whose pages may run tasks
+	// although the request's Host is another: that of a proxy that rewrites Host, under which
+	// people open the page. Requests of all other sites' pages are refused.
 	TrustedOrigins []string
-	// Logger hears of runs that were asked for and of requests that were refused; default slog.Default().
+	// Logger hears of runs that were asked for and of requests that were refused; default
+	// slog.Default().
 	Logger *slog.Logger
 }
 
@@ -35,11 +39,13 @@ type handler struct {
 	servers map[*http.Server]chan struct{} // closed and left out once the server is shut down
 }
 
-// mostStreams bounds the event streams at a time: they need no authorization, and each costs a connection and two goroutines.
+// mostStreams bounds the event streams at a time: they need no authorization, and each costs a
+// connection and two goroutines.
 const mostStreams = 128
 
-// Handler returns the handler of an engine, for the root of a server or, with http.StripPrefix, below a prefix. It has no goroutine
-// of its own and needs no closing; event streams end with their client, with the engine, or once the server's Shutdown is called.
+// Handler returns the handler of an engine, for the root of a server or, with http.StripPrefix,
+// below a prefix. It has no goroutine of its own and needs no closing; event streams end with their
+// client, with the engine, or once the server's Shutdown is called.
 func Handler(e *warm.Engine, cfg Config) (http.Handler, error) {
 	var errs []error
 	if e == nil {
@@ -87,7 +93,8 @@ func Handler(e *warm.Engine, cfg Config) (http.Handler, error) {
 	return secured(crossOrigin.Handler(mux)), nil
 }
 
-// secured sets what every answer has, and leads a prefix without its slash to the one with it, below which the page finds its parts.
+// secured sets what every answer has, and leads a prefix without its slash to the one with it,
+// below which the page finds its parts.
 func secured(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
@@ -96,7 +103,8 @@ func secured(next http.Handler) http.Handler {
 		header.Set("X-Frame-Options", "DENY")
 		header.Set("Referrer-Policy", "no-referrer")
 		if r.URL.Path == "" {
-			// http.StripPrefix has taken the whole path. The reference is relative, so that it needn't know the prefix.
+			// http.StripPrefix has taken the whole path. The reference is relative, so that it
+			// needn't know the prefix.
 			asked, _, _ := strings.Cut(r.RequestURI, "?")
 			header.Set("Location", "./"+asked[strings.LastIndexByte(asked, '/')+1:]+"/")
 			w.WriteHeader(http.StatusMovedPermanently)

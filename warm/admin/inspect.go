@@ -12,7 +12,8 @@ import (
 	"github.com/warmcache/warmcache/warm"
 )
 
-// What follows shows keys, and the plan asks the source: all of it is for those alone who may run tasks. Values are never shown.
+// What follows shows keys, and the plan asks the source: all of it is for those alone who may run
+// tasks. Values are never shown.
 
 // hotKeys is the answer of hot.
 type hotKeys struct {
@@ -78,7 +79,8 @@ func (h *handler) explain(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusOK, e)
 }
 
-// plan makes a dry run and answers with what a run would do. The body is that of execute, of which it heeds the tasks.
+// plan makes a dry run and answers with what a run would do. The body is that of execute, of which
+// it heeds the tasks.
 func (h *handler) plan(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
 		wrongMethod(w, "POST")
@@ -92,7 +94,8 @@ func (h *handler) plan(w http.ResponseWriter, r *http.Request) {
 		fail(w, code, err.Error())
 		return
 	}
-	// A server's own WriteTimeout counts from the request on. Where there is none to move, there is none in the way.
+	// A server's own WriteTimeout counts from the request on. Where there is none to move, there is
+	// none in the way.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(planTime))
 	p, err := h.engine.Plan(r.Context(), warm.Request{Tasks: o.Tasks, Sequential: o.Sequential, Trigger: warm.TriggerHTTP})
 	if err != nil {

@@ -8,7 +8,8 @@ import (
 //go:embed page.html page.css page.js
 var files embed.FS
 
-// page serves one part of the page. The parts name each other relatively, so that the page works below any prefix.
+// page serves one part of the page. The parts name each other relatively, so that the page works
+// below any prefix.
 func page(name, contentType string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		text, err := files.ReadFile(name)

@@ -1,4 +1,5 @@
-// Package dataset keeps the SQLite file that the benchmarks read: the demo data of package loaders, made once and kept between runs.
+// Package dataset keeps the SQLite file that the benchmarks read: the demo data of package loaders,
+// made once and kept between runs.
 package dataset
 
 import (
@@ -18,7 +19,8 @@ import (
 // seed makes the data the same on every machine.
 const seed = 1
 
-// Folder is where files are kept by default: warmcache-bench in the user's cache folder, "" where there is none.
+// Folder is where files are kept by default: warmcache-bench in the user's cache folder, "" where
+// there is none.
 func Folder() string {
 	dir, err := os.UserCacheDir()
 	if err != nil {
@@ -27,8 +29,8 @@ func Folder() string {
 	return filepath.Join(dir, "warmcache-bench")
 }
 
-// File returns the path of a file with that many reports, in folder. It makes what is missing, and tells notice
-// before that.
+// File returns the path of a file with that many reports, in folder. It makes what is missing, and
+// tells notice before that.
 func File(ctx context.Context, folder string, reports int, notice func(string)) (string, error) {
 	if folder == "" {
 		return "", errors.New("dataset: this user has no cache folder: name one")

@@ -1,4 +1,5 @@
-// Package figures turns measurements into what is printed and kept: percentiles, tables, and files of raw data.
+// Package figures turns measurements into what is printed and kept: percentiles, tables, and files
+// of raw data.
 package figures
 
 import (
@@ -14,8 +15,8 @@ import (
 	"time"
 )
 
-// Percentile is the smallest of the values that at least the share p of them does not exceed (nearest rank), p from 0 to 1; zero where
-// there are none.
+// Percentile is the smallest of the values that at least the share p of them does not exceed
+// (nearest rank), p from 0 to 1; zero where there are none.
 func Percentile(values []time.Duration, p float64) time.Duration {
 	if len(values) == 0 {
 		return 0
@@ -49,7 +50,8 @@ func Table(rows [][]string) string {
 	return text.String()
 }
 
-// Machine is what a figure depends on beside the program, without a name by which the machine could be known.
+// Machine is what a figure depends on beside the program, without a name by which the machine could
+// be known.
 type Machine struct {
 	Go         string `json:"go"`
 	OS         string `json:"os"`

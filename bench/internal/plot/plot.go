@@ -1,5 +1,5 @@
-// Package plot draws line charts as SVG and PNG, without any other module: the root module is a library, and no user of
-// it should have to download a plotting library with it.
+// Package plot draws line charts as SVG and PNG, without any other module: the root module is a
+// library, and no user of it should have to download a plotting library with it.
 package plot
 
 import (

@@ -1,5 +1,6 @@
-// Package source makes a database take its time, as one across a network does: each query holds one of a few connections for a service
-// time drawn from a lognormal distribution, so that a load of queries raises the latency of each.
+// Package source makes a database take its time, as one across a network does: each query holds one
+// of a few connections for a service time drawn from a lognormal distribution, so that a load of
+// queries raises the latency of each.
 package source
 
 import (
@@ -36,7 +37,8 @@ func (cfg Config) WithDefaults() Config {
 	return cfg
 }
 
-// Log is what a source has been asked. It counts at the source's own door, so that it can contradict what a cache says of its loads.
+// Log is what a source has been asked. It counts at the source's own door, so that it can
+// contradict what a cache says of its loads.
 type Log struct {
 	Queries int           // that got a connection
 	Rows    int           // that they returned
@@ -45,7 +47,8 @@ type Log struct {
 	Busy    time.Duration // connections were held, over all connections
 }
 
-// Source is a [loaders.DB] over another one. It is safe for concurrent use where that is. It has no goroutine and needs no closing.
+// Source is a [loaders.DB] over another one. It is safe for concurrent use where that is. It has no
+// goroutine and needs no closing.
 type Source struct {
 	db          loaders.DB
 	cfg         Config
@@ -84,7 +87,8 @@ func (s *Source) ExecContext(ctx context.Context, query string, args ...any) (re
 	return result, err
 }
 
-// SelectContext runs a query on a connection of the source. dest is a pointer to a slice, as for sqlx.
+// SelectContext runs a query on a connection of the source. dest is a pointer to a slice, as for
+// sqlx.
 func (s *Source) SelectContext(ctx context.Context, dest any, query string, args ...any) error {
 	return s.serve(ctx, func() (int, error) {
 		err := s.db.SelectContext(ctx, dest, query, args...)
@@ -92,8 +96,9 @@ func (s *Source) SelectContext(ctx context.Context, dest any, query string, args
 	})
 }
 
-// serve waits for a connection and holds it until the query is answered and its service time is over, whichever takes longer: the drawn
-// time stands for all that a query costs, the database's own work is a part of it.
+// serve waits for a connection and holds it until the query is answered and its service time is
+// over, whichever takes longer: the drawn time stands for all that a query costs, the database's
+// own work is a part of it.
 func (s *Source) serve(ctx context.Context, query func() (rows int, err error)) error {
 	asked := time.Now()
 	select {

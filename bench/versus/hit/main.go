@@ -1,10 +1,12 @@
-// Command hit measures what a hit, a Set and a mix of both cost in warmcache, with everything on (loader, TTL, stale window, refresh, jitter, counters), and
-// in other caches, and what a million entries weigh.
+// Command hit measures what a hit, a Set and a mix of both cost in warmcache, with everything on
+// (loader, TTL, stale window, refresh, jitter, counters), and in other caches, and what a million
+// entries weigh.
 //
 //	cd bench/versus && go run ./hit
 //
-// All contenders do the same operations on the same keys, in turns, a slice each; a round's ratios are to raw Ristretto without TTL in that round, and the
-// median of the rounds counts. It prints its tables and writes bench/results/hit.json.
+// All contenders do the same operations on the same keys, in turns, a slice each; a round's ratios
+// are to raw Ristretto without TTL in that round, and the median of the rounds counts. It prints
+// its tables and writes bench/results/hit.json.
 package main
 
 import (

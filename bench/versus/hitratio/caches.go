@@ -20,7 +20,8 @@ type cached struct {
 	close func()
 }
 
-// contender makes a cache of a size. What works in the background is replayed paced and at full speed, which are the same to the others.
+// contender makes a cache of a size. What works in the background is replayed paced and at full
+// speed, which are the same to the others.
 type contender struct {
 	name       string
 	background bool
@@ -88,8 +89,8 @@ func ours(size int) (cached, error) {
 	}, nil
 }
 
-// replay reads the keys one after the other and returns the share of hits. With a pause it stops after each 64 reads, as long as that, so that what
-// works in the background keeps up.
+// replay reads the keys one after the other and returns the share of hits. With a pause it stops
+// after each 64 reads, as long as that, so that what works in the background keeps up.
 func replay(c cached, keys []uint64, pause time.Duration) float64 {
 	hits := 0
 	for i, key := range keys {

@@ -2,8 +2,9 @@ package main
 
 import "math/rand/v2"
 
-// generated is what no recording shows so purely: skew alone, popularity that drifts slowly and fast, or changes at a stroke, scans, loops that are too
-// long, and reads that follow a write soon and then never again.
+// generated is what no recording shows so purely: skew alone, popularity that drifts slowly and
+// fast, or changes at a stroke, scans, loops that are too long, and reads that follow a write soon
+// and then never again.
 func generated(seed uint64, reads int) []trace {
 	const catalogue = 50_000
 	rng := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // reproducible

@@ -28,7 +28,8 @@ func TestFormats(t *testing.T) {
 	}
 }
 
-// Nobody knows more than Belady: a contender above it would hold more than its size. What works in the background may do so for a moment.
+// Nobody knows more than Belady: a contender above it would hold more than its size. What works in
+// the background may do so for a moment.
 func TestContenders_respectTheirSize(t *testing.T) {
 	tr := generated(1, 20_000)[0]
 	const size = 500

@@ -1,9 +1,12 @@
-// Command hitratio replays recorded and generated traces through warmcache and its rivals, at several sizes, and compares the shares of hits.
+// Command hitratio replays recorded and generated traces through warmcache and its rivals, at
+// several sizes, and compares the shares of hits.
 //
 //	cd bench/versus && go run ./hitratio
 //
-// Each cache is asked for a key and given it after a miss. "Paced" pauses 50 µs after each 64 reads, as a service does between requests; "full" does
-// not. Belady, which knows the future, is the bound. It prints its table and writes bench/results/hitratio.json and .csv, and a plot, hitratio.svg and .png.
+// Each cache is asked for a key and given it after a miss. "Paced" pauses 50 µs after each 64
+// reads, as a service does between requests; "full" does not. Belady, which knows the future, is
+// the bound. It prints its table and writes bench/results/hitratio.json and .csv, and a plot,
+// hitratio.svg and .png.
 package main
 
 import (

@@ -28,7 +28,8 @@ func newTrace(name string, keys []uint64) trace {
 	return trace{name, keys, len(seen)}
 }
 
-// format reads one access after the other, as far as yield takes them. The formats are those of the simulators that the traces come from.
+// format reads one access after the other, as far as yield takes them. The formats are those of the
+// simulators that the traces come from.
 type format func(r *bufio.Reader, yield func(uint64) bool) error
 
 // formats by the file's extension before ".gz".

@@ -13,7 +13,8 @@ import (
 	"github.com/warmcache/warmcache/schedule"
 )
 
-// The reasons why robfig/cron v3 and package schedule differ, as docs/schedule.md explains them. Any other difference fails.
+// The reasons why robfig/cron v3 and package schedule differ, as docs/schedule.md explains them.
+// Any other difference fails.
 const (
 	steppedStar = "a stepped star in a day field is a star to robfig (both fields must match), a restriction here (either)"
 	clockChange = "a change of the clock"
@@ -37,7 +38,8 @@ func field(d *rand.Rand, low, high int) string {
 	}
 }
 
-// nearChange reports whether the offset changes within a day of either time, or between them where they are close.
+// nearChange reports whether the offset changes within a day of either time, or between them where
+// they are close.
 func nearChange(a, b time.Time) bool {
 	changes := func(at time.Time) bool {
 		_, before := at.Add(-26 * time.Hour).Zone()

@@ -1,4 +1,5 @@
-// Command schedule compares parsing and Next of package schedule with robfig/cron, gronx and netresearch/go-cron, in one run.
+// Command schedule compares parsing and Next of package schedule with robfig/cron, gronx and
+// netresearch/go-cron, in one run.
 //
 //	cd bench/versus && go run ./schedule
 //

@@ -68,8 +68,8 @@ type LogReport struct {
 	Shortened int   // files of which only a part was read because of MaxBytes
 }
 
-// URLs reads the logs to their end and then emits. A file that cannot be read, or not to its end, is an
-// error after what could be read was emitted. Malformed lines are counted and no error.
+// URLs reads the logs to their end and then emits. A file that cannot be read, or not to its end,
+// is an error after what could be read was emitted. Malformed lines are counted and no error.
 func (l AccessLog) URLs(ctx context.Context, emit func(url string, header http.Header) error) error {
 	base, err := l.check()
 	if err != nil {
@@ -154,7 +154,8 @@ func (c *counter) wanted(r logged) bool {
 	return err == nil && (c.log.Accept == nil || c.log.Accept(target))
 }
 
-// longestTarget bounds a target, and with Distinct the memory for all; sitemaps have the same bound.
+// longestTarget bounds a target, and with Distinct the memory for all; sitemaps have the same
+// bound.
 const longestTarget = 2048
 
 // pathLike reports whether a target is a path with or without a query as clients send it. Whatever

@@ -60,7 +60,8 @@ func ExampleSitemap() {
 			slog.Info("sitemap read", slog.Int("urls", r.Emitted), slog.Int("files", r.Files))
 		},
 	}
-	// An HTTP cache takes it as cache.RegisterURLs("sitemap", source.URLs, httpcache.WarmOptions{}).
+	// An HTTP cache takes it as cache.RegisterURLs("sitemap", source.URLs,
+	// httpcache.WarmOptions{}).
 	_ = source.URLs(context.Background(), func(url string, _ http.Header) error {
 		fmt.Println(url)
 		return nil

@@ -21,12 +21,13 @@ const (
 // deepestIndex is how many indexes may stand above a sitemap; the protocol allows one.
 const deepestIndex = 2
 
-// Sitemap reads the URLs of a sitemap by the protocol of sitemaps.org, or of all sitemaps of a sitemap index, plain or
-// gzip, over HTTP or from a file. URLs are emitted as they are read, in the order of the document.
+// Sitemap reads the URLs of a sitemap by the protocol of sitemaps.org, or of all sitemaps of a
+// sitemap index, plain or gzip, over HTTP or from a file. URLs are emitted as they are read, in the
+// order of the document.
 //
 // Only URLs of the site are taken. A sitemap is read with bounds on bytes, files and depth, and XML
-// entities other than those of XML itself are errors. A Sitemap has no state of its own, so URLs may
-// be called again, and by several goroutines.
+// entities other than those of XML itself are errors. A Sitemap has no state of its own, so URLs
+// may be called again, and by several goroutines.
 type Sitemap struct {
 	// URL is where the sitemap is, such as "https://www.example.com/sitemap.xml". Sitemaps that an
 	// index names are fetched from the same scheme and host, whatever host the index says, and
@@ -38,8 +39,8 @@ type Sitemap struct {
 	// Base is the scheme and host under which the cache sees the requests; it replaces those of the
 	// URLs. The default is the scheme and host of URL. File wants it given.
 	Base string
-	// Hosts are the hosts whose URLs are taken, with a port unless it is the scheme's own. The default
-	// is the host of URL and that of Base.
+	// Hosts are the hosts whose URLs are taken, with a port unless it is the scheme's own. The
+	// default is the host of URL and that of Base.
 	Hosts []string
 	// Client fetches URL; the default is a client that waits 30 s for each file.
 	Client *http.Client

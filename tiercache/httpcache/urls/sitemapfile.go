@@ -114,7 +114,8 @@ func (r *sitemapReader) file(ctx context.Context, name string) (children []strin
 	return children, err
 }
 
-// bounded is a reader that fails at its limit. An end without an error would look like a broken document.
+// bounded is a reader that fails at its limit. An end without an error would look like a broken
+// document.
 type bounded struct {
 	r           io.Reader
 	left, limit int64

@@ -8,11 +8,12 @@ import (
 	"strings"
 )
 
-// deepestXML bounds how deep elements may stand in each other; those of a sitemap with extensions stand six deep.
+// deepestXML bounds how deep elements may stand in each other; those of a sitemap with extensions
+// stand six deep.
 const deepestXML = 32
 
-// document reads the entries of a sitemap or of an index. encoding/xml knows the five entities of XML
-// and no others, and reads nothing that a document refers to.
+// document reads the entries of a sitemap or of an index. encoding/xml knows the five entities of
+// XML and no others, and reads nothing that a document refers to.
 type document struct {
 	xml   *xml.Decoder
 	path  []string // the local names of the open elements

@@ -58,7 +58,8 @@ func TestCoarse_isAtMostATickLateAndRests(t *testing.T) {
 	})
 }
 
-// A frozen process wakes up with what was written down before; the goroutine that writes may come later than the first hits.
+// A frozen process wakes up with what was written down before; the goroutine that writes may come
+// later than the first hits.
 func TestCoarse_aSampleNoticesThatTheTimeIsOld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newCoarse(t)
@@ -71,7 +72,8 @@ func TestCoarse_aSampleNoticesThatTheTimeIsOld(t *testing.T) {
 	})
 }
 
-// What a write ends has ended for every hit that begins after it, however old the time is that is written down.
+// What a write ends has ended for every hit that begins after it, however old the time is that is
+// written down.
 func TestCoarse_aWriteCatchesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newCoarse(t)

@@ -33,8 +33,8 @@ const token = "open sesame"
 // patience is for a browser on a machine that is busy with other tests.
 const patience = 2 * time.Minute
 
-// service is an engine with three tasks behind a handler below /admin: numbers (a loader of three entries), gated (a function that waits for the gate) and
-// fails.
+// service is an engine with three tasks behind a handler below /admin: numbers (a loader of three
+// entries), gated (a function that waits for the gate) and fails.
 type service struct {
 	*httptest.Server
 
@@ -108,7 +108,8 @@ type browser struct {
 	asked []string
 }
 
-// open starts a browser with a profile of its own and opens a page. The test fails where the page reports an error, also one of its security policy.
+// open starts a browser with a profile of its own and opens a page. The test fails where the page
+// reports an error, also one of its security policy.
 func open(t *testing.T, s *service, path string) *browser {
 	t.Helper()
 	program := chromium(t)
@@ -159,7 +160,8 @@ func (b *browser) hear(event any) {
 	case *runtime.EventExceptionThrown:
 		b.t.Errorf("the page threw %v", e.ExceptionDetails)
 	case *log.EventEntryAdded:
-		// What is refused or does not answer is shown to people, and an entry of the browser's own log all the same.
+		// What is refused or does not answer is shown to people, and an entry of the browser's own
+		// log all the same.
 		if e.Entry.Level == log.EntryLevelError && e.Entry.Source != log.EntrySourceNetwork {
 			b.t.Errorf("the browser's log: %s: %s", e.Entry.Source, e.Entry.Text)
 		}

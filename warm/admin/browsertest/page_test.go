@@ -97,7 +97,8 @@ func TestPage_is_for_narrow_screens_too(t *testing.T) {
 	}
 }
 
-// With long names, a failure and its reason the table is not cut, and every control can be reached by a finger.
+// With long names, a failure and its reason the table is not cut, and every control can be reached
+// by a finger.
 func TestPage_on_a_telephone_after_a_failure(t *testing.T) {
 	s := serve(t)
 	const long = "hot:statistics_of_the_most_popular_questions_of_all_brands"
