@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/warmcache/warmcache/internal/racetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -42,6 +44,9 @@ func small(t *testing.T, fs *files) config {
 }
 
 func TestMeasure(t *testing.T) {
+	if racetest.Enabled {
+		t.Skip("the simulation takes minutes under the race detector; `make test` runs it without")
+	}
 	fs := &files{folder: filepath.Join(t.TempDir(), "worker"), open: make(map[int]*file)}
 	r := &results{Config: small(t, fs), ConfigHash: strings.Repeat("0", 64)}
 	err := r.measure(func(jobs []job) ([]outcome, error) {

@@ -9,12 +9,17 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/warmcache/warmcache/internal/racetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // TestReplay runs the program on an access log of two days, as its documentation does.
 func TestReplay(t *testing.T) {
+	if racetest.Enabled {
+		t.Skip("the simulation takes minutes under the race detector; `make test` runs it without")
+	}
 	t.Parallel()
 	args := []string{"-log", filepath.FromSlash("testdata/access.log.gz"), "-ttl", "5m,1h", "-restart", "6h", "-capacity", "1000"}
 	var text bytes.Buffer
@@ -60,6 +65,9 @@ func checkCounts(t *testing.T, o outcome) {
 
 // TestReplay_order holds the arms against each other on several traces.
 func TestReplay_order(t *testing.T) {
+	if racetest.Enabled {
+		t.Skip("the simulation takes minutes under the race detector; `make test` runs it without")
+	}
 	t.Parallel()
 	for _, args := range [][]string{
 		{"-log", "testdata/access.log.gz", "-ttl", "1h", "-restart", "6h", "-capacity", "300"},

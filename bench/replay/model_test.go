@@ -12,6 +12,8 @@ import (
 	"github.com/warmcache/warmcache/internal/redistest"
 	"github.com/warmcache/warmcache/tiercache"
 	"github.com/warmcache/warmcache/warm"
+
+	"github.com/warmcache/warmcache/internal/racetest"
 )
 
 // traceOf is reads by Zipf, some ten a second, of a popularity that drifts.
@@ -30,6 +32,9 @@ func traceOf(reads int) []read {
 // TestModel replays a trace through the whole cache, Redis and engine in virtual time, and through
 // the model: they must agree.
 func TestModel(t *testing.T) {
+	if racetest.Enabled {
+		t.Skip("the simulation takes minutes under the race detector; `make test` runs it without")
+	}
 	t.Parallel()
 	const ttl, half = 5 * time.Minute, time.Minute
 	cfg := settings{
