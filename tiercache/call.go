@@ -151,7 +151,7 @@ func (cl *call[K, V]) begin(ctx context.Context, l *loading[K, V], fls []*flight
 		return
 	}
 	c.counters.Add(fls[0].hash, stat.Loads, uint64(len(fls)))
-	go cl.run()
+	go cl.run() //nolint:contextcheck // it has the context
 }
 
 // run has the loader do its work.

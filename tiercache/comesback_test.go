@@ -35,7 +35,7 @@ type (
 		Items map[string][]*cyclic
 		Say   func() `json:"say,omitempty"`
 	}
-	secretive struct{ a, b int }
+	secretive struct{ a, b int } //nolint:unused // that nobody sees them is what is tried
 )
 
 func (textLevel) MarshalText() ([]byte, error) { return []byte("debug"), nil }
@@ -49,12 +49,12 @@ type (
 	tree struct {
 		Left, Right *tree
 		Meta        map[string]any
-		Done        chan int `json:"-"`
-		mu          sync.Mutex
+		Done        chan int   `json:"-"`
+		mu          sync.Mutex //nolint:unused // as above
 	}
 	stampOnly struct {
 		time.Time
-		note string
+		note string //nolint:unused // as above
 	}
 	optional[T any] struct {
 		value T
@@ -193,7 +193,7 @@ type halfHidden struct {
 // locked has state that is no part of it.
 type locked struct {
 	Name  string
-	mu    sync.Mutex
+	mu    sync.Mutex //nolint:unused // as above
 	calls int
 }
 

@@ -157,7 +157,7 @@ func (cfg Config[K, V]) withDefaults() (Config[K, V], error) {
 	return cfg, nil
 }
 
-func (cfg Config[K, V]) check() error {
+func (cfg Config[K, V]) check() error { //nolint:gocognit // a list of checks
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if cfg.Name == "" || len(cfg.Name) > maxNameBytes || strings.ContainsFunc(cfg.Name, func(r rune) bool { return !isNameRune(r) }) {

@@ -2,6 +2,7 @@ package tiercache_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -89,7 +90,7 @@ func ExampleConfig_staleness() {
 		},
 		Load: func(_ context.Context, key string) (price, error) {
 			if down {
-				return price{}, fmt.Errorf("the source is down")
+				return price{}, errors.New("the source is down")
 			}
 			return price{cents: 100, auction: key == "vase"}, nil
 		},

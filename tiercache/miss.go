@@ -70,10 +70,10 @@ func (c *Cache[K, V]) start(ctx context.Context, fls []*flight[K, V], by patienc
 	defer l.leave()
 	alone := leadContext{context.WithoutCancel(ctx), fls[0].lead} // loaders find in it who asks
 	if len(fls) > batchKeys || fls[0].after != nil || !l.waits() {
-		l.carryOn(alone, l.run)
+		l.carryOn(alone, l.run) //nolint:contextcheck // it is ctx, without its end
 		return
 	}
-	l.run(alone)
+	l.run(alone) //nolint:contextcheck // as above
 }
 
 // waits reports whether the next step may be taken here. In a goroutine it always may. Else the

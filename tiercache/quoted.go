@@ -29,7 +29,7 @@ func quoted(err error) error {
 	}
 	q := quotedError{text: strings.Join(lines, "\n"), from: err}
 	if isReply(err) {
-		return quotedReply{q}
+		return replyError{q}
 	}
 	return q
 }
@@ -43,11 +43,11 @@ type quotedError struct {
 func (e quotedError) Error() string        { return e.text }
 func (e quotedError) Is(target error) bool { return errors.Is(e.from, target) }
 
-// quotedReply is one that a server has answered.
-type quotedReply struct{ quotedError }
+// replyError is one that a server has answered.
+type replyError struct{ quotedError }
 
 // RedisError is go-redis's mark of a reply.
-func (quotedReply) RedisError() {}
+func (replyError) RedisError() {}
 
 // As finds what the error is about beside the reply, such as that a connection could not be made.
 func (e quotedError) As(target any) bool {

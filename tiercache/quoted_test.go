@@ -52,7 +52,7 @@ func TestReplies_showNoArguments(t *testing.T) {
 	}
 }
 
-func secretClient(addr string) redis.UniversalClient {
+func secretClient(addr string) redis.UniversalClient { //nolint:ireturn // of several types
 	return redis.NewClient(&redis.Options{Addr: addr, Username: "cache", Password: secret})
 }
 

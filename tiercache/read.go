@@ -122,7 +122,7 @@ func (c *Cache[K, V]) hashOf(key K) (hash uint64, err error) {
 
 // remembered answers from memory where that will do: with something fresh or, when a load of it
 // has just failed, with something stale.
-func (c *Cache[K, V]) remembered(ctx context.Context, hash uint64, key K, it *item[V], a asking[V]) (e Entry[V], ok bool, err error) { //nolint:revive // on the hit path
+func (c *Cache[K, V]) remembered(ctx context.Context, hash uint64, key K, it *item[V], a asking[V]) (e Entry[V], ok bool, err error) {
 	switch now := c.memory.time.Now(); {
 	case c.fresh(it, now):
 		e, err = c.hit(ctx, hash, key, it, now, a)

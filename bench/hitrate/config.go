@@ -61,7 +61,9 @@ func (m mix) shares() [numCaches]float64 {
 // span is a duration whose JSON is text such as 40ms.
 type span time.Duration
 
-func (s span) MarshalText() ([]byte, error) { return []byte(time.Duration(s).String()), nil }
+func (s span) MarshalText() ([]byte, error) { //nolint:unparam // an encoding.TextMarshaler
+	return []byte(time.Duration(s).String()), nil
+}
 
 func (s span) String() string { return time.Duration(s).String() }
 

@@ -47,7 +47,7 @@ func restartTimes(cfg config) []restarting {
 
 // restart ends nodes and starts them anew. Requests go to the others meanwhile, or wait where there
 // is none.
-func (s *simulation) restart(ctx context.Context, which []int, flush bool) error {
+func (s *simulation) restart(ctx context.Context, which []int, flush bool) error { //nolint:revive // flush is what is restarted, too
 	s.flying.Wait()
 	s.mu.Lock()
 	clear(s.first) // first requests count from here

@@ -208,8 +208,8 @@ func (r *results) saveCSV(path string, cells []cell) (err error) {
 			for _, n := range []int{int(o.Seed), o.Requests, o.Memory, o.Redis, o.Stale, o.Negative, o.Misses, o.Joined} { //nolint:gosec // small
 				line = append(line, strconv.Itoa(n))
 			}
-			line = append(line, number(o.fresh()), strconv.Itoa(o.SourceQueries), strconv.Itoa(o.SourceRows), fmt.Sprint(o.SourceAsked), strconv.Itoa(o.RedisCommands),
-				fmt.Sprint(o.RedisBytes), strconv.Itoa(o.Entries), number(o.ReadyMillis), number(o.First.Mean), number(o.Listed.Mean))
+			line = append(line, number(o.fresh()), strconv.Itoa(o.SourceQueries), strconv.Itoa(o.SourceRows), strconv.FormatInt(o.SourceAsked, 10), strconv.Itoa(o.RedisCommands),
+				strconv.FormatInt(o.RedisBytes, 10), strconv.Itoa(o.Entries), number(o.ReadyMillis), number(o.First.Mean), number(o.Listed.Mean))
 			lines = append(lines, line)
 		}
 	}

@@ -35,7 +35,7 @@ const (
 
 // workers returns a runner with n processes of the test binary. It begins no job once enough fires:
 // the outcomes of the others are zero then.
-func workers(binary, data string, n int, enough <-chan time.Time, done func(done, of int, j job, o outcome) error) runner {
+func workers(binary, data string, n int, enough <-chan time.Time, done func(done, of int, j job, o outcome) error) runner { //nolint:gocognit // one loop over jobs
 	return func(ctx context.Context, jobs []job) ([]outcome, error) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()

@@ -1,7 +1,7 @@
 package main
 
 // httpCache is the guards of tiercache/httpcache, and of what it needs of tiercache.
-func httpCache() []mutant {
+func httpCache() []mutant { //nolint:funlen // a table
 	const dir = "tiercache/httpcache/"
 	return []mutant{
 		{

@@ -9,11 +9,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/warmcache/warmcache/internal/racetest"
 	"github.com/warmcache/warmcache/internal/redistest"
 	"github.com/warmcache/warmcache/tiercache"
 	"github.com/warmcache/warmcache/warm"
-
-	"github.com/warmcache/warmcache/internal/racetest"
 )
 
 // traceOf is reads by Zipf, some ten a second, of a popularity that drifts.

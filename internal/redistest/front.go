@@ -17,13 +17,13 @@ const HangUp = "hang up"
 // returns its address. It sees each command, and gives the answer that it is told, a line of the
 // protocol, in the place of the server behind it; the empty answer is to ask that one, and HangUp
 // to close the connection. Without a server behind it, everything else is OK.
-func Front(t testing.TB, behind string, answer func(args []string) string) string {
-	t.Helper()
+func Front(tb testing.TB, behind string, answer func(args []string) string) string {
+	tb.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it is closed with the test
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { listener.Close() }) //nolint:errcheck // it is given up
+	tb.Cleanup(func() { listener.Close() }) //nolint:errcheck // it is given up
 	go func() {
 		for {
 			conn, err := listener.Accept()
