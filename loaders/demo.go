@@ -72,7 +72,7 @@ func inTransaction(ctx context.Context, db DB, add func(DB) error) error {
 	return tx.Commit()
 }
 
-// claimSeed says whether this set is to be added. As it writes before anything is read, a second
+// claimSeed reports whether this set is to be added. As it writes before anything is read, a second
 // process waits here until the first is done, and then finds its row.
 func claimSeed(ctx context.Context, s *source, reports int, seed uint64) (bool, error) {
 	name := strconv.FormatUint(seed, 10)

@@ -127,7 +127,7 @@ func (s *source) missingForUs(ctx context.Context) (missing []string, view bool,
 	}
 }
 
-// isLocked says whether err is SQLite's SQLITE_BUSY, by whichever driver.
+// isLocked reports whether err is SQLite's SQLITE_BUSY, by whichever driver.
 func isLocked(err error) bool {
 	const busy, primary = 5, 0xff // of https://sqlite.org/rescode.html
 	var coded interface{ Code() int }

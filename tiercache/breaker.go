@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// BreakerState says whether operations are let through to Redis.
+// BreakerState reports whether operations are let through to Redis.
 type BreakerState string
 
 // The states of a breaker.
@@ -43,7 +43,7 @@ const breakerFailures = 5
 // ticket is the right to one operation: 0 of a closed breaker, else that of a probe.
 type ticket uint64
 
-// allow says whether an operation may go; each that may is followed by one call of report.
+// allow reports whether an operation may go; each that may is followed by one call of report.
 func (b *breaker) allow() (ticket, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

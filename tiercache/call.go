@@ -13,8 +13,8 @@ import (
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
-// tenure says whether what a load brings is committed to Redis under the lead's token, or stays in
-// this process: there is no Redis, or it doesn't answer.
+// tenure reports whether what a load brings is committed to Redis under the lead's token, or stays
+// in this process: there is no Redis, or it doesn't answer.
 type tenure uint8
 
 const (
@@ -142,11 +142,8 @@ func (cl *call[K, V]) begin(ctx context.Context, l *loading[K, V], fls []*flight
 	for i, f := range fls {
 		cl.said[i].f = f
 	}
-	if lead := fls[0].lead; leadOf(ctx) != lead { // in a batch each key may have its own
-		ctx = leadContext{ctx, lead}
-	}
-	cl.ctx = c.loadTimes.Detached(ctx) // it has the values of ctx, and ends with the cache
-	if !c.tasks.enter() {              // the loader is waited for by Close beyond its cut-off
+	cl.ctx = c.loadTimes.Detached(fls[0].lead.within(ctx)) // it has the values of ctx, and ends with the cache
+	if !c.tasks.enter() {                                  // the loader is waited for by Close beyond its cut-off
 		cl.done <- ErrClosed
 		return
 	}

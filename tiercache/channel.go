@@ -133,7 +133,7 @@ func (ch *channel) start() error {
 	}
 }
 
-// forbidden says whether the server answered that we may not.
+// forbidden reports whether the server answered that we may not.
 func forbidden(err error) bool {
 	if errors.Is(err, errReplica) || errors.Is(err, errClusterNode) || errors.Is(err, errLacks) {
 		return true
@@ -180,7 +180,7 @@ func (ch *channel) next(kind noticeKind, cache, rest string) notice {
 	return notice{kind: kind, node: ch.node(), number: ch.seq.Add(1), cache: cache, rest: rest}
 }
 
-// coherent says whether notices are heard at this moment.
+// coherent reports whether notices are heard at this moment.
 func (ch *channel) coherent() bool { return ch.clock.Now() < ch.trust.Load() }
 
 func (ch *channel) register(name string, c noticed) {
@@ -351,7 +351,7 @@ func (ch *channel) overdue(now int64) {
 // the end covers all of them.
 func (ch *channel) meeting() int64 { return ch.subscribed.Load() + ch.digestPause()*6/5 }
 
-// handle applies one message, and says whether it was a heartbeat of our own.
+// handle applies one message, and reports whether it was a heartbeat of our own.
 func (ch *channel) handle(text string, now int64) bool {
 	n, err := parseNotice(text)
 	if err != nil {

@@ -71,7 +71,7 @@ func database(client redis.UniversalClient) int {
 	return 0
 }
 
-// unknownCommand says whether a server, or what stands before it, refused a command as such: it
+// unknownCommand reports whether a server, or what stands before it, refused a command as such: it
 // does not know it, or this user may not use it.
 func unknownCommand(err error) bool {
 	if !isReply(err) {
@@ -85,10 +85,10 @@ func unknownCommand(err error) bool {
 // UniversalOptions.ReadOnly or FailoverOptions.ReplicaOnly it talks to a replica.
 var errReplica = errors.New("the server is a replica: it may be behind its master, and refuses writes; use the master's address or, with Sentinel, unset ReplicaOnly")
 
-// punctual says whether a client gives up when its context's deadline is over, so that operations
-// may run in the goroutine of whoever waits for them. By default go-redis doesn't while it waits
-// for a reply; and a Cluster's client may load its slots from a node that is frozen, whatever the
-// context says.
+// punctual reports whether a client gives up when its context's deadline is over, so that
+// operations may run in the goroutine of whoever waits for them. By default go-redis doesn't while
+// it waits for a reply; and a Cluster's client may load its slots from a node that is frozen,
+// whatever the context says.
 func punctual(client redis.UniversalClient) bool {
 	single, ok := client.(*redis.Client)
 	return ok && single.Options().ContextTimeoutEnabled

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// fresh says whether the item may be served as it is: its time is not over, nothing has ended it,
-// and it is trusted.
+// fresh reports whether the item may be served as it is: its time is not over, nothing has ended
+// it, and it is trusted.
 func (c *Cache[K, V]) fresh(it *item[V], now int64) bool {
 	return now < it.fresh && it.epoch == c.epoch.Load() && c.tokens.stand(it.tags) && c.trusts(it.filled, now)
 }
@@ -31,8 +31,8 @@ func (c *Cache[K, V]) currentTokens(ctx context.Context, epoch uint64, names []s
 	return c.tokens.get(ctx, c.remote, epoch, names, from)
 }
 
-// servable says whether the item may be served stale. Of what was ended by Clear or a tag that is
-// never so; of what only must be validated, it is.
+// servable reports whether the item may be served stale. Of what was ended by Clear or a tag that
+// is never so; of what only must be validated, it is.
 func (c *Cache[K, V]) servable(it *item[V], now int64) bool {
 	return it != nil && !it.absent && it.late > 0 && now < it.dead && it.epoch > c.floor.Load() && c.tokens.stand(it.tags)
 }
@@ -303,7 +303,7 @@ func (c *Cache[K, V]) doubtful(ctx context.Context, all []found, s sight, from t
 	return doubtful, nil
 }
 
-// current says whether a record's tokens are: the cache's own, which comes first, and its tags'.
+// current reports whether a record's tokens are: the cache's own, which comes first, and its tags'.
 func (c *Cache[K, V]) current(f *found, current map[string]string) bool {
 	own := true
 	for token, tag := range eachToken(f.record.tokens) {

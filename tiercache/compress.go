@@ -50,7 +50,7 @@ const (
 	freeClaim = 1 << 20
 )
 
-// plausible says whether so few bytes may claim to be so many.
+// plausible reports whether so few bytes may claim to be so many.
 func plausible(payload, decoded uint64) bool { return decoded <= max(freeClaim, payload*maxRatio) }
 
 // packer compresses and decompresses. Its zero value is ready, and safe for concurrent use.

@@ -216,7 +216,7 @@ func (c *Cache[K, V]) disown(ctx context.Context, keys []unconfirmedKey) {
 	c.counters.Add(notices[0].number, stat.TakenBack, uint64(len(notices)))
 }
 
-// stillThere says whether the server that a run began with still is the one that answers.
+// stillThere reports whether the server that a run began with still is the one that answers.
 func (t *serverTime) stillThere(r *Redis) error {
 	if t.takeovers != r.channel.takeovers.Load() {
 		return fmt.Errorf("%w: run it again", errTakeover)

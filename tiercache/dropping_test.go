@@ -107,7 +107,7 @@ func reply(b []byte) (size int, texts []string) {
 	return size, texts
 }
 
-// isNotice says whether the text is an invalidation: no heartbeat, no digest.
+// isNotice reports whether the text is an invalidation: no heartbeat, no digest.
 func isNotice(text string) bool {
 	return strings.HasPrefix(text, "W1 ") && len(text) > 4 && strings.Contains("KECT", text[3:4])
 }

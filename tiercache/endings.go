@@ -26,7 +26,7 @@ type endings struct {
 // mostEnded is how many tags are remembered before some are forgotten.
 const mostEnded = 1 << 16
 
-// end notes the end of a tag. It says whether forget is to be called.
+// end notes the end of a tag. It reports whether forget is to be called.
 func (e *endings) end(tag string) (full bool) {
 	e.endsMu.Lock()
 	defer e.endsMu.Unlock()
@@ -39,7 +39,7 @@ func (e *endings) end(tag string) (full bool) {
 	return full
 }
 
-// stand says whether none of an item's tags was ended in this process since the item was looked
+// stand reports whether none of an item's tags was ended in this process since the item was looked
 // for.
 func (e *endings) stand(tags *tagged) bool {
 	return tags == nil || tags.count.Load() == e.count.Load() || e.restamp(tags)
@@ -56,7 +56,7 @@ func (e *endings) restamp(tags *tagged) bool {
 	return true
 }
 
-// endedAfter says whether one of the tags was ended after a count, or may have been.
+// endedAfter reports whether one of the tags was ended after a count, or may have been.
 func (e *endings) endedAfter(names []string, count uint64) bool {
 	e.endsMu.RLock()
 	defer e.endsMu.RUnlock()

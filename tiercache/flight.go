@@ -75,7 +75,7 @@ func (s *signal) give() {
 	s.given = true
 }
 
-// isGiven says whether it is.
+// isGiven reports whether it is.
 func (s *signal) isGiven() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -154,7 +154,7 @@ func (f *flight[K, V]) find(o *flight[K, V]) *flight[K, V] {
 	return nil
 }
 
-// serves says whether o may join f, which is the same look-up: a refresh, one that is yet to ask
+// serves reports whether o may join f, which is the same look-up: a refresh, one that is yet to ask
 // the source; another read, one that has somebody to ask if itself has, and that is not to wait for
 // others first.
 func (f *flight[K, V]) serves(o *flight[K, V]) bool {
@@ -164,7 +164,7 @@ func (f *flight[K, V]) serves(o *flight[K, V]) bool {
 	return f.after == nil && (f.asks() || !o.asks())
 }
 
-// asks says whether the flight has a source to ask.
+// asks reports whether the flight has a source to ask.
 func (f *flight[K, V]) asks() bool { return f.brought() || f.cache.sourced && !f.nobody }
 
 // mostRefreshes is how many refreshes of a key ask the source at once. One asks while another does,
@@ -186,7 +186,7 @@ func (f *flight[K, V]) crowd(first *flight[K, V]) (oldest *flight[K, V]) {
 	return oldest
 }
 
-// some says whether there is any flight of the hash.
+// some reports whether there is any flight of the hash.
 func (t *flights[K, V]) some(hash uint64) bool {
 	s := t.shard(hash)
 	s.mu.Lock()
@@ -206,7 +206,7 @@ func (t *flights[K, V]) ask(f *flight[K, V], now int64) int64 {
 	return s.asked
 }
 
-// overtaken says whether a source read that began at that moment will do for all the calls of a
+// overtaken reports whether a source read that began at that moment will do for all the calls of a
 // refresh. Then no other may join it.
 func (t *flights[K, V]) overtaken(f *flight[K, V], read int64) bool {
 	s := t.shard(f.hash)

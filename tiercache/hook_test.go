@@ -76,7 +76,7 @@ func hooked(t *testing.T, client *redis.Client, a around) *tiercache.Redis {
 	return r
 }
 
-// saying says whether one of the commands has an argument that begins with text: "W1 K" is the
+// saying reports whether one of the commands has an argument that begins with text: "W1 K" is the
 // script of a Set or Delete, "WC01V" one that stores a value.
 func saying(cmds []redis.Cmder, text string) bool {
 	return slices.ContainsFunc(cmds, func(cmd redis.Cmder) bool {

@@ -123,7 +123,7 @@ func (textKeys[K]) DecodeKey(text string) (K, error) {
 	return key, err
 }
 
-// hasInterface says whether values of a comparable type have interfaces in them.
+// hasInterface reports whether values of a comparable type have interfaces in them.
 func hasInterface(t reflect.Type) bool {
 	switch t.Kind() {
 	case reflect.Interface:

@@ -184,7 +184,7 @@ const stolenMark = 'S'
 
 func stolen(token string) string { return string(stolenMark) + token[1:] }
 
-// stealable says whether a refresh may take a lease from its holder.
+// stealable reports whether a refresh may take a lease from its holder.
 func stealable(holder string) bool { return holder != "" && holder[0] != stolenMark }
 
 // release gives leases back without a value, also when the cache is being closed: other nodes would

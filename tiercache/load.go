@@ -59,7 +59,7 @@ func (l *loading[K, V]) foresees(f *flight[K, V]) bool {
 		c.backOffs.binding(f.text, c.memory.clock.Now()) == nil
 }
 
-// asks says whether there is a source to ask. Where there is none nothing is known: what Redis
+// asks reports whether there is a source to ask. Where there is none nothing is known: what Redis
 // doesn't have is not found, but that is no answer of a source, which would be stored, and
 // remembered. To take a lease would cost two round trips, and to commit an absence could delete
 // what a Set has stored that this node has yet to hear of.
@@ -159,7 +159,7 @@ func (l *loading[K, V]) answer(f *flight[K, V], got *found, now int64) bool {
 	return false
 }
 
-// suffices says whether the flight may end with what Redis holds. The moment of a source read is
+// suffices reports whether the flight may end with what Redis holds. The moment of a source read is
 // known from Redis to a millisecond or two, so the very record that a refresh is to replace is told
 // by its id. For Refresh another's load will do that began after the call, and that this node has
 // seen arrive: what was there at its first look says when it was read by the server's clock alone,

@@ -198,7 +198,7 @@ func validLoaderName(name string) bool {
 	return name != "" && !strings.ContainsFunc(name, func(r rune) bool { return !isNameRune(r) && r != ':' })
 }
 
-// isNameRune says whether r may stand in the name of a cache: [A-Za-z0-9_.-].
+// isNameRune reports whether r may stand in the name of a cache: [A-Za-z0-9_.-].
 func isNameRune(r rune) bool {
 	return r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '_' || r == '.' || r == '-'
 }

@@ -28,7 +28,7 @@ func newManners(now func() int64, answered func() uint64) *manners {
 	return &manners{now: now, answered: answered, last: answered()}
 }
 
-// polite says whether reads were answered lately. It is asked before each batch and after it.
+// polite reports whether reads were answered lately. It is asked before each batch and after it.
 func (m *manners) polite() bool {
 	now, answered := m.now(), m.answered()
 	if answered != m.last {

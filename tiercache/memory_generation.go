@@ -35,7 +35,7 @@ func (m *memory[K, V]) generations() []uint64 {
 	return gens
 }
 
-// unmoved says whether the key's generation still is what it was when gens were copied.
+// unmoved reports whether the key's generation still is what it was when gens were copied.
 func (m *memory[K, V]) unmoved(hash uint64, gens []uint64) bool {
 	return gens[m.genIndex(hash)] == m.generation(hash)
 }
@@ -48,8 +48,8 @@ type claim struct {
 	settled bool   // the second move is made
 }
 
-// take makes the second move, and says whether no other writer has moved the generation since the
-// first.
+// take makes the second move, and reports whether no other writer has moved the generation since
+// the first.
 func (c *claim) take(g *atomic.Uint64) bool {
 	if c.settled {
 		return g.Load() == c.gen+1

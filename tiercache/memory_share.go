@@ -131,7 +131,7 @@ func (m *memory[K, V]) divide(share float64) (room, main int64) {
 	return room, max(0, left-room*shards)
 }
 
-// unbalanced says whether the border is far from where it should be.
+// unbalanced reports whether the border is far from where it should be.
 func (m *memory[K, V]) unbalanced() bool {
 	return math.Abs(m.ghosts.share()-math.Float64frombits(m.share.Load())) >= borderStep
 }

@@ -122,7 +122,7 @@ func (s *shard[K, V]) takeKey(hash uint64, key K) (had *item[V], known bool) {
 	return had, sl != nil && s.take(sl)
 }
 
-// take removes the slot from the shard, and says whether the policy may know it.
+// take removes the slot from the shard, and reports whether the policy may know it.
 func (s *shard[K, V]) take(sl *slot[K, V]) (known bool) {
 	t := s.table.Load()
 	t.itemOf(sl).leave(false)

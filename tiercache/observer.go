@@ -107,7 +107,7 @@ func (w *watcher) close(wait time.Duration) {
 	}
 }
 
-// observing says whether this goroutine is in a call of an observer.
+// observing reports whether this goroutine is in a call of an observer.
 func observing() bool {
 	var pcs [64]uintptr
 	for skip := 0; ; skip += len(pcs) {

@@ -305,7 +305,7 @@ func isOwn(err error) bool {
 	return err != nil && !isReply(err) && !isTransport(err) && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled)
 }
 
-// isAway says whether the server answered that it can't serve anybody now: a replica that was a
+// isAway reports whether the server answered that it can't serve anybody now: a replica that was a
 // master, one that loads its data, a shard without a majority. To ask it again and again would be a
 // storm of retries.
 func isAway(err error) bool {
@@ -313,7 +313,7 @@ func isAway(err error) bool {
 		func(prefix string) bool { return redis.HasErrorPrefix(err, prefix) })
 }
 
-// isTransport says whether err is about the way to Redis, and not fn's own.
+// isTransport reports whether err is about the way to Redis, and not fn's own.
 func isTransport(err error) bool {
 	if err == nil {
 		return false
@@ -323,8 +323,8 @@ func isTransport(err error) bool {
 		errors.Is(err, redis.ErrPoolTimeout) || errors.Is(err, redis.ErrPoolExhausted) || errors.Is(err, redis.ErrClosed)
 }
 
-// isCut says whether a connection ended in the middle of an operation, as all do when a server is
-// restarted.
+// isCut reports whether a connection ended in the middle of an operation, as all do when a server
+// is restarted.
 func isCut(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }

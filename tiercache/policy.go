@@ -16,7 +16,7 @@ const (
 )
 
 // toLobby takes what a window has no more room for, until there are enough to be offered together.
-// It says whether there are.
+// It reports whether there are.
 func (m *memory[K, V]) toLobby(sl *slot[K, V]) (full bool) {
 	m.lobbyMu.Lock()
 	defer m.lobbyMu.Unlock()
@@ -146,7 +146,7 @@ func (s *shard[K, V]) keeps(sl *slot[K, V], room int64) bool {
 	return sl == s.newest && sl.cost <= room
 }
 
-// stands says whether the slot is in the index.
+// stands reports whether the slot is in the index.
 func (m *memory[K, V]) stands(sl *slot[K, V]) bool {
 	s := m.shard(sl.hash)
 	s.mu.Lock()
@@ -194,8 +194,8 @@ func (m *memory[K, V]) alarm() {
 
 // reap takes out of the index what the policy gave up, unless it was read or written since: then,
 // and where the window has room to spare, it begins anew there. The policy goes by what it was
-// told, which for a slot that it holds is what happened before it came. It says whether that made
-// the lobby full.
+// told, which for a slot that it holds is what happened before it came. It reports whether that
+// made the lobby full.
 func (m *memory[K, V]) reap(left *departed[K]) (full bool) {
 	m.goneMu.Lock()
 	gone := m.gone

@@ -70,7 +70,16 @@ func leadOf(ctx context.Context) *lead {
 	return l
 }
 
-// leads says whether l or one of those that caused it leads id.
+// within is ctx, of which loaders find that they work for l: in a batch each key may have a lead of
+// its own.
+func (l *lead) within(ctx context.Context) context.Context {
+	if leadOf(ctx) == l {
+		return ctx
+	}
+	return leadContext{ctx, l}
+}
+
+// leads reports whether l or one of those that caused it leads id.
 func (l *lead) leads(id any) bool {
 	for ; l != nil; l = l.parent {
 		if !l.over.Load() && l.loads.leads(id) {
@@ -118,8 +127,8 @@ func (l *lead) wait(other *lead, more int) {
 	}
 }
 
-// waitsFor says whether a wait for l is, by however many others, one for target. It looks at each
-// lead once: loads that fan out and meet again have far more ways than leads.
+// waitsFor reports whether a wait for l is, by however many others, one for target. It looks at
+// each lead once: loads that fan out and meet again have far more ways than leads.
 func (l *lead) waitsFor(target *lead) bool {
 	todo, seen := []*lead{l}, map[*lead]bool{l: true}
 	for len(todo) > 0 {

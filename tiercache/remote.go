@@ -276,7 +276,7 @@ func (m *remote) lease(ctx context.Context, texts []string, token string, how bi
 	return all, noneFound(all)
 }
 
-// judge is what the replies to one bid say. It says whether what stands in the lease's place is
+// judge is what the replies to one bid say. It reports whether what stands in the lease's place is
 // none.
 func (b *bid) judge(m *remote, f *found, token string) (alien bool) {
 	m.found(f, &b.look)

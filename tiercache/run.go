@@ -134,7 +134,8 @@ func (r *Redis) evaluateApart(ctx context.Context, s *script, commands [][]any, 
 // errStep is between two steps.
 var errStep = errors.New("redis: a step is to follow")
 
-// isOpenSlot says whether the keys of one script were on two masters of a Cluster, or on none yet.
+// isOpenSlot reports whether the keys of one script were on two masters of a Cluster, or on none
+// yet.
 func isOpenSlot(err error) bool { return err != nil && redis.HasErrorPrefix(err, "TRYAGAIN") }
 
 // worst is what the errors of one shard's keys say about the shard: the first that says that it is

@@ -127,7 +127,7 @@ func (l *loading[K, V]) tagTokens(ctx context.Context, all []landing[K, V]) map[
 	return tokens
 }
 
-// stands says whether none of an item's tags was ended since the load began, by what Redis says
+// stands reports whether none of an item's tags was ended since the load began, by what Redis says
 // now, and by what this process has heard. Where another server answers by now, which may be
 // behind, its counts say nothing.
 func (l *loading[K, V]) stands(tags *tagged, now map[string]string) bool {

@@ -72,7 +72,7 @@ func (s *signer) sign(data []byte) []byte {
 	return append(data, sum[:signatureBytes]...)
 }
 
-// verify says whether signature is one's of the secrets.
+// verify reports whether signature is one's of the secrets.
 func (s *signer) verify(data, signature []byte) bool {
 	for _, pool := range s.macs {
 		sum := s.sum(pool, data)

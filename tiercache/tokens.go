@@ -242,7 +242,7 @@ func parseStamp(token string) (run string, n uint64, ok bool) {
 	return run, n, err == nil && run != ""
 }
 
-// unended says whether none of the tags was ended between two moments of which these are the
+// unended reports whether none of the tags was ended between two moments of which these are the
 // tokens, as far as the second one can tell.
 func unended(before, after map[string]string, tags []string) bool {
 	run, n, ok := parseStamp(before[markToken])

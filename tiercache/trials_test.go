@@ -171,8 +171,8 @@ func (tr *trial) flush() {
 	}
 }
 
-// overtaken is A and A2: an invalidation overtakes a load. during says whether the reads that begin
-// while that load still runs count, or those after it.
+// overtaken is A and A2: an invalidation overtakes a load. during reports whether the reads that
+// begin while that load still runs count, or those after it.
 func (tr *trial) overtaken(t *testing.T, how string, during bool) string {
 	t.Helper()
 	tr.flush()

@@ -49,7 +49,7 @@ type waited[K comparable, V any] struct {
 // errOvertaken is the answer of collect where the read must look the key up again.
 var errOvertaken = errors.New("a tag was ended after the load began")
 
-// overtaken says whether a tag of the flight's answer may have been ended after the flight and
+// overtaken reports whether a tag of the flight's answer may have been ended after the flight and
 // before the read began. A flight that begins once this one has ended is younger than the read,
 // which so looks twice at most.
 func (c *Cache[K, V]) overtaken(f *flight[K, V], since uint64) bool {

@@ -126,7 +126,7 @@ func (w *warming[K, V]) tagsNow(batch []warmEntry[K, V]) map[string]string {
 	return tokens
 }
 
-// ended says whether one of the tags was ended anywhere since the source read began.
+// ended reports whether one of the tags was ended anywhere since the source read began.
 func (w *warming[K, V]) ended(tags *tagged, now map[string]string) bool {
 	switch {
 	case tags == nil:
@@ -168,7 +168,7 @@ func (w *warming[K, V]) send(batch []warmEntry[K, V], records arena) {
 	}()
 }
 
-// arrived says whether Redis has answered.
+// arrived reports whether Redis has answered.
 func (s *sending[K, V]) arrived() bool {
 	select {
 	case <-s.done:

@@ -40,9 +40,9 @@ func (q *queue[K, V]) remove(sl *slot[K, V]) {
 	q.cost -= sl.cost
 }
 
-// overflow moves what the window has no room for to the lobby, and says whether that is full now.
-// Readers may mark slots all the while, so each gets one more round at most. The shard's lock is
-// held.
+// overflow moves what the window has no room for to the lobby, and reports whether that is full
+// now. Readers may mark slots all the while, so each gets one more round at most. The shard's lock
+// is held.
 //
 // The newest entry stays, as far as the window has room for it at all: its writer is about to read
 // it, and what the lobby and the policy give back beside that writer would else push it out, in
@@ -66,7 +66,7 @@ func (m *memory[K, V]) overflow(s *shard[K, V]) (full bool) {
 	return full
 }
 
-// count moves the slot's marks to what the policy is going to hear, and says whether there were
+// count moves the slot's marks to what the policy is going to hear, and reports whether there were
 // any.
 func (sl *slot[K, V]) count() bool {
 	n := sl.reads.Load()

@@ -83,7 +83,7 @@ func (d *dispatch) all(ctx context.Context, limit int) {
 	_ = group.Wait() // tasks record their own errors
 }
 
-// ready says whether all dependencies of a task that are part of the run are over.
+// ready reports whether all dependencies of a task that are part of the run are over.
 func (d *dispatch) ready(t *task, inRun map[string]bool) bool {
 	return !slices.ContainsFunc(t.opts.After, func(dep string) bool { return inRun[dep] && d.over[dep] == "" })
 }

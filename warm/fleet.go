@@ -12,7 +12,7 @@ import (
 	"github.com/warmcache/warmcache/tiercache"
 )
 
-// inFleet says whether a task is done once for all nodes. It is not where this process is alone,
+// inFleet reports whether a task is done once for all nodes. It is not where this process is alone,
 // where what one node warms doesn't reach the others, or where the task says that every node is to
 // do it.
 func (e *Engine) inFleet(t *task) bool {
@@ -226,7 +226,7 @@ func interrupted(ctx context.Context) (TaskStatus, error) {
 	return TaskCancelled, cause
 }
 
-// pause waits, and says whether ctx let it.
+// pause waits, and reports whether ctx let it.
 func pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -253,8 +253,8 @@ func (e *Engine) spread() time.Duration {
 	return max(min(mostSpread, e.cfg.ReadyTimeout/6), time.Millisecond)
 }
 
-// mayWarmAlone says whether a task is worth the source's while on every node, when Redis is away:
-// one that readiness waits for is, and so is what such a task comes after.
+// mayWarmAlone reports whether a task is worth the source's while on every node, when Redis is
+// away: one that readiness waits for is, and so is what such a task comes after.
 func (e *Engine) mayWarmAlone(t *task) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -34,7 +34,7 @@ type running struct {
 	err  error           // it never began: why
 }
 
-// same says whether r does what a request for these tasks would do. How many at once is no
+// same reports whether r does what a request for these tasks would do. How many at once is no
 // difference.
 func (r *running) same(tasks []*task, dryRun bool) bool {
 	return r.run.DryRun == dryRun && slices.Equal(r.tasks, tasks)

@@ -133,7 +133,7 @@ func (e *Engine) refreshDue(ctx context.Context) time.Time {
 	return time.Time{}
 }
 
-// stillRead says whether t is worth a refresh: some of its entries were read within the last two
+// stillRead reports whether t is worth a refresh: some of its entries were read within the last two
 // TTLs.
 func (e *Engine) stillRead(ctx context.Context, t *task, useful uint64) bool {
 	e.mu.Lock()

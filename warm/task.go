@@ -262,7 +262,7 @@ const (
 	leastBudget = 3
 )
 
-// retry waits before the next attempt and says whether there is to be one: exponential with full
+// retry waits before the next attempt and reports whether there is to be one: exponential with full
 // jitter (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter), inside the
 // task's timeout, from the run's budget.
 func (e *Engine) retry(ctx context.Context, r *running, attempts int, err error) bool {

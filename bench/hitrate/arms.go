@@ -88,10 +88,10 @@ func armOf(name string) (arm, bool) {
 	return arm{}, false
 }
 
-// warms says whether an engine runs at all.
+// warms reports whether an engine runs at all.
 func (a arm) warms() bool { return a.start || a.learn }
 
-// lists says whether the built-in loaders have something to warm.
+// lists reports whether the built-in loaders have something to warm.
 func (a arm) lists() bool { return a.nightly && !a.random }
 
 // caches is the configuration of the five caches.

@@ -30,7 +30,7 @@ func TestList_isUpToDate(t *testing.T) {
 
 var testName = regexp.MustCompile(`(?m)^func (Test\w+)\(`)
 
-// hasTest says whether a test of the package matches the first part of the expression.
+// hasTest reports whether a test of the package matches the first part of the expression.
 func hasTest(t *testing.T, pkg, expression string) bool {
 	t.Helper()
 	first, _, _ := strings.Cut(expression, "/")

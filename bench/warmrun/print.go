@@ -85,7 +85,7 @@ func percentiles(took []time.Duration) []string {
 	}
 }
 
-// met says whether the slowest is within the target.
+// met reports whether the slowest is within the target.
 func met(took []time.Duration, target time.Duration) string {
 	if figures.Percentile(took, 1) < target {
 		return "met"

@@ -167,7 +167,7 @@ func (r *report) items() (n int) {
 	return n
 }
 
-// note records a check, with each line of its error as a finding, and says whether all is well.
+// note records a check, with each line of its error as a finding, and reports whether all is well.
 func (r *report) note(name, detail string, err error) bool {
 	r.Checks = append(r.Checks, check{Name: name, OK: true, Detail: detail})
 	if err == nil {

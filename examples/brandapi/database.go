@@ -142,8 +142,8 @@ func checkFile(path string, readOnly bool) error {
 	return file.Close()
 }
 
-// writable says whether the file may be written. A file that nobody may write is read-only for the
-// superuser too.
+// writable reports whether the file may be written. A file that nobody may write is read-only for
+// the superuser too.
 func writable(path string) bool {
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm()&0o222 == 0 {
 		return false

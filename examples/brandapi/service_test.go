@@ -233,7 +233,7 @@ func (a answer) field(path ...string) any {
 	return value
 }
 
-// yes says whether a field of a JSON body is true.
+// yes reports whether a field of a JSON body is true.
 func (a answer) yes(path ...string) bool {
 	value, _ := a.field(path...).(bool)
 	return value

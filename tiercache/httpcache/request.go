@@ -41,7 +41,7 @@ func (c *Cache) wishOf(h http.Header) wish {
 	return w
 }
 
-// content says whether a fresh answer will do.
+// content reports whether a fresh answer will do.
 func (w *wish) content(age, left time.Duration) bool {
 	if !w.some {
 		return true
@@ -49,7 +49,7 @@ func (w *wish) content(age, left time.Duration) bool {
 	return !w.noCache && (w.maxAge < 0 || age <= w.maxAge) && (w.minFresh < 0 || left >= w.minFresh)
 }
 
-// tolerates says whether an answer will do that is that much beyond its freshness.
+// tolerates reports whether an answer will do that is that much beyond its freshness.
 func (w *wish) tolerates(age, over time.Duration) bool {
 	return w.some && !w.noCache && w.minFresh <= 0 && over <= w.maxStale && (w.maxAge < 0 || age <= w.maxAge)
 }
