@@ -173,6 +173,9 @@ func invalidating(t *testing.T) {
 			w.want(7, "Location")
 			w.get("http://example.com/c?x=1")
 			w.want(8, "Content-Location")
+			if n := w.cache.Stats().Invalidations; n != 3 {
+				t.Errorf("%d invalidations were counted, want one for each of the three URLs", n)
+			}
 		})
 	}
 	for _, method := range []string{"OPTIONS", "TRACE"} {

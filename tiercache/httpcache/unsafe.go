@@ -60,6 +60,7 @@ func (c *Cache) ending(r *http.Request, h http.Header) func() {
 	own := c.keyOf(r)
 	groups := groupsOf(h["Cache-Group-Invalidation"])
 	ctx := context.WithoutCancel(r.Context())
+	c.counts.invalidations.n.Add(uint64(len(urls))) // once, though it ends them twice
 	return func() {
 		keys, tags := c.reach(urls)
 		if own.key != "" {
@@ -68,7 +69,6 @@ func (c *Cache) ending(r *http.Request, h http.Header) func() {
 		for _, group := range groups {
 			tags = append(tags, groupOf(site, group))
 		}
-		c.counts.invalidations.add()
 		_ = c.end(ctx, keys, tags) // what Redis has yet to hear of is counted, logged, and told again
 	}
 }
