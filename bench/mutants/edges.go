@@ -19,7 +19,7 @@ func edgeGuards() []mutant {
 			old: "redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2])\nreturn 1", new: "return 1", test: "TestCluster_anOpenSlot",
 		},
 		{
-			guard: "open slot: what can't be committed gives its lease back", file: "tiercache/remote.go",
+			guard: "open slot: what can't be committed gives its lease back", file: "tiercache/remote_write.go",
 			old: "return append(args, token) }, errLeaseLost})", new: "return append(args, \"\") }, errLeaseLost})", test: "TestCluster_anOpenSlot",
 		},
 		{

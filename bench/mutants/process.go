@@ -160,7 +160,7 @@ func processGuards() []mutant {
 			old: "if string.sub(head, 6) == string.sub(ARGV[1], 17, 32) then return -1 end\n", new: "", test: "TestWarm_aWriteThatArrivesAfterItWasTakenBack",
 		},
 		{
-			guard: "what is taken back later is the run's own record", file: "tiercache/remote.go",
+			guard: "what is taken back later is the run's own record", file: "tiercache/remote_write.go",
 			old: "case first.own != 0:", new: "case false:", test: "TestWarm_whatIsTakenBackLaterIsTheRunsOwn",
 		},
 		{

@@ -11,7 +11,7 @@ func redisGuards() []mutant {
 			test: "TestInvalidate_anotherNodesLoad",
 		},
 		{
-			guard: "a lease is asked for before the value", file: "tiercache/remote.go",
+			guard: "a lease is asked for before the value", file: "tiercache/remote_lease.go",
 			old:  "\tcmds = append(cmds, &b.set)\n\tif how.who {\n\t\tb.holder = redis.NewStringCmd(ctx, \"get\", b.args[1])\n\t\tcmds = append(cmds, b.holder)\n\t}\n\treturn b.ask(ctx, text, name, cmds)",
 			new:  "\tcmds = append(b.ask(ctx, text, name, cmds), &b.set)\n\tif how.who {\n\t\tb.holder = redis.NewStringCmd(ctx, \"get\", b.args[1])\n\t\tcmds = append(cmds, b.holder)\n\t}\n\treturn cmds",
 			test: "TestLease_isAskedForBeforeTheValue",
@@ -38,11 +38,11 @@ func redisGuards() []mutant {
 			old: "and life - left <= age then return 0 end", new: "and false then return 0 end", test: "TestWarm_whatIsThereAlready|TestWarm_makesNothingYoung",
 		},
 		{
-			guard: "one load a fleet", file: "tiercache/remote.go",
+			guard: "one load a fleet", file: "tiercache/remote_lease.go",
 			old: `bidding{mode: "NX"})`, new: `bidding{})`, test: "TestFlight_oneLoadAFleet",
 		},
 		{
-			guard: "who waits for a lease does not take it", file: "tiercache/remote.go",
+			guard: "who waits for a lease does not take it", file: "tiercache/remote_lease.go",
 			old: `bidding{mode: "NX", who: true})`, new: `bidding{who: true})`, test: "TestFlight_oneLoadAFleet",
 		},
 		{
@@ -61,7 +61,7 @@ func redisGuards() []mutant {
 			test: "TestLease_aRetry",
 		},
 		{
-			guard: "a retried request for a lease knows its own token", file: "tiercache/remote.go",
+			guard: "a retried request for a lease knows its own token", file: "tiercache/remote_lease.go",
 			old: "if holder == token && f.err == nil {", new: "if false {",
 			test: "TestLease_aRetry",
 		},

@@ -1,0 +1,217 @@
+package tiercache
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// write is one record on its way to Redis.
+type write struct {
+	text   string
+	id     uint64
+	record []byte
+	over   uint64 // the id of what it may replace whatever its age; 0 is none
+	err    error  // why there is no record
+
+	read    int64         // when its source was
+	encoded time.Time     // then
+	life    time.Duration // it had this long to live; 0: delete what stands there
+	age     time.Duration // and its source had been read this long ago
+}
+
+// lifeNow is the write's life in ms from now on: what waited for its batch has aged meanwhile. 0:
+// delete what stands there.
+func (w *write) lifeNow() int64 { return max(0, (w.life - time.Since(w.encoded)).Milliseconds()) }
+
+// whole is the write's life in ms from the moment at which the source was read.
+func (w *write) whole() int64 { return (w.life + w.age).Milliseconds() }
+
+// batchLen is how many of the writes go into one pipeline.
+func batchLen(writes []write) int {
+	size := 0
+	for i, w := range writes {
+		if size += len(w.record); i > 0 && (i >= batchKeys || size > batchBytes) {
+			return i
+		}
+	}
+	return len(writes)
+}
+
+// errStandsYounger is a warm write's answer where something younger stands.
+var errStandsYounger = errors.New("something younger stands there")
+
+// errFull is the answer of a Set to a Redis that had no room: the others have been told.
+var errFull = errors.New("redis is full: what stood there was deleted")
+
+// errLate is the answer of a Set that Redis came to too late: it did nothing.
+var errLate = errors.New("redis came to it too late, and did nothing")
+
+// errRefused is a warm write's answer where an invalidation stands.
+var errRefused = errors.New("it was invalidated")
+
+// errLeaseLost is a commit's answer when the key was invalidated, or led by another, since the
+// lease was acquired.
+var errLeaseLost = errors.New("the lease is lost")
+
+// commit stores what loads under the token brought, and gives the leases back. The error of each
+// write stands at its index.
+func (m *remote) commit(ctx context.Context, token string, writes []write) ([]error, error) {
+	store := func(writes []write) ([]error, error) {
+		return m.run(ctx, calls{commitScript, len(writes), func(i int) string { return writes[i].text }, func(i int, args []any) []any {
+			w := &writes[i]
+			m.own.note(w, m.r)
+			return append(args, token, w.record, w.lifeNow(), idText(w.id))
+		}, errLeaseLost})
+	}
+	errs, err := store(writes)
+	var open []write
+	var at []int
+	for i := range errs {
+		if isOpenSlot(errs[i]) {
+			open, at = append(open, writes[i]), append(at, i)
+		}
+	}
+	if len(open) == 0 {
+		return errs, err
+	}
+	for k, one := range m.commitOpen(ctx, token, open, store) {
+		errs[at[k]] = one
+	}
+	return errs, allFailed(errs)
+}
+
+// errOpenSlot is the answer of a commit that can't be made at once.
+var errOpenSlot = errors.New("redis: the value and its lease are on two masters, as their slot is being moved")
+
+// commitOpen is commit in a slot that is being moved. To look at the lease and then to store would
+// be two steps, and an invalidation between the two would be undone. Most often the value is
+// absent, and the lease where new keys go: with a hold in the value's place the two are on one
+// master, which commits at once. Else nothing is stored, and the lease is given back.
+func (m *remote) commitOpen(ctx context.Context, token string, writes []write, store func([]write) ([]error, error)) []error {
+	text := func(i int) string { return writes[i].text }
+	_, _ = m.run(ctx, calls{placeScript, len(writes), text, func(_ int, args []any) []any {
+		return append(args, holdRecord, m.r.cfg.LeaseLife.Milliseconds())
+	}, nil})
+	errs, _ := store(writes)
+	if !slices.ContainsFunc(errs, isOpenSlot) {
+		return errs
+	}
+	back, _ := m.run(ctx, calls{releaseScript, len(writes), text, func(_ int, args []any) []any { return append(args, token) }, errLeaseLost})
+	for i := range errs {
+		if isOpenSlot(errs[i]) {
+			errs[i] = cmp.Or(back[i], errOpenSlot)
+		}
+	}
+	return errs
+}
+
+// store writes whatever stands there, ends the loads under way, and tells the others.
+func (m *remote) store(ctx context.Context, writes []write, notices []notice) ([]error, error) {
+	shared, now := m.r.channel.shared(), m.r.channel.clock.Now()
+	return m.run(ctx, calls{storeScript, len(writes), func(i int) string { return writes[i].text }, func(i int, args []any) []any {
+		w := &writes[i]
+		m.own.note(w, m.r)
+		return append(args, shared, notices[i].String(), w.record, w.lifeNow(), m.r.lateAfter(m.ns.value(w.text), now))
+	}, nil})
+}
+
+// invalidate does what notices of one kind say: it ends keys, expires them, takes records back, or
+// ends tokens.
+func (m *remote) invalidate(ctx context.Context, notices []notice) ([]error, error) {
+	shared, hold := m.r.channel.shared(), m.r.cfg.HoldLife.Milliseconds()
+	s := invalidateScript
+	switch first := &notices[0]; {
+	case first.kind == noticeClear:
+		return m.runKeys(ctx, clearScript, len(notices), func(i int, cmd []any) (keys int, _ []any) {
+			return 1, append(cmd, m.ns.token(clearToken), shared, notices[i].String())
+		}, nil)
+	case first.kind == noticeTag:
+		return m.runKeys(ctx, endTagScript, len(notices), func(i int, cmd []any) (keys int, _ []any) {
+			fresh := newToken()
+			return 1, append(cmd, m.ns.token(markToken), shared, notices[i].String(), notices[i].rest, fresh[:16], fresh[16:24], mostTags, forever.Milliseconds())
+		}, nil)
+	case first.kind == noticeExpire:
+		s = expireScript
+	case first.own != 0:
+		s = takeBackScript
+	default:
+	}
+	return m.run(ctx, calls{s, len(notices), func(i int) string { return notices[i].rest }, func(i int, args []any) []any {
+		n := &notices[i]
+		if args = append(args, shared, n.String(), holdRecord, hold); n.own != 0 {
+			args = append(args, idText(n.own))
+		}
+		return args
+	}, nil})
+}
+
+// restarted ends all entries of the cache, unless another node has done so for this restart.
+func (m *remote) restarted(ctx context.Context, n notice, runID string) error {
+	errs, err := m.runKeys(ctx, restartScript, 1, func(_ int, cmd []any) (keys int, _ []any) {
+		return 2, append(cmd, m.ns.token(restartToken), m.ns.token(clearToken), m.r.channel.shared(), n.String(), runID)
+	}, nil)
+	if err != nil {
+		return err
+	}
+	return errs[0]
+}
+
+// warmPatience is how many times RedisConfig.Timeout a batch of warm writes may take: it is large,
+// and nobody waits for it.
+const warmPatience = 10
+
+// fillAbsent is a warm write: it stores under keys that are absent, and over what is older.
+func (m *remote) fillAbsent(ctx context.Context, since *serverTime, writes []write) ([]error, error) {
+	began := make([]int64, len(writes)) // 0: its master is another one than when the run began
+	names := make([]string, len(writes))
+	for i := range writes {
+		names[i] = m.ns.value(writes[i].text)
+		began[i], _ = since.of(ctx, m.r.client, names[i])
+	}
+	key := func(i int) string { return names[i] }
+	failed := func(err error) error { return err }
+	errs := doEach(ctx, m.r, keyed[error]{n: len(writes), key: key, bound: warmPatience * m.r.cfg.Timeout, failed: failed}, func(ctx context.Context, at []int, c *cargo) ([]error, error) {
+		cmds := make([]redis.Cmder, 0, len(at))
+		sets := make([]*redis.StatusCmd, len(at))
+		for j, i := range at {
+			sets[j] = redis.NewStatusCmd(ctx, "set", key(i), writes[i].record, "nx", "pxat", began[i]+writes[i].whole())
+			c.Add(int64(len(writes[i].record)))
+			if began[i] != 0 && writes[i].err == nil {
+				cmds = append(cmds, sets[j])
+			}
+		}
+		if len(cmds) > 0 {
+			_ = m.r.exec(ctx, cmds)
+		}
+		errs := make([]error, len(at))
+		for j, i := range at {
+			if errs[j] = cmp.Or(writes[i].err, sets[j].Err()); began[i] == 0 {
+				errs[j] = errTakeover
+			}
+		}
+		return errs, worst(errs)
+	})
+	var standing []int
+	for i, err := range errs {
+		if errors.Is(err, redis.Nil) {
+			standing = append(standing, i)
+		}
+	}
+	if len(standing) == 0 {
+		return errs, allFailed(errs)
+	}
+	again, _ := m.run(ctx, calls{replaceScript, len(standing), func(j int) string { return writes[standing[j]].text }, func(j int, args []any) []any {
+		i := standing[j]
+		w := &writes[i]
+		return append(args, w.record, began[i]+w.whole(), began[i], idText(w.over), m.r.cfg.HoldLife.Milliseconds())
+	}, errStandsYounger})
+	for j, i := range standing {
+		errs[i] = again[j]
+	}
+	return errs, allFailed(errs)
+}
