@@ -6,6 +6,8 @@ SHELL := /bin/bash
 FUZZTIME ?= 10s
 SOAK ?= 30m
 MODE ?=
+# It has tests skipped: only test-fast may set it.
+unexport NO_SERVERS
 
 # The root module and the nested ones, each with a go.mod of its own.
 MODULES := $(patsubst %/,%,$(dir $(shell find . -name go.mod -not -path '*/testdata/*' | sort)))
