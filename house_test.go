@@ -127,11 +127,17 @@ func inspect(tree fs.FS) (faults []string, files int, err error) {
 const mostColumns = 100
 
 // wide lists the comment lines that are too long. Preformatted text, which begins with a tab, may
-// be as wide as it needs.
+// be as wide as it needs, and so may the output of an Example.
 func wide(name, text string) (faults []string) {
+	output := false
 	for i, line := range strings.Split(text, "\n") {
 		comment := strings.TrimLeft(line, "\t ")
-		if !strings.HasPrefix(comment, "// ") {
+		if !strings.HasPrefix(comment, "//") {
+			output = false
+			continue
+		}
+		output = output || strings.HasPrefix(comment, "// Output:")
+		if output || !strings.HasPrefix(comment, "// ") {
 			continue
 		}
 		if n := utf8.RuneCountInString(strings.ReplaceAll(line, "\t", "    ")); n > mostColumns {

@@ -70,8 +70,9 @@ func ExampleParseError() {
 	if fault, ok := errors.AsType[*schedule.ParseError](err); ok {
 		fmt.Println(fault.Caret())
 	}
-	// Output: schedule: parse "0 3 * * FRI-MON": day of week "FRI-MON" at column 9: want the lower
-	// value first: ranges do not wrap 0 3 * * FRI-MON
+	// Output:
+	// schedule: parse "0 3 * * FRI-MON": day of week "FRI-MON" at column 9: want the lower value first: ranges do not wrap
+	// 0 3 * * FRI-MON
 	//         ^^^^^^^
 }
 
