@@ -61,12 +61,13 @@ func TestPage_runs_tasks(t *testing.T) {
 	b.eventually(fmt.Sprintf(text, "rate"), "66.7 %")
 	b.eventually(`document.querySelectorAll("#runs tr").length`, "1")
 	b.eventually(`(document.querySelector("#tasks .failed")?.firstChild ?? {}).textContent ?? ""`, "failed")
-	b.eventually(`document.querySelector("#tasks .failed small")?.textContent ?? ""`, "the loader returned an error")
+	b.eventually(`document.querySelector("#tasks .failed small")?.textContent ?? ""`, "the loader returned an error; the log has it")
 	b.eventually(`/^run .* is over: 2 of 3 tasks ok$/.test(document.getElementById("message").textContent)`, "true")
 
 	b.do(chromedp.Click(chromedp.CSS(`button[aria-label="Warm numbers"]`)))
 	b.eventually(`document.querySelectorAll("#runs tr").length`, "2")
-	b.eventually(fmt.Sprintf(text, "done"), "1 / 1")
+	b.eventually(`/^run .* is over: 1 of 1 tasks ok$/.test(document.getElementById("message").textContent)`, "true")
+	b.eventually(fmt.Sprintf(text, "done"), "2 / 3") // still of the last run of all
 
 	b.do(chromedp.Click(chromedp.ID("dry")), chromedp.Click(chromedp.CSS(`button[aria-label="Warm numbers"]`)))
 	b.eventually(`document.querySelectorAll("#runs tr").length`, "3")
