@@ -30,7 +30,7 @@ type item[V any] struct {
 	tags   *tagged      // nil: it has none
 
 	warmed *stat.Tally // of the task whose run brought this; else nil
-	filled int64       // when it came into this process
+	filled int64       // when Redis was asked for it, or the source had said it: trust counts from there
 	dead   int64       // not even stale from here on
 
 	id   uint64 // of the record, the same in both tiers
@@ -103,8 +103,9 @@ func (c *Cache[K, V]) newItem(key K, value V, read int64, ttl time.Duration) *it
 // newAbsence remembers that the source had no such key. It is dead at once without NegativeTTL.
 func (c *Cache[K, V]) newAbsence(read int64) *item[V] {
 	ttl := int64(c.jitter(c.cfg.NegativeTTL))
-	until := min(read+ttl, c.memory.clock.Now()+int64(c.cfg.MemoryTTL))
-	return &item[V]{absent: true, id: rand.Uint64(), read: read, ttl: ttl, fresh: until, dead: until}
+	now := c.memory.clock.Now()
+	until := min(read+ttl, now+int64(c.cfg.MemoryTTL))
+	return &item[V]{absent: true, id: rand.Uint64(), read: read, ttl: ttl, fresh: until, dead: until, filled: now}
 }
 
 func (c *Cache[K, V]) jitter(ttl time.Duration) time.Duration {
@@ -152,6 +153,7 @@ func (c *Cache[K, V]) interpret(got *found, now int64, seen sight) (*item[V], *c
 	it := &item[V]{value: value, absent: rec.kind == kindAbsent, id: rec.id, read: now - int64(got.age()), ttl: int64(rec.fresh)}
 	it.tags = taggedBy(got.tags())
 	it.stamp(seen)
+	it.filled = now
 	it.fresh = now + int64(min(got.fresh(), c.cfg.MemoryTTL))
 	it.dead = it.fresh
 	if it.late = c.lateOf(rec); it.late > 0 {

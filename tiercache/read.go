@@ -283,11 +283,9 @@ func (c *Cache[K, V]) fillMemory(hash uint64, key K, it *item[V], gen uint64) bo
 		c.counters.Add(hash, stat.Oversized, 1)
 		return false
 	}
-	now := c.memory.clock.Now()
-	if now >= it.dead {
+	if c.memory.clock.Now() >= it.dead {
 		c.memory.drop(hash, key, it, gen)
 		return false
 	}
-	it.filled = now
 	return c.memory.fill(hash, key, it, cost, gen)
 }

@@ -105,5 +105,13 @@ func clockGuards() []mutant {
 			guard: "a hold ends stale copies", file: "tiercache/load.go",
 			old: "\t\tl.c.bury(f, got.buried)\n", new: "", test: "TestHold_thatIsSeen",
 		},
+		{
+			guard: "trust counts from when Redis was asked", file: "tiercache/item.go",
+			old: "it.filled = now\n\tit.fresh = now +", new: "it.filled = c.memory.clock.Now()\n\tit.fresh = now +", test: "TestTrust_countsFromTheQuestion",
+		},
+		{
+			guard: "a clock that is asked seldom stays exact", file: "tiercache/internal/clock/coarse.go",
+			old: "\t\th.asked.Store(0)\n", new: "", test: "TestCoarse_isExactForWhoAsksSeldom",
+		},
 	}
 }

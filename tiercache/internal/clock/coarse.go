@@ -29,7 +29,8 @@ type Coarse struct {
 	mu      sync.Mutex
 	ticking bool
 	closed  bool
-	asked   atomic.Uint32 // samples since the last tick
+	asked   atomic.Uint32 // samples since the last tick, or since first
+	first   atomic.Int64  // of those that are counted, while nothing ticks
 	done    sync.WaitGroup
 	stop    chan struct{}
 }
@@ -56,20 +57,25 @@ func (h *Coarse) Now() int64 {
 	return h.exact.Now()
 }
 
-// CatchUp writes the time down.
-func (h *Coarse) CatchUp() {
+// CatchUp writes the time down, and returns it.
+func (h *Coarse) CatchUp() int64 {
 	now := h.exact.Now()
 	for {
 		old := h.coarse.Load()
 		if now <= old || h.coarse.CompareAndSwap(old, now) {
-			return
+			return now
 		}
 	}
 }
 
-// Sample must be called with every SampleEvery-th hit of a stripe.
+// Sample must be called with every SampleEvery-th hit of a stripe. Samples count together only
+// within a tick: the clock of a cache that is asked less than fewSamples a tick stays exact,
+// however long it is asked.
 func (h *Coarse) Sample() {
-	h.CatchUp()
+	now := h.CatchUp()
+	if first := h.first.Load(); !h.awake.Load() && now-first > int64(tick) && h.first.CompareAndSwap(first, now) {
+		h.asked.Store(0)
+	}
 	if h.asked.Add(1) == fewSamples {
 		h.start()
 	}

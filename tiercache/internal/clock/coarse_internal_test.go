@@ -101,3 +101,18 @@ func TestCoarse_afterCloseItIsExact(t *testing.T) {
 		}
 	})
 }
+
+// A process that is frozen must not wake up by an old time because it once had a few hits: samples
+// that lie further apart than a tick do not add up.
+func TestCoarse_isExactForWhoAsksSeldom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newCoarse(t)
+		for range 10 * fewSamples {
+			h.ask(1)
+			<-time.After(2 * tick)
+			if h.awake.Load() {
+				t.Fatal("the time is written down, and few ask")
+			}
+		}
+	})
+}

@@ -1,0 +1,40 @@
+package tiercache
+
+import (
+	"testing"
+	"time"
+
+	"github.com/warmcache/warmcache/internal/redistest"
+)
+
+// Between question and answer a process may be frozen. What Redis said is trusted for DegradedTTL
+// from the question on, whenever it is entered into memory.
+func TestTrust_countsFromTheQuestion(t *testing.T) {
+	t.Parallel()
+	c := gapNode(t, redistest.Start(t), RedisConfig{})
+	if err := c.Set(t.Context(), "k", "v"); err != nil {
+		t.Fatal(err)
+	}
+	hash := c.memory.hash("k")
+	seen, gen, asked := c.sight(), c.memory.generation(hash), c.memory.clock.Now()
+	all, err := c.remote.read(t.Context(), []string{"k"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for c.memory.clock.Now() == asked { // it moves by nanoseconds
+	}
+	it, bad := c.interpret(&all[0], asked, seen)
+	if bad != nil || it == nil {
+		t.Fatalf("%v, %v", it, bad)
+	}
+	if !c.fillMemory(hash, "k", it, gen) {
+		t.Fatal("it is not in memory")
+	}
+	if it.filled != asked {
+		t.Errorf("trust counts from %v after the question", time.Duration(it.filled-asked))
+	}
+	c.redis.channel.trust.Store(asked) // nothing is heard any more
+	if at := asked + int64(c.cfg.DegradedTTL); !c.trusts(it.filled, at-1) || c.trusts(it.filled, at) {
+		t.Error("it is not trusted for just DegradedTTL")
+	}
+}
