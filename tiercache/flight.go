@@ -3,6 +3,7 @@ package tiercache
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // flight is one look-up under way for one key: Redis, then the source. Everybody who misses the key
@@ -18,6 +19,7 @@ type flight[K comparable, V any] struct {
 	next  *flight[K, V] // in the table of flights
 	gen   uint64        // the key's generation when it began; see memory.generation
 	seen  sight         // of the cache when it began
+	began int64         // then; 0 without Redis
 
 	old        *item[V]                // what memory held, fresh or not; nil if nothing
 	force      bool                    // Refresh: load, whatever Redis has that was read before
@@ -161,8 +163,19 @@ func (f *flight[K, V]) serves(o *flight[K, V]) bool {
 	if o.force {
 		return f.force && !f.asked
 	}
-	return f.after == nil && (f.asks() || !o.asks())
+	return f.after == nil && (f.asks() || !o.asks()) && f.heard()
 }
+
+// heard reports whether the flight may be joined by who comes now. While notices are not heard it is
+// remembered of Redis like an entry: what ended its key since it began may not be known here, as
+// after a freeze of the process. Then a flight is joined for DegradedTTL, and where that is less for
+// leastJoin: without any joining an outage would have each reader ask the source.
+func (f *flight[K, V]) heard() bool {
+	c := f.cache
+	return c.redis == nil || c.trusts(f.began+int64(max(0, leastJoin-c.cfg.DegradedTTL)), c.memory.clock.Now())
+}
+
+const leastJoin = time.Second
 
 // asks reports whether the flight has a source to ask.
 func (f *flight[K, V]) asks() bool { return f.brought() || f.cache.sourced && !f.nobody }

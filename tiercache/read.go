@@ -237,6 +237,9 @@ func (c *Cache[K, V]) newFlight(hash uint64, key K, old *item[V]) *flight[K, V] 
 func (c *Cache[K, V]) prepare(f *flight[K, V], hash uint64, key K, old *item[V]) {
 	f.cache, f.key, f.hash, f.old, f.one[0] = c, key, hash, old, f
 	f.seen, f.gen = c.sight(), c.memory.generation(hash)
+	if c.redis != nil {
+		f.began = c.memory.time.Now()
+	}
 	if old != nil && !old.absent {
 		f.stale.Store(old)
 	}

@@ -38,3 +38,37 @@ func TestTrust_countsFromTheQuestion(t *testing.T) {
 		t.Error("it is not trusted for just DegradedTTL")
 	}
 }
+
+// A flight is remembered of Redis, too: while nothing is heard, who comes later than DegradedTTL
+// after it began does not join it.
+func TestTrust_endsForFlights(t *testing.T) {
+	t.Parallel()
+	c := gapNode(t, redistest.Start(t), RedisConfig{})
+	if err := c.redis.Close(); err != nil { // no heartbeat from here on
+		t.Fatal(err)
+	}
+	flight := func() *flight[string, string] {
+		f := c.newFlight(c.memory.hash("k"), "k", nil)
+		f.leadAlone(nil)
+		return f
+	}
+	for name, trial := range map[string]struct {
+		age, trust time.Duration // of the flight; from now on
+		joins      bool
+	}{
+		"heard":           {time.Minute, time.Minute, true},
+		"deaf, and young": {time.Second / 2, 0, true},
+		"deaf, and old":   {2 * time.Second, 0, false},
+	} {
+		first := flight()
+		first.began -= int64(trial.age)
+		c.redis.channel.trust.Store(c.memory.clock.Now() + int64(trial.trust))
+		c.flights.join(first)
+		if _, leads := c.flights.join(flight()); leads == trial.joins {
+			t.Errorf("%s: joins %t, want %t", name, !leads, trial.joins)
+		}
+		for c.flights.some(first.hash) {
+			c.flights.leave(c.flights.shard(first.hash).m[first.hash])
+		}
+	}
+}

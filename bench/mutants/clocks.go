@@ -110,6 +110,10 @@ func clockGuards() []mutant {
 			old: "it.filled = now\n\tit.fresh = now +", new: "it.filled = c.memory.clock.Now()\n\tit.fresh = now +", test: "TestTrust_countsFromTheQuestion",
 		},
 		{
+			guard: "trust ends for flights, too", file: "tiercache/flight.go",
+			old: "(f.asks() || !o.asks()) && f.heard()", new: "(f.asks() || !o.asks())", test: "TestTrust_endsForFlights",
+		},
+		{
 			guard: "a clock that is asked seldom stays exact", file: "tiercache/internal/clock/coarse.go",
 			old: "\t\th.asked.Store(0)\n", new: "", test: "TestCoarse_isExactForWhoAsksSeldom",
 		},
