@@ -78,7 +78,7 @@ func (p *soakPair) inStep() { p.linked(p.servers[1-p.master]) }
 // linked waits until a replica is in step with its master.
 func (s *scene) linked(replica *redistest.Server) {
 	s.Helper()
-	redistest.Eventually(s.T, 20*time.Second, func() error {
+	redistest.Eventually(s.T, time.Minute, func() error { // a busy machine holds elections up
 		if state := replica.Info("replication", "master_link_status"); state != "up" {
 			return fmt.Errorf("the link of replica %s is %q", replica.Addr(), state)
 		}
@@ -192,12 +192,16 @@ func clusterWeather() soakMode {
 				master := group.Owner("soak:" + keyName(rand.N(240)))
 				replica := replicaOf(s, group, master)
 				s.linked(replica)
-				replica.Do("CLUSTER", "FAILOVER")
-				redistest.Eventually(s.T, 20*time.Second, func() error {
-					if role := replica.Info("replication", "role"); role != "master" {
-						return errors.New("the replica is not promoted")
+				var ordered time.Time
+				redistest.Eventually(s.T, time.Minute, func() error {
+					if role := replica.Info("replication", "role"); role == "master" {
+						return nil
 					}
-					return nil
+					if time.Since(ordered) > 6*time.Second { // Redis gives an order up after 5 s
+						ordered = time.Now()
+						replica.Do("CLUSTER", "FAILOVER")
+					}
+					return errors.New("the replica is not promoted")
 				})
 				s.linked(master)
 				pause(s.alive, 1500*time.Millisecond)
@@ -228,7 +232,7 @@ func addClusterNodes(s *scene, group *redistest.ClusterGroup) {
 }
 
 func replicaOf(s *scene, group *redistest.ClusterGroup, master *redistest.Server) (replica *redistest.Server) {
-	redistest.Eventually(s.T, 20*time.Second, func() error {
+	redistest.Eventually(s.T, time.Minute, func() error { // a busy machine holds elections up
 		for _, r := range group.Nodes {
 			if r.Info("replication", "role") == "slave" && r.Info("replication", "master_port") == portOf(s.T, master.Addr()) {
 				replica = r
