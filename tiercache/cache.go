@@ -107,6 +107,7 @@ func New[K comparable, V any](cfg Config[K, V]) (*Cache[K, V], error) {
 		frequencies = min(frequencies, 1<<20)
 	}
 	c.memory = newMemory[K, V](cfg.Capacity, frequencies, started, &c.counters, evicted)
+	c.memory.ends.ended = c.ended
 	c.stopped, c.stop = context.WithCancel(context.Background()) //nolint:forbidigo // the cache's own lifetime has no other parent
 	c.loadTimes.Parent, c.loadTimes.Bound, c.loadTimes.Share = c.stopped, cfg.LoadTimeout, cfg.LoadTimeout/64
 	if c.redis != nil {

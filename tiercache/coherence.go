@@ -34,7 +34,7 @@ func (c *Cache[K, V]) currentTokens(ctx context.Context, epoch uint64, names []s
 // servable reports whether the item may be served stale. Of what was ended by Clear or a tag that
 // is never so; of what only must be validated, it is.
 func (c *Cache[K, V]) servable(it *item[V], now int64) bool {
-	return it != nil && !it.absent && it.late > 0 && now < it.dead && it.epoch > c.floor.Load() && c.tokens.stand(it.tags)
+	return it != nil && !it.absent && it.late > 0 && now < it.dead && !c.ended(it)
 }
 
 // bury ends what this process has of a key, stale copies too, where Redis says by a hold that it
@@ -77,15 +77,23 @@ func (c *Cache[K, V]) endAll() {
 	for {
 		floor := c.floor.Load()
 		if floor >= ended || c.floor.CompareAndSwap(floor, ended) {
-			return
+			break
 		}
 	}
+	c.memory.purge()
+}
+
+// ended reports whether Clear or a tag has ended the item, so that nobody is ever served it.
+func (c *Cache[K, V]) ended(it *item[V]) bool {
+	return it.epoch <= c.floor.Load() || !c.tokens.stand(it.tags)
 }
 
 // endTag ends the entries in this process that have the tag.
 func (c *Cache[K, V]) endTag(tag string) {
 	c.tokens.forgetTag(tag)
-	if !c.tokens.end(tag) {
+	full := c.tokens.end(tag)
+	c.memory.purge()
+	if !full {
 		return
 	}
 	c.background(func(context.Context) {

@@ -25,14 +25,16 @@ import (
 //
 // and leaves the index where Ristretto does not admit it, or gives it up unread. The window is a
 // share of the capacity in order of age: a writer sees its own write also in a full cache, where
-// Ristretto would turn a newcomer away. The share follows who comes back, see ghosts. The lobby
-// collects a batch of what fell out of windows, see feed.
+// Ristretto would turn a newcomer away. The share follows who comes back, see ghosts. Each shard has
+// a part of it, and all entries that are large for such a part have one together, see large. The
+// lobby collects a batch of what fell out of windows, see feed.
 //
 // A hit only marks its slot, and takes no lock. The marks are counted when somebody wants the slot
 // gone.
 //
-// Lock order: balanceMu, feedMu, then one shard's lock, then lobbyMu or goneMu. No shard's lock is
-// held while Ristretto may block (Set, Del, Wait), and its callback takes goneMu alone.
+// Lock order: balanceMu, feedMu, releaseMu, then one shard's lock, then one window's, then lobbyMu or
+// goneMu. No shard's lock is held while Ristretto may block (Set, Del, Wait), and its callback takes
+// goneMu alone.
 type memory[K comparable, V any] struct {
 	seed     maphash.Seed
 	shards   []shard[K, V]
@@ -44,11 +46,14 @@ type memory[K comparable, V any] struct {
 	counters *stat.Counters
 	evicted  func(EventKind, []K) // told, off the hit path and under no lock, which entries left; nil: nobody wants to know
 	ghosts   ghosts
+	large    large[K, V]
+	ends     ends[V]
 
 	balanceMu sync.Mutex    // one at a time moves the border between window and policy
 	share     atomic.Uint64 // the window's share of the capacity that room was made by, as bits of a float64
-	room      atomic.Int64  // the window's in each shard
-	main      atomic.Int64  // Ristretto's; balanceMu guards its changes
+	room      atomic.Int64  // the window's in each shard; balanceMu guards its changes, as those of the next two
+	main      atomic.Int64  // Ristretto's
+	waiting   atomic.Int64  // the lobby's
 	batch     int           // how many slots the lobby holds before they are offered
 
 	lobbyMu   sync.Mutex
@@ -78,14 +83,15 @@ type shard[K comparable, V any] struct {
 	table atomic.Pointer[table[K, V]]
 	_     [120]byte // readers and writers share no cache line
 
-	mu      sync.Mutex
-	window  queue[K, V]
-	newest  *slot[K, V] // the last one written, which only a later write may push out; nil: it left
-	entries int
-	cost    int64  // of all entries
-	losses  uint64 // how often an item left, or gave way to another one
-	closed  bool
-	_       [64]byte
+	mu       sync.Mutex
+	entries  int
+	cost     int64  // of all entries
+	heaviest int64  // about the cost of the dearest entry: no less
+	losses   uint64 // how often an item left, or gave way to another one
+	closed   bool
+	window   window[K, V]
+	arrived  atomic.Int64 // the cost of what has entered the window; see large
+	_        [64]byte
 }
 
 // slot is a key's place in the index. It outlives the values that pass through it; the policy knows
@@ -96,12 +102,14 @@ type slot[K comparable, V any] struct {
 
 	refused atomic.Bool // the policy did not admit it when it was last offered
 
-	// guarded by the shard's lock
-	windowed   bool
-	left       bool // it is out of the index
-	counted    int8 // reads that the policy has yet to hear of; belongs to whoever moves the slot
-	cost       int64
-	prev, next *slot[K, V]
+	large      bool        // its window is the one of all large entries; never changes
+	back       bool        // it was here before, a short while ago; never changes
+	listed     uint8       // in large.kept; feedMu guards it
+	windowed   bool        // the window's lock guards it
+	left       bool        // it is out of the index; the shard's lock guards it
+	counted    int8        // reads that the policy has yet to hear of; belongs to whoever moves the slot
+	cost       int64       // never changes
+	prev, next *slot[K, V] // in the window, whose lock guards them
 
 	hash uint64 // never changes
 }
@@ -134,6 +142,7 @@ func newMemory[K comparable, V any](capacity, frequencies int64, clock clock.Clo
 	m.batch = int(min(max(1, capacity/lobbyShare), mostBatch))
 	m.ghosts.init(min(capacity, frequencies/countersEach))
 	m.policed, m.frequencies = capacity > max(1, int64(firstShare*float64(capacity))), frequencies
+	m.large.apart = len(m.shards) > 1
 	m.rebalance()
 	return m
 }
@@ -242,11 +251,12 @@ func (m *memory[K, V]) close() {
 		s.mu.Lock()
 		s.closed = true
 		s.table.Store(newTable[K, V](0))
-		s.window, s.newest = queue[K, V]{}, nil
+		s.window.empty()
 		s.entries, s.cost = 0, 0
 		s.losses++
 		s.mu.Unlock()
 	}
+	m.large.empty()
 	m.shut.Lock()
 	defer m.shut.Unlock()
 	if m.policy != nil {

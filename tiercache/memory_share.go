@@ -75,6 +75,16 @@ func (d *departures) cell(hash uint64) *atomic.Uint64 {
 	return &(*cells)[hash&uint64(len(*cells)-1)]
 }
 
+// know reports whether it is known that the key's entry has left.
+func (g *ghosts) know(hash uint64) bool {
+	for from := range g.left {
+		if c := g.left[from].cell(hash); c != nil && c.Load() == hash {
+			return true
+		}
+	}
+	return false
+}
+
 func (g *ghosts) share() float64 { return math.Float64frombits(g.wished.Load()) }
 
 // leave remembers who has left which part.
@@ -89,9 +99,9 @@ func (g *ghosts) leave(hash uint64, from origin) {
 	}
 }
 
-// back moves the share if whoever comes has left a short while ago. The cache has so many entries,
-// about.
-func (g *ghosts) back(hash uint64, entries int) {
+// back moves the share if whoever comes has left a short while ago, which it reports. The cache has
+// so many entries, about.
+func (g *ghosts) back(hash uint64, entries int) (was bool) {
 	step := 0.
 	for from := range g.left {
 		d := &g.left[from]
@@ -106,7 +116,7 @@ func (g *ghosts) back(hash uint64, entries int) {
 		step += weight * ghostStep / float64(max(1, entries))
 	}
 	if step == 0 {
-		return
+		return false
 	}
 	few, n := float64(max(1, entries/ghostShare)), float64(g.returned.Add(1))
 	step *= 1 + (firstSteps-1)*few/(few+n)
@@ -114,21 +124,35 @@ func (g *ghosts) back(hash uint64, entries int) {
 		old := g.wished.Load()
 		share := min(mostShare, max(leastShare, math.Float64frombits(old)+step))
 		if g.wished.CompareAndSwap(old, math.Float64bits(share)) {
-			return
+			return true
 		}
 	}
 }
 
-// divide is how much each shard's window may hold, and Ristretto, with this share. The lobby has
-// its own.
-func (m *memory[K, V]) divide(share float64) (room, main int64) {
+// division is how much of the capacity each part of the memory may hold.
+type division struct{ room, large, main, lobby int64 }
+
+// divide divides the capacity with this share of the window. Ristretto gets what the dearest entry
+// needs that it is to hold, see large, and the window and the lobby what is left.
+func (m *memory[K, V]) divide(share float64) division {
 	capacity, shards := m.capacity.Load(), int64(len(m.shards))
-	left := capacity - capacity/lobbyShare
+	d := division{lobby: capacity / lobbyShare}
+	left := capacity - d.lobby
 	if !m.policed {
-		return max(1, left/shards), 0
+		d.room = max(1, left/shards)
+		return d
 	}
-	room = max(1, int64(share*float64(left))/shards)
-	return room, max(0, left-room*shards)
+	windows := int64(share * float64(left))
+	needed := min(m.large.needed.Load(), capacity)
+	if needed > left-windows {
+		windows = min(windows, capacity-needed)
+		d.lobby = min(d.lobby, capacity-needed-windows)
+		left = capacity - d.lobby
+	}
+	d.large = m.large.part(windows)
+	d.room = max(1, (windows-d.large)/shards)
+	d.main = max(0, needed, left-d.room*shards-d.large)
+	return d
 }
 
 // unbalanced reports whether the border is far from where it should be.
@@ -148,18 +172,19 @@ func (m *memory[K, V]) rebalance() {
 	if m.unbalanced() {
 		m.share.Store(math.Float64bits(m.ghosts.share()))
 	}
-	room, main := m.divide(math.Float64frombits(m.share.Load()))
-	if room == m.room.Load() && main == m.main.Load() {
+	d := m.divide(math.Float64frombits(m.share.Load()))
+	if d == (division{m.room.Load(), m.large.room.Load(), m.main.Load(), m.waiting.Load()}) {
 		return
 	}
-	m.main.Store(main)
-	m.room.Store(room)
-	m.shrink(main, &left)
+	m.room.Store(d.room)
+	m.large.room.Store(d.large)
+	had := m.main.Swap(d.main)
+	m.waiting.Store(d.lobby)
+	m.large.spare.Add(d.main - had)
+	m.shrink(d.main, &left)
+	full := m.resize(&m.large.window, d.large)
 	for i := range m.shards {
-		s := &m.shards[i]
-		s.mu.Lock()
-		full := m.overflow(s)
-		s.mu.Unlock()
+		full = m.resize(&m.shards[i].window, d.room) || full
 		for full {
 			full = m.feed(&left)
 		}
@@ -177,7 +202,7 @@ func (m *memory[K, V]) shrink(main int64, left *departed[K]) {
 	m.policy.UpdateMaxCost(max(1, main))
 	for _, most := range []int64{m.room.Load(), math.MaxInt64} { // first as many as the windows have room for
 		for i := range m.shards {
-			for chunk := range slices.Chunk(m.shards[i].held(most), sweepChunk) {
+			for chunk := range slices.Chunk(m.held(&m.shards[i], most), sweepChunk) {
 				m.policy.Wait()
 				m.reap(left)
 				if m.policy.RemainingCost() >= 0 || m.closing() {
@@ -195,13 +220,13 @@ func (m *memory[K, V]) shrink(main int64, left *departed[K]) {
 
 // held is the hashes of slots that are not in the shard's window, as many as would go into it if it
 // had the room; others each time.
-func (s *shard[K, V]) held(room int64) []uint64 {
+func (m *memory[K, V]) held(s *shard[K, V], room int64) []uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var hashes []uint64
-	room -= s.window.cost
 	for sl := range s.table.Load().from(rand.Uint64()) { //nolint:gosec // nothing is guarded by it
-		if sl.windowed {
+		if m.holds(s, sl) {
+			room -= sl.cost
 			continue
 		}
 		if room -= sl.cost; room < 0 {

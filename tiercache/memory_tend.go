@@ -27,36 +27,66 @@ func (m *memory[K, V]) tend() {
 			var left departed[K]
 			m.reap(&left)
 			m.tell(left)
+			m.release(false)
 			m.makeRoom()
 			m.rebalance()
 		case <-tick.C:
+			m.release(false)
 			for i := part; i < len(m.shards); i += sweepPart {
-				m.sweep(&m.shards[i], m.clock.Now())
+				m.sweep(&m.shards[i], m.over(m.clock.Now()))
 			}
-			part = (part + 1) % min(sweepPart, len(m.shards))
+			if part = (part + 1) % min(sweepPart, len(m.shards)); part == 0 {
+				m.giveBack()
+			}
 		}
 	}
 }
 
-// sweep takes expired entries out of one shard. It looks for them without the lock, and takes them
-// out some at a time: a million entries that end together stop no writer for longer than one chunk
-// takes.
-func (m *memory[K, V]) sweep(s *shard[K, V], now int64) {
-	var expired []*slot[K, V]
-	for sl, it := range s.table.Load().all {
+// over says of which items the time is over.
+func (m *memory[K, V]) over(now int64) func(*item[V]) fate {
+	return func(it *item[V]) fate {
 		if now < it.dead {
+			return stays
+		}
+		return expires
+	}
+}
+
+// fate is what a sweep does with an entry.
+type fate uint8
+
+const (
+	stays   fate = iota
+	expires      // its time is over
+	goes         // it was ended, which nobody needs to be told
+)
+
+// sweep takes entries out of one shard. It looks for them without the lock, and takes them out some
+// at a time: a million entries that end together stop no writer for longer than one chunk takes.
+func (m *memory[K, V]) sweep(s *shard[K, V], judge func(*item[V]) fate) {
+	s.mu.Lock()
+	s.heaviest = 0
+	s.mu.Unlock()
+	heaviest := int64(0)
+	var some []*slot[K, V]
+	for sl, it := range s.table.Load().all {
+		if judge(it) == stays {
+			heaviest = max(heaviest, sl.cost)
 			continue
 		}
-		if expired = append(expired, sl); len(expired) == sweepChunk {
-			m.expire(s, expired, now)
-			expired = expired[:0]
+		if some = append(some, sl); len(some) == sweepChunk {
+			m.takeOut(s, some, judge)
+			some = some[:0]
 		}
 	}
-	m.expire(s, expired, now)
+	m.takeOut(s, some, judge)
+	s.mu.Lock()
+	s.heaviest = max(s.heaviest, heaviest)
+	s.mu.Unlock()
 }
 
-// expire takes out those of the slots that are still there, and still expired.
-func (m *memory[K, V]) expire(s *shard[K, V], slots []*slot[K, V], now int64) {
+// takeOut takes out those of the slots that are still there, and of which the judge still says so.
+func (m *memory[K, V]) takeOut(s *shard[K, V], slots []*slot[K, V], judge func(*item[V]) fate) {
 	if len(slots) == 0 || m.closing() {
 		return
 	}
@@ -64,12 +94,18 @@ func (m *memory[K, V]) expire(s *shard[K, V], slots []*slot[K, V], now int64) {
 	var left departed[K]
 	s.mu.Lock()
 	for _, sl := range slots {
-		if sl.left || s.closed || now < s.table.Load().itemOf(sl).dead {
+		if sl.left || s.closed {
 			continue
 		}
-		m.counters.Add(sl.hash, stat.Expirations, 1)
-		left.expired = m.noteLeft(left.expired, sl.key)
-		if s.take(sl) {
+		switch judge(s.table.Load().itemOf(sl)) {
+		case stays:
+			continue
+		case expires:
+			m.counters.Add(sl.hash, stat.Expirations, 1)
+			left.expired = m.noteLeft(left.expired, sl.key)
+		case goes:
+		}
+		if m.take(s, sl) {
 			known = append(known, sl.hash)
 		}
 	}

@@ -24,7 +24,7 @@ func (m *memory[K, V]) remove(hash uint64, key K) (had *item[V], gen uint64) {
 	s := m.shard(hash)
 	s.mu.Lock()
 	gen = m.gen(hash).Add(1)
-	had, drop := s.takeKey(hash, key)
+	had, drop := m.takeKey(s, hash, key)
 	s.mu.Unlock()
 	if drop {
 		m.forget(hash)
@@ -45,7 +45,7 @@ func (m *memory[K, V]) settle(hash uint64, key K, it *item[V], cost int64, cl *c
 	if g := m.gen(hash); it != nil || !cl.take(g) {
 		g.Add(1)
 	}
-	_, drop := s.takeKey(hash, key)
+	_, drop := m.takeKey(s, hash, key)
 	s.mu.Unlock()
 	if drop {
 		m.forget(hash)
@@ -57,6 +57,9 @@ func (m *memory[K, V]) settle(hash uint64, key K, it *item[V], cost int64, cl *c
 // find it pushed out by those that don't.
 func (m *memory[K, V]) write(hash uint64, key K, it *item[V], cost int64, may func(gen *atomic.Uint64, have *item[V]) bool) bool {
 	m.makeRoom()
+	if cost > m.main.Load() {
+		m.makeRoomFor(hash, key, cost)
+	}
 	m.time.CatchUp()
 	s := m.shard(hash)
 	s.mu.Lock()
@@ -72,16 +75,13 @@ func (m *memory[K, V]) write(hash uint64, key K, it *item[V], cost int64, may fu
 		}
 		s.losses++
 		t.set(old, it)
-		s.newest = old
-		old.reads.Store(max(1, old.reads.Load())) // should the policy be about to give it up, it gets another chance
+		m.renew(s, old)
 		s.mu.Unlock()
 		return true
 	}
-	known := old != nil && s.take(old) // a slot of another cost is a new one to the policy
-	if old == nil {
-		m.ghosts.back(hash, s.entries*len(m.shards))
-	}
-	sl := &slot[K, V]{key: key, hash: hash, cost: cost, counted: -1}
+	known := old != nil && m.take(s, old) // a slot of another cost is a new one to the policy
+	back := old != nil || m.ghosts.back(hash, s.entries*len(m.shards))
+	sl := &slot[K, V]{key: key, hash: hash, cost: cost, counted: -1, large: m.isLarge(cost), back: back}
 	sl.reads.Store(1) // its own arrival, which the policy does not hear of: where all else is read all the time, it would be the first to go
 	if !t.add(sl, it) {
 		t = t.rebuilt(s.entries + 1)
@@ -91,9 +91,9 @@ func (m *memory[K, V]) write(hash uint64, key K, it *item[V], cost int64, may fu
 	m.tending.Do(func() { go m.tend() })
 	s.entries++
 	s.cost += cost
-	s.window.push(sl)
-	s.newest = sl
-	full := m.overflow(s)
+	s.heaviest = max(s.heaviest, cost)
+	m.arrive(s, sl)
+	full := m.enter(s, sl)
 	s.mu.Unlock()
 	if known {
 		m.forget(hash)
@@ -109,7 +109,7 @@ func (m *memory[K, V]) drop(hash uint64, key K, it *item[V], gen uint64) {
 	s := m.shard(hash)
 	s.mu.Lock()
 	sl, have := s.table.Load().get(hash, key)
-	known := sl != nil && m.generation(hash) == gen && have.read <= it.read && s.take(sl)
+	known := sl != nil && m.generation(hash) == gen && have.read <= it.read && m.take(s, sl)
 	s.mu.Unlock()
 	if known {
 		m.forget(hash)
@@ -117,26 +117,19 @@ func (m *memory[K, V]) drop(hash uint64, key K, it *item[V], gen uint64) {
 }
 
 // takeKey removes the key's slot, if there is one.
-func (s *shard[K, V]) takeKey(hash uint64, key K) (had *item[V], known bool) {
+func (m *memory[K, V]) takeKey(s *shard[K, V], hash uint64, key K) (had *item[V], known bool) {
 	sl, had := s.table.Load().get(hash, key)
-	return had, sl != nil && s.take(sl)
+	return had, sl != nil && m.take(s, sl)
 }
 
 // take removes the slot from the shard, and reports whether the policy may know it.
-func (s *shard[K, V]) take(sl *slot[K, V]) (known bool) {
+func (m *memory[K, V]) take(s *shard[K, V], sl *slot[K, V]) (known bool) {
 	t := s.table.Load()
 	t.itemOf(sl).leave(false)
 	t.remove(sl)
 	sl.left = true
-	if s.newest == sl {
-		s.newest = nil
-	}
 	s.losses++
 	s.entries--
 	s.cost -= sl.cost
-	if sl.windowed {
-		s.window.remove(sl)
-		return false
-	}
-	return true
+	return !m.quit(s, sl)
 }

@@ -22,7 +22,7 @@ func (m *memory[K, V]) toLobby(sl *slot[K, V]) (full bool) {
 	defer m.lobbyMu.Unlock()
 	m.lobby = append(m.lobby, sl)
 	m.lobbyCost += sl.cost
-	full = len(m.lobby) >= m.batch || m.lobbyCost > m.capacity.Load()/lobbyShare
+	full = len(m.lobby) >= m.batch || m.lobbyCost > m.waiting.Load()
 	m.full.Store(full)
 	return full
 }
@@ -70,6 +70,7 @@ func (m *memory[K, V]) feed(left *departed[K]) (again bool) {
 	if len(batch) == 0 {
 		return false
 	}
+	m.release(false)
 	if m.policy == nil { // only who offers makes it
 		m.makePolicy()
 	}
@@ -122,8 +123,13 @@ func (m *memory[K, V]) offer(batch []*slot[K, V]) {
 			m.policy.Del(sl.hash)
 		}
 		m.before = append(m.before, sl.hash)
+		if sl.large {
+			m.large.keep(sl)
+		}
 	}
 	m.policy.Wait()
+	m.weed(len(batch))
+	m.large.spare.Store(m.policy.RemainingCost())
 }
 
 // returns says that the slot need not be offered: it has left, or it was read or written in the
@@ -132,18 +138,11 @@ func (m *memory[K, V]) returns(sl *slot[K, V]) bool {
 	s := m.shard(sl.hash)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !sl.left && (sl.count() || s.keeps(sl, m.room.Load())) {
-		s.window.push(sl)
-		m.overflow(s)
+	if sl.left {
 		return true
 	}
-	return sl.left
-}
-
-// keeps reports whether the slot is the shard's newest, and the window has room for it. The shard's
-// lock is held.
-func (s *shard[K, V]) keeps(sl *slot[K, V], room int64) bool {
-	return sl == s.newest && sl.cost <= room
+	back, _ := m.readmit(s, sl, false)
+	return back
 }
 
 // stands reports whether the slot is in the index.
@@ -204,32 +203,41 @@ func (m *memory[K, V]) reap(left *departed[K]) (full bool) {
 	if len(gone) == 0 {
 		return false
 	}
-	now, room := m.clock.Now(), m.room.Load()
+	now := m.clock.Now()
 	for _, sl := range gone {
 		s := m.shard(sl.hash)
 		s.mu.Lock()
 		switch {
-		case sl.left || sl.windowed || s.closed:
+		case sl.left || s.closed || m.holds(s, sl):
 		case now >= s.table.Load().itemOf(sl).dead:
-			s.take(sl)
+			m.take(s, sl)
 			left.expired = m.noteLeft(left.expired, sl.key)
 			m.counters.Add(sl.hash, stat.Expirations, 1)
-		case sl.count() || s.keeps(sl, room) || s.window.cost+sl.cost <= room:
-			sl.refused.Store(false)
-			s.window.push(sl)
-			full = m.overflow(s) || full
 		default:
-			s.table.Load().itemOf(sl).leave(true)
-			s.take(sl)
-			from := leftPolicy
-			if sl.refused.Load() {
-				from = leftWindow
+			refused := sl.refused.Swap(false)
+			back, filled := m.readmit(s, sl, true)
+			if full = filled || full; !back {
+				m.evict(s, sl, refused, left)
 			}
-			m.ghosts.leave(sl.hash, from)
-			left.evicted = m.noteLeft(left.evicted, sl.key)
-			m.counters.Add(sl.hash, stat.Evictions, 1)
 		}
 		s.mu.Unlock()
 	}
 	return full
+}
+
+// evict takes out of the index what there is no room for. refused says that the policy never had it.
+// The shard's lock is held.
+func (m *memory[K, V]) evict(s *shard[K, V], sl *slot[K, V], refused bool, left *departed[K]) {
+	s.table.Load().itemOf(sl).leave(true)
+	m.take(s, sl)
+	from := leftPolicy
+	if refused {
+		from = leftWindow
+		if sl.cost > m.roomOf(sl) {
+			m.counters.Add(sl.hash, stat.Crowded, 1)
+		}
+	}
+	m.ghosts.leave(sl.hash, from)
+	left.evicted = m.noteLeft(left.evicted, sl.key)
+	m.counters.Add(sl.hash, stat.Evictions, 1)
 }

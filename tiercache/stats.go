@@ -19,6 +19,7 @@ type Stats struct {
 	Joined       uint64 // reads that waited for a load that another read had begun
 	Evictions    uint64 // entries that memory gave up, or did not admit, for want of room
 	Expirations  uint64 // entries that memory gave up because their time was over
+	TurnedAway   uint64 // of Evictions: entries too large for the memory's window, which were less read than what they would have pushed out
 	Oversized    uint64 // values returned but not stored: over Capacity, or over RedisConfig.MaxValueBytes
 	Refused      uint64 // loads not stored because the key was invalidated, or led by another node, meanwhile
 	TakenBack    uint64 // warm writes ended after the fact, as an invalidation may have overtaken them
@@ -90,7 +91,7 @@ func (c *Cache[K, V]) Stats() Stats {
 		MemoryHits: c.counters.Sum(stat.MemoryHits), RedisHits: c.counters.Sum(stat.RedisHits), StaleHits: c.counters.Sum(stat.StaleHits),
 		NegativeHits: c.counters.Sum(stat.NegativeHits), Misses: c.counters.Sum(stat.Misses), Loads: c.counters.Sum(stat.Loads),
 		LoadErrors: c.counters.Sum(stat.LoadErrors), Joined: c.counters.Sum(stat.Joins), Evictions: c.counters.Sum(stat.Evictions),
-		Expirations: c.counters.Sum(stat.Expirations), Oversized: c.counters.Sum(stat.Oversized), Refused: c.counters.Sum(stat.Refused),
+		Expirations: c.counters.Sum(stat.Expirations), Oversized: c.counters.Sum(stat.Oversized), TurnedAway: c.counters.Sum(stat.Crowded), Refused: c.counters.Sum(stat.Refused),
 		RedisErrors: c.counters.Sum(stat.RedisErrors), TakenBack: c.counters.Sum(stat.TakenBack), NoticesUnreadable: c.counters.Sum(stat.UnreadableNotices), CorruptBy: make(map[string]uint64),
 		Warm: warmStats(&c.tallies), EventsDropped: c.watcher.dropped.Load(),
 	}

@@ -131,6 +131,7 @@ func (c *Cache[K, V]) newWarming(ctx context.Context, l *loaderState[K, V], opts
 // warmRoom is the budget of a warm run: what a full cache holds is being read, and isn't pushed out
 // by what somebody may want.
 func (c *Cache[K, V]) warmRoom() int64 {
+	c.memory.release(true)
 	_, cost := c.memory.size()
 	capacity := c.memory.capacity.Load()
 	if cost == 0 {
@@ -357,5 +358,5 @@ func (w *warming[K, V]) readable(key K, state *warmKey, now int64) bool {
 		return state.inMemory
 	}
 	it := w.c.memory.get(w.c.memory.hash(key), key)
-	return it != nil && !it.absent && now < it.fresh && it.epoch > w.c.floor.Load() && w.c.tokens.stand(it.tags)
+	return it != nil && !it.absent && now < it.fresh && !w.c.ended(it)
 }

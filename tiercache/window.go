@@ -1,10 +1,20 @@
 package tiercache
 
-// queue is a shard's recency window: newest at the head, linked through the slots themselves. Its
-// shard's lock guards it.
+import "sync"
+
+// window is a shard's recency window, or that of all large entries: newest at the head, linked
+// through the slots themselves.
 //
 // It is a clock: a hit marks its slot, and a slot that has come to the tail with a mark goes back
 // to the head. So hits take no lock, where in a list by last use each would move its entry.
+type window[K comparable, V any] struct {
+	mu     sync.Mutex
+	newest *slot[K, V] // the last one written, which only a later write may push out; nil: it left
+	room   int64
+	queue[K, V]
+}
+
+// queue is the slots of a window, whose lock guards it.
 type queue[K comparable, V any] struct {
 	head, tail *slot[K, V]
 	n          int
@@ -40,30 +50,117 @@ func (q *queue[K, V]) remove(sl *slot[K, V]) {
 	q.cost -= sl.cost
 }
 
+// windowOf is where the slot is, or was, in order of age.
+func (m *memory[K, V]) windowOf(s *shard[K, V], sl *slot[K, V]) *window[K, V] {
+	if sl.large {
+		return &m.large.window
+	}
+	return &s.window
+}
+
+// enter takes in a slot that was written just now. It reports whether the lobby is full then.
+func (m *memory[K, V]) enter(s *shard[K, V], sl *slot[K, V]) (full bool) {
+	w := m.windowOf(s, sl)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.push(sl)
+	w.newest = sl
+	return m.overflow(w)
+}
+
+// renew notes that the slot was written again.
+func (m *memory[K, V]) renew(s *shard[K, V], sl *slot[K, V]) {
+	w := m.windowOf(s, sl)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.newest = sl
+	sl.reads.Store(max(1, sl.reads.Load())) // should the policy be about to give it up, it gets another chance
+}
+
+// readmit takes a slot back that was read or written since it fell out, or for which there is room
+// to spare, if may is set.
+func (m *memory[K, V]) readmit(s *shard[K, V], sl *slot[K, V], spare bool) (back, full bool) {
+	w := m.windowOf(s, sl)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !sl.count() && !w.keeps(sl) && (!spare || w.cost+sl.cost > w.room) {
+		return false, false
+	}
+	w.push(sl)
+	return true, m.overflow(w)
+}
+
+// quit takes a slot out that leaves the index, and reports whether it was in the window.
+func (m *memory[K, V]) quit(s *shard[K, V], sl *slot[K, V]) (was bool) {
+	w := m.windowOf(s, sl)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.newest == sl {
+		w.newest = nil
+	}
+	if sl.windowed {
+		w.remove(sl)
+		return true
+	}
+	return false
+}
+
+// holds reports whether the slot is in the window.
+func (m *memory[K, V]) holds(s *shard[K, V], sl *slot[K, V]) bool {
+	w := m.windowOf(s, sl)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return sl.windowed
+}
+
+// resize gives the window its room, and reports whether the lobby is full then.
+func (m *memory[K, V]) resize(w *window[K, V], room int64) (full bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.room = room
+	return m.overflow(w)
+}
+
+func (w *window[K, V]) empty() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.queue, w.newest = queue[K, V]{}, nil
+}
+
 // overflow moves what the window has no room for to the lobby, and reports whether that is full
-// now. Readers may mark slots all the while, so each gets one more round at most. The shard's lock
+// now. Readers may mark slots all the while, so each gets one more round at most. The window's lock
 // is held.
 //
 // The newest entry stays, as far as the window has room for it at all: its writer is about to read
 // it, and what the lobby and the policy give back beside that writer would else push it out, in
 // favour of entries that are older.
-func (m *memory[K, V]) overflow(s *shard[K, V]) (full bool) {
-	room := m.room.Load()
-	for rounds := s.window.n; s.window.cost > room; {
-		sl := s.window.tail
-		s.window.remove(sl)
-		if s.keeps(sl, room) {
-			s.window.push(sl)
+func (m *memory[K, V]) overflow(w *window[K, V]) (full bool) {
+	for rounds := w.n; w.cost > w.room; {
+		sl := w.tail
+		w.remove(sl)
+		if w.keeps(sl) {
+			w.push(sl)
 			continue
 		}
 		if sl.count() && rounds > 0 {
 			rounds--
-			s.window.push(sl)
+			w.push(sl)
+			continue
+		}
+		if m.unproven(sl) {
+			sl.refused.Store(true)
+			m.onExit(sl)
 			continue
 		}
 		full = m.toLobby(sl)
 	}
 	return full
+}
+
+// keeps reports whether the slot is the newest, and the window has room for it. The window's lock is
+// held.
+func (w *window[K, V]) keeps(sl *slot[K, V]) bool {
+	return sl == w.newest && sl.cost <= w.room
 }
 
 // count moves the slot's marks to what the policy is going to hear, and reports whether there were

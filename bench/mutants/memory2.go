@@ -5,7 +5,39 @@ func memoryGuards() []mutant {
 	return []mutant{
 		{
 			guard: "what comes back leaves the newest entry", file: "tiercache/window.go",
-			old: "if s.keeps(sl, room) {", new: "if false {", test: "TestMemory_whatComesBackLeavesTheNewest",
+			old: "\t\tif w.keeps(sl) {", new: "if false {", test: "TestMemory_whatComesBackLeavesTheNewest",
+		},
+		{
+			guard: "the policy's part grows for a large entry", file: "tiercache/memory_large.go",
+			old: "\t\t\tm.rebalance()\n\t\t\treturn\n", new: "\t\t\treturn\n", test: "TestLarge_staysWhereThereIsRoom",
+		},
+		{
+			guard: "the policy's part shrinks when its large entry is gone", file: "tiercache/memory_large.go",
+			old: "needed = max(needed, s.heaviest)", new: "needed = had", test: "TestLarge_givesItsRoomBack",
+		},
+		{
+			guard: "large entries have a window", file: "tiercache/memory.go",
+			old: "m.large.apart = len(m.shards) > 1", new: "m.large.apart = false", test: "TestLarge_allOfThem",
+		},
+		{
+			guard: "large entries that were asked for once are not offered", file: "tiercache/memory_large.go",
+			old: "return sl.large && !sl.back && sl.counted <= 0 && sl.cost > m.large.spare.Load()", new: "return false", test: "TestLarge_byItsWorth",
+		},
+		{
+			guard: "large entries that nobody reads give way", file: "tiercache/memory_large.go",
+			old: "m.policy.Del(sl.hash)", new: "", test: "TestLarge_byItsWorth",
+		},
+		{
+			guard: "what was ended is taken out before the policy is asked", file: "tiercache/policy.go",
+			old: "\tm.release(false)\n", new: "", test: "TestEnded_givesItsRoomBack",
+		},
+		{
+			guard: "a warm run finds the room of what was ended", file: "tiercache/warming.go",
+			old: "\tc.memory.release(true)\n", new: "", test: "TestEnded_givesItsRoomBack",
+		},
+		{
+			guard: "what was ended is taken out by itself", file: "tiercache/memory_release.go",
+			old: "\tm.alarm()\n", new: "", test: "TestEnded_takesOutNothingElse",
 		},
 	}
 }

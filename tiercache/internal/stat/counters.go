@@ -18,6 +18,7 @@ const (
 	Evictions
 	Expirations
 	Oversized
+	Crowded // evictions of what the memory had too little room for
 	Refused
 	RedisErrors
 	TakenBack

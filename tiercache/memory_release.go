@@ -1,0 +1,60 @@
+package tiercache
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// ends is what Clear and invalidations of tags have ended. They look at no entry: a read does, and
+// finds that it is valid no longer. So that it does not keep its room until its time is over, all
+// entries are looked at once after that, before Ristretto is next asked whom to keep, and by the
+// tending goroutine.
+type ends[V any] struct {
+	ended func(*item[V]) bool // nil: nothing ever is
+	asked atomic.Uint64       // how often something was ended
+	done  atomic.Uint64       // up to which of these what was ended has been taken out
+
+	mu   sync.Mutex // one at a time takes it out
+	last int64      // when that ended
+	took int64
+}
+
+// Looking at all entries takes no more than a tenth of the time, whatever the rate at which tags are
+// ended; and is done a second after the last, at the latest.
+const (
+	releasePause     = 9 // times as long as it took
+	longestReleasing = int64(time.Second / 2)
+)
+
+// purge says that entries were ended, which now give their room back.
+func (m *memory[K, V]) purge() {
+	m.ends.asked.Add(1)
+	m.alarm()
+}
+
+// release takes out what was ended. Without now it leaves that for later where it was last done a
+// moment ago.
+func (m *memory[K, V]) release(now bool) {
+	e := &m.ends
+	if e.done.Load() == e.asked.Load() {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	asked, began := e.asked.Load(), m.clock.Now()
+	if e.done.Load() == asked || !now && e.last > 0 && began-e.last < min(releasePause*e.took, longestReleasing) {
+		return
+	}
+	for i := range m.shards {
+		m.sweep(&m.shards[i], func(it *item[V]) fate {
+			if e.ended(it) {
+				return goes
+			}
+			return stays
+		})
+	}
+	e.last = m.clock.Now()
+	e.took = e.last - began
+	e.done.Store(asked)
+}
