@@ -18,5 +18,5 @@
 //	go run github.com/warmcache/warmcache/examples/quickstart
 //
 // and go on to examples/brandapi, a service that starts warm. docs/ has a page a feature, and
-// docs/design.md says why things are as they are.
+// docs/adr says why things are as they are, one decision a file.
 package warmcache

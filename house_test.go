@@ -47,6 +47,9 @@ var knows = map[string][]string{
 	"tiercache/internal/deadline": {},
 	"tiercache/internal/stat":     {},
 	"tiercache/internal/topk":     {},
+
+	"internal/order":       {}, // of tasks, for tiercache and warm
+	"warm/internal/ledger": {"tiercache"},
 }
 
 // onlyStd are the directories that know the standard library alone.

@@ -85,6 +85,47 @@ func TestOpen_observer(t *testing.T) {
 	})
 }
 
+func TestWarmConfigFromEnv(t *testing.T) {
+	for _, tt := range []struct {
+		env  string
+		want []string
+	}{
+		{"", []string{"popular_brands", "recent_reports", "popular_questions", "user_stats", "api_responses"}},
+		{"user_stats", []string{"user_stats"}},
+	} {
+		t.Setenv("WARMUP_PRIORITY", tt.env)
+		cfg, err := loaders.WarmConfigFromEnv()
+		if diff := cmp.Diff(tt.want, cfg.Priority); err != nil || diff != "" {
+			t.Errorf("WARMUP_PRIORITY=%q: %v, Priority (-want +got):\n%s", tt.env, err, diff)
+		}
+	}
+	c := openCaches(t, seeded(t, sqliteFile(t), 1, 1), loaders.Config{LearnHot: 10})
+	t.Setenv("WARMUP_PRIORITY", "")
+	cfg, err := loaders.WarmConfigFromEnv()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Sequential, cfg.SkipStartup = true, true
+	e, err := warm.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Add(c.Targets()...); err != nil {
+		t.Fatal(err)
+	}
+	r, err := e.Run(t.Context(), warm.Request{DryRun: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var order []string
+	for _, task := range r.Tasks[:5] {
+		order = append(order, task.Name)
+	}
+	if diff := cmp.Diff([]string{"popular_brands", "recent_reports", "popular_questions", "user_stats", "api_responses"}, order); diff != "" {
+		t.Errorf("the first tasks of a run (-want +got):\n%s", diff)
+	}
+}
+
 // TestOpen_unknownIDs: an id that the database does not know is a query once, and not each time.
 func TestOpen_unknownIDs(t *testing.T) {
 	t.Parallel()

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/warmcache/warmcache/warm"
 )
 
 // ConfigFromEnv reads counts and TTLs from the environment. A variable that is unset, or set to
@@ -44,6 +46,17 @@ func ConfigFromEnv() (Config, error) {
 		return Config{}, fmt.Errorf("loaders: environment: %w", errors.Join(env.faults...))
 	}
 	return cfg, nil
+}
+
+// WarmConfigFromEnv is [warm.ConfigFromEnv] for an engine of the five caches. Where WARMUP_PRIORITY
+// is not set, the order is popular_brands, recent_reports, popular_questions, user_stats,
+// api_responses, and then all other tasks.
+func WarmConfigFromEnv() (warm.Config, error) {
+	cfg, err := warm.ConfigFromEnv()
+	if err == nil && cfg.Priority == nil {
+		cfg.Priority = []string{"popular_brands", "recent_reports", "popular_questions", "user_stats", "api_responses"}
+	}
+	return cfg, err //nolint:wrapcheck // it says where it comes from
 }
 
 const shortestTTL = time.Second

@@ -6,8 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
+
+	"github.com/warmcache/warmcache/internal/order"
 )
 
 // WarmOptions narrows one run of one loader. The zero value runs it to its end.
@@ -105,34 +106,12 @@ func (c *Cache[K, V]) warmOrder(names []string) ([]*loaderState[K, V], error) {
 	if len(unknown) > 0 {
 		return nil, fmt.Errorf("no loader is called %q", unknown)
 	}
-	slices.SortStableFunc(todo, func(a, b *loaderState[K, V]) int { return cmp.Compare(b.Priority, a.Priority) })
-	var order []*loaderState[K, V]
-	for len(todo) > 0 {
-		next := slices.IndexFunc(todo, func(l *loaderState[K, V]) bool {
-			return !slices.ContainsFunc(todo, func(other *loaderState[K, V]) bool { return slices.Contains(l.After, other.Name) })
-		})
-		if next < 0 {
-			return nil, fmt.Errorf("loaders wait for each other by After: %s", cycle(todo))
-		}
-		order = append(order, todo[next])
-		todo = slices.Delete(todo, next, next+1)
+	sorted, err := order.Sort(todo, func(l *loaderState[K, V]) (string, []string) { return l.Name, l.After },
+		func(a, b *loaderState[K, V]) int { return cmp.Compare(b.Priority, a.Priority) })
+	if err != nil {
+		return nil, fmt.Errorf("loaders wait for each other by After: %w", err)
 	}
-	return order, nil
-}
-
-// cycle names loaders of which each comes after the next. All of todo wait for another of todo, so
-// that any walk ends in one.
-func cycle[K comparable, V any](todo []*loaderState[K, V]) string {
-	var path []string
-	at := todo[0]
-	for {
-		if i := slices.Index(path, at.Name); i >= 0 {
-			return strings.Join(append(path[i:], at.Name), " after ")
-		}
-		path = append(path, at.Name)
-		next := slices.IndexFunc(todo, func(l *loaderState[K, V]) bool { return slices.Contains(at.After, l.Name) })
-		at = todo[next]
-	}
+	return sorted, nil
 }
 
 // WarmLoader runs one loader now. It is what an engine calls; programs call Warm.

@@ -61,7 +61,7 @@ func (e *Engine) takenBack(ctx context.Context, r *running, t *task, hold *lease
 	var err error
 	if hold != nil {
 		hold.spoiled.Store(true) // before the look at the ledger: its leader looks the other way round
-		err = hold.ledger.withdraw(ctx, hold.token)
+		err = hold.ledger.Withdraw(ctx, hold.token)
 	}
 	e.cfg.Logger.WarnContext(ctx, "warm: entries taken back", slog.String("run", r.run.ID), slog.String("task", t.name), slog.Int("entries", n), slog.Any("ledger", err))
 	e.mu.Lock()
@@ -128,7 +128,7 @@ func (e *Engine) unpark(ctx context.Context, parked []*task) bool {
 		if spoiled == nil {
 			continue
 		}
-		if spoiled.ledger.withdraw(ctx, spoiled.token) != nil {
+		if spoiled.ledger.Withdraw(ctx, spoiled.token) != nil {
 			return false // the run would take the pass for complete
 		}
 		e.mu.Lock()

@@ -38,9 +38,7 @@ type Config struct {
 	Location *time.Location
 
 	// Priority names the tasks that come first, in this order; all others follow by their own
-	// priority. Set by hand, a name that no task has is an error at Start and Run. Nil is the
-	// default list popular_brands, recent_reports, popular_questions, user_stats, api_responses,
-	// which may name absent tasks; empty and not nil is no list.
+	// priority. A name that no task has is an error at Start and Run. The default is no list.
 	Priority []string
 
 	// TaskTimeout bounds one task, its retries included, unless the task has a timeout of its own;
@@ -100,25 +98,17 @@ const (
 	defaultRetries      = 2
 )
 
-func defaultPriority() []string {
-	return []string{"popular_brands", "recent_reports", "popular_questions", "user_stats", "api_responses"}
-}
-
 // settings is a checked Config with its defaults filled in and its schedule read.
 type settings struct {
 	Config
-	byHand   bool // Priority was set by hand
 	cron     *schedule.Cron
 	interval schedule.Interval // of the zero length where there is none
 }
 
 // withDefaults returns cfg as settings, or one error that names every bad field.
 func (cfg Config) withDefaults() (settings, error) {
-	s := settings{Config: cfg, byHand: cfg.Priority != nil}
+	s := settings{Config: cfg}
 	s.Priority = slices.Clone(cfg.Priority)
-	if cfg.Priority == nil {
-		s.Priority = defaultPriority()
-	}
 	defaultTo(&s.Concurrency, defaultConcurrency)
 	defaultTo(&s.Schedule, defaultSchedule)
 	defaultTo(&s.Interval, defaultInterval)

@@ -149,11 +149,9 @@ func (e *Engine) add(added []*task) error {
 // e.mu.
 func (e *Engine) order() ([]*task, error) {
 	var errs []error
-	if e.cfg.byHand {
-		for _, name := range e.cfg.Priority {
-			if e.records[name] == nil {
-				errs = append(errs, fmt.Errorf("priority list (WARMUP_PRIORITY): no task is called %q; known: %s", name, strings.Join(e.names(), ", ")))
-			}
+	for _, name := range e.cfg.Priority {
+		if e.records[name] == nil {
+			errs = append(errs, fmt.Errorf("priority list (WARMUP_PRIORITY): no task is called %q; known: %s", name, strings.Join(e.names(), ", ")))
 		}
 	}
 	order, err := plan(e.tasks, e.cfg.Priority)

@@ -23,7 +23,7 @@ import (
 //	WARMUP_INTERVAL_MINUTES    60      0 to 43200; 0 = no interval job
 //	CONCURRENT_WARMUP_ENABLED  true    boolean: false = one task after the other
 //	WARMUP_THREAD_COUNT        4       1 to 256 tasks at once
-//	WARMUP_PRIORITY            popular_brands,recent_reports,popular_questions,user_stats,api_responses
+//	WARMUP_PRIORITY            none    names of the tasks that come first, with commas between them
 //	WARMUP_TASK_TIMEOUT        30s     a duration such as 1m30s, or seconds; 1ms to 24h
 //	WARMUP_TIMEOUT             60s     the same
 //

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/warmcache/warmcache/tiercache"
+	"github.com/warmcache/warmcache/warm/internal/ledger"
 )
 
 // inFleet reports whether a task is done once for all nodes. It is not where this process is alone,
@@ -41,18 +42,18 @@ func (e *Engine) role(t *task) Role {
 //     rolling deploy of a fleet asks the source once.
 //   - A refresh comes at a share of the TTL: any pass that began well after the one before will do.
 //   - Somebody who asks by hand wants one that began after he asked, or that is under way.
-func (e *Engine) wanted(r *running, t *task) terms {
+func (e *Engine) wanted(r *running, t *task) ledger.Terms {
 	switch {
 	case r.slot != "":
-		return terms{slot: r.slot}
+		return ledger.Terms{Slot: r.slot}
 	case r.run.Trigger == TriggerSchedule && (r.every > 0 || e.cfg.Interval > 0):
-		return terms{age: cmp.Or(r.every, e.cfg.Interval) * 9 / 10}
+		return ledger.Terms{Age: cmp.Or(r.every, e.cfg.Interval) * 9 / 10}
 	case r.run.Trigger == TriggerStartup:
-		return terms{age: e.startupAge(t)}
+		return ledger.Terms{Age: e.startupAge(t)}
 	case r.run.Trigger == TriggerRefresh:
-		return terms{age: refreshPeriod(t) / 2}
+		return ledger.Terms{Age: refreshPeriod(t) / 2}
 	default:
-		return terms{force: true}
+		return ledger.Terms{Force: true}
 	}
 }
 
@@ -91,15 +92,24 @@ var (
 	errGone = errors.New("most of what the last complete pass has left in Redis is gone")
 )
 
+// ledger is where the fleet knows a task from.
+func (e *Engine) ledger(t *task) *ledger.Ledger {
+	cache := ""
+	if t.target != nil {
+		cache = t.target.Name()
+	}
+	return ledger.New(e.cfg.Redis, ledger.Key(e.cfg.Redis.Prefix(), cache, t.name, t.info.Format), e.cfg.LockLife)
+}
+
 // sharing is a task of a fleet on its way: it leads, or waits for the node that does and fills
 // memory with what that has left in Redis.
 type sharing struct {
 	e         *Engine
 	r         *running
 	t         *task
-	l         *ledger
+	l         *ledger.Ledger
 	out       TaskRun
-	want      terms
+	want      ledger.Terms
 	token     string
 	wait      time.Duration
 	waited    bool // for Redis
@@ -109,10 +119,10 @@ type sharing struct {
 // share runs a task of a fleet.
 func (e *Engine) share(ctx context.Context, r *running, t *task) TaskRun {
 	s := &sharing{
-		e: e, r: r, t: t, l: &ledger{redis: e.cfg.Redis, key: ledgerKey(e.cfg.Redis.Prefix(), t), life: e.cfg.LockLife},
+		e: e, r: r, t: t, l: e.ledger(t),
 		out: TaskRun{Name: t.name, Role: RoleFollower, Started: time.Now()}, want: e.wanted(r, t), token: newID() + newID(),
 	}
-	for s.wait = leastLookWait; ; s.wait = min(s.wait*3/2, mostLookWait, max(s.l.life/4, leastLookWait)) {
+	for s.wait = leastLookWait; ; s.wait = min(s.wait*3/2, mostLookWait, max(s.l.Life()/4, leastLookWait)) {
 		if out, over := s.step(ctx); over {
 			return out
 		}
@@ -131,37 +141,37 @@ func (s *sharing) end(status TaskStatus, err error) TaskRun {
 func (s *sharing) step(ctx context.Context) (out TaskRun, over bool) {
 	asked := time.Now()
 	if s.r.byHand() {
-		s.want.age = asked.Sub(s.out.Started) // whoever made it, if it began since
+		s.want.Age = asked.Sub(s.out.Started) // whoever made it, if it began since
 	}
-	c, err := s.l.ask(ctx, s.token, s.want)
-	if err == nil && c.verdict == done {
+	c, err := ask(ctx, s.l, s.token, s.want)
+	if err == nil && c.Verdict == ledger.Done {
 		if out, over, err = s.follow(ctx, c); over || err == nil {
 			return out, over
 		}
 	}
 	switch {
 	case ctx.Err() != nil:
-		if err != nil || c.verdict == lead {
+		if err != nil || c.Verdict == ledger.Lead {
 			s.e.giveBack(ctx, s.l, s.token)
 		}
 		return s.end(interrupted(ctx)), true
 	case err != nil:
 		return s.away(ctx, err)
-	case c.verdict == lead:
+	case c.Verdict == ledger.Lead:
 		return s.lead(ctx, c, asked)
-	case c.verdict == busy:
-		s.want.pass, s.want.force = c.pass, false
+	case c.Verdict == ledger.Busy:
+		s.want.Pass, s.want.Force = c.Pass, false
 	}
 	return TaskRun{}, false
 }
 
 // follow takes what a complete pass has left. Where most of that is gone, the pass is withdrawn,
 // once.
-func (s *sharing) follow(ctx context.Context, c claim) (out TaskRun, over bool, err error) {
+func (s *sharing) follow(ctx context.Context, c ledger.Claim) (out TaskRun, over bool, err error) {
 	out, err = s.e.follow(ctx, s.r, s.t, s.l, c)
 	gone := errors.Is(err, errGone)
-	if gone && !s.withdrawn && s.l.withdraw(ctx, c.pass) == nil {
-		s.withdrawn, s.want.pass = true, ""
+	if gone && !s.withdrawn && s.l.Withdraw(ctx, c.Pass) == nil {
+		s.withdrawn, s.want.Pass = true, ""
 		return TaskRun{}, false, nil
 	}
 	out.Started, out.Attempts = s.out.Started, s.out.Attempts
@@ -181,8 +191,8 @@ func (s *sharing) away(ctx context.Context, err error) (out TaskRun, over bool) 
 }
 
 // lead asks the source for all. A node that has lost its lock meanwhile looks again what there is.
-func (s *sharing) lead(ctx context.Context, c claim, asked time.Time) (out TaskRun, over bool) {
-	out, lost := s.e.lead(ctx, s.r, s.t, &lease{ledger: s.l, token: s.token, task: s.t, began: asked, former: c.former, slot: s.want.slot})
+func (s *sharing) lead(ctx context.Context, c ledger.Claim, asked time.Time) (out TaskRun, over bool) {
+	out, lost := s.e.lead(ctx, s.r, s.t, &lease{ledger: s.l, token: s.token, task: s.t, began: asked, former: c.Former, slot: s.want.Slot})
 	out.Started = s.out.Started
 	if !lost {
 		return out, true
@@ -195,9 +205,9 @@ func (s *sharing) lead(ctx context.Context, c claim, asked time.Time) (out TaskR
 
 // ask is a claim that is made again where it fails: one late answer of a busy server is no outage.
 // That Redis is full is an error of its own.
-func (l *ledger) ask(ctx context.Context, token string, want terms) (c claim, err error) {
+func ask(ctx context.Context, l *ledger.Ledger, token string, want ledger.Terms) (c ledger.Claim, err error) {
 	for try := 1; ; try++ {
-		if c, err = l.claim(ctx, token, want); err == nil && c.verdict == full {
+		if c, err = l.Claim(ctx, token, want); err == nil && c.Verdict == ledger.Full {
 			return c, errRedisFull
 		}
 		if err == nil || try == claimTries || !pause(ctx, claimAgain/2+rand.N(claimAgain)) { //nolint:gosec // spreads nodes; nothing is guarded by it
@@ -239,8 +249,8 @@ func pause(ctx context.Context, d time.Duration) bool {
 }
 
 // giveBack releases a lock that a claim may have taken though nobody heard of it.
-func (e *Engine) giveBack(ctx context.Context, l *ledger, token string) {
-	if err := l.release(context.WithoutCancel(ctx), token); err != nil && !errors.Is(err, errLockLost) {
+func (e *Engine) giveBack(ctx context.Context, l *ledger.Ledger, token string) {
+	if err := l.Release(context.WithoutCancel(ctx), token); err != nil && !errors.Is(err, ledger.ErrLockLost) {
 		e.cfg.Logger.WarnContext(ctx, "warm: lock not released: it ends by itself", slog.Any("error", err))
 	}
 }
@@ -294,8 +304,8 @@ func (e *Engine) alone(ctx context.Context, r *running, t *task, why error) Task
 }
 
 // follow fills memory from Redis with what a pass has left there.
-func (e *Engine) follow(ctx context.Context, r *running, t *task, l *ledger, c claim) (TaskRun, error) {
-	out := TaskRun{Name: t.name, Role: RoleFollower, AsOf: time.Now().Add(-c.ago)}
+func (e *Engine) follow(ctx context.Context, r *running, t *task, l *ledger.Ledger, c ledger.Claim) (TaskRun, error) {
+	out := TaskRun{Name: t.name, Role: RoleFollower, AsOf: time.Now().Add(-c.Ago)}
 	end := func(status TaskStatus, err error) (TaskRun, error) {
 		out.Status, out.Err, out.Ended = status, err, time.Now()
 		return out, err
@@ -306,10 +316,10 @@ func (e *Engine) follow(ctx context.Context, r *running, t *task, l *ledger, c c
 	timeout := e.timeout(t)
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, taskTimeoutError{timeout})
 	defer cancel()
-	keys, damaged, err := l.keys(ctx, c)
+	keys, damaged, err := l.Keys(ctx, c)
 	if err == nil {
 		stored := e.progress(r, t)
-		out.Result = t.target.Hydrate(ctx, keys, tiercache.WarmOptions{Task: t.name, Age: c.ago, Stored: func(string) { stored.Add(1) }})
+		out.Result = t.target.Hydrate(ctx, keys, tiercache.WarmOptions{Task: t.name, Age: c.Ago, Stored: func(string) { stored.Add(1) }})
 		out.Items, err = out.Result.Memory, out.Result.Err
 	}
 	if ctx.Err() != nil {
@@ -321,8 +331,8 @@ func (e *Engine) follow(ctx context.Context, r *running, t *task, l *ledger, c c
 	if err != nil {
 		return end(TaskFailed, err)
 	}
-	if gone := out.gone(); 2*gone > out.Result.Emitted || 2*damaged > c.chunks {
-		return end(TaskPartial, fmt.Errorf("%w: %d of %d keys, and %d of %d parts of their list", errGone, gone, out.Result.Emitted, damaged, c.chunks))
+	if gone := out.gone(); 2*gone > out.Result.Emitted || 2*damaged > c.Chunks {
+		return end(TaskPartial, fmt.Errorf("%w: %d of %d keys, and %d of %d parts of their list", errGone, gone, out.Result.Emitted, damaged, c.Chunks))
 	}
 	return end(TaskOK, nil)
 }

@@ -7,11 +7,13 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/warmcache/warmcache/warm/internal/ledger"
 )
 
 // lease is a leader's hold on its task's lock.
 type lease struct {
-	ledger *ledger
+	ledger *ledger.Ledger
 	token  string
 	task   *task
 	began  time.Time // before the lock was asked for, and so before the source is read
@@ -49,20 +51,20 @@ func (e *Engine) lead(ctx context.Context, r *running, t *task, hold *lease) (ou
 	case hold.lost.Load():
 		return out, out.Status != TaskAbandoned // what goes on behind our back is not begun twice
 	case out.Status == TaskCancelled || out.Status == TaskSkipped:
-		err = hold.ledger.release(after, hold.token)
+		err = hold.ledger.Release(after, hold.token)
 	case hold.whole(out):
-		p := pass{slot: hold.slot, began: hold.began, chunks: hold.chunks, former: hold.former, life: t.life()}
-		if err = hold.ledger.complete(after, hold.token, p); errors.Is(err, errLockLost) {
+		p := ledger.Pass{Slot: hold.slot, Began: hold.began, Chunks: hold.chunks, Former: hold.former, Life: t.life()}
+		if err = hold.ledger.Complete(after, hold.token, p); errors.Is(err, ledger.ErrLockLost) {
 			out.Err = err
 			return out, true
 		}
 		if hold.spoiled.Load() { // meanwhile
-			err = errors.Join(err, hold.ledger.withdraw(after, hold.token))
+			err = errors.Join(err, hold.ledger.Withdraw(after, hold.token))
 		}
 	default:
-		err = hold.ledger.fail(after, hold.token)
+		err = hold.ledger.Fail(after, hold.token)
 	}
-	if err != nil && !errors.Is(err, errLockLost) {
+	if err != nil && !errors.Is(err, ledger.ErrLockLost) {
 		e.cfg.Logger.WarnContext(ctx, "warm: the fleet was not told how the task ended: another node will run it", slog.String("task", t.name), slog.Any("error", err))
 	}
 	return out, false
@@ -75,7 +77,7 @@ func (h *lease) whole(out TaskRun) bool {
 
 // beat keeps the lock until stop. A third of its life leaves room for two that fail.
 func (h *lease) beat(ctx context.Context, stop <-chan struct{}) {
-	every := max(h.ledger.life/3, time.Millisecond)
+	every := max(h.ledger.Life()/3, time.Millisecond)
 	timer := time.NewTimer(every)
 	defer timer.Stop()
 	for {
@@ -85,7 +87,7 @@ func (h *lease) beat(ctx context.Context, stop <-chan struct{}) {
 		case <-timer.C:
 		}
 		next := every
-		if err := h.ask(func() error { return h.ledger.renew(context.WithoutCancel(ctx), h.token) }); err != nil {
+		if err := h.ask(func() error { return h.ledger.Renew(context.WithoutCancel(ctx), h.token) }); err != nil {
 			next = every / 4
 		}
 		if h.lost.Load() {
@@ -101,11 +103,11 @@ func (h *lease) ask(question func() error) error {
 	asked := int64(time.Since(h.began))
 	err := question()
 	switch {
-	case err == nil || errors.Is(err, errFull):
+	case err == nil || errors.Is(err, ledger.ErrFull):
 		h.renewed.Store(max(asked, h.renewed.Load()))
-	case errors.Is(err, errLockLost) || time.Since(h.began)-time.Duration(h.renewed.Load()) >= h.ledger.life:
+	case errors.Is(err, ledger.ErrLockLost) || time.Since(h.began)-time.Duration(h.renewed.Load()) >= h.ledger.Life():
 		h.lost.Store(true)
-		h.cancel(errLockLost)
+		h.cancel(ledger.ErrLockLost)
 	}
 	return err
 }
@@ -115,19 +117,19 @@ func (h *lease) ask(question func() error) error {
 // nothing shows then that the batch was written in time.
 func (h *lease) kept(ctx context.Context, keys []string) error {
 	enter := func() error {
-		return h.ledger.chunk(ctx, h.token, h.chunks, appendKeys(nil, keys), h.task.life())
+		return h.ledger.Chunk(ctx, h.token, h.chunks, keys, h.task.life())
 	}
 	err := h.ask(enter)
-	if err != nil && !errors.Is(err, errLockLost) && !errors.Is(err, errFull) && ctx.Err() == nil {
+	if err != nil && !errors.Is(err, ledger.ErrLockLost) && !errors.Is(err, ledger.ErrFull) && ctx.Err() == nil {
 		err = h.ask(enter)
 	}
 	switch {
-	case errors.Is(err, errFull):
+	case errors.Is(err, ledger.ErrFull):
 		h.broken = true
 		return nil
 	case err != nil:
 		h.lost.Store(true)
-		h.cancel(errLockLost)
+		h.cancel(ledger.ErrLockLost)
 		return err
 	case len(keys) > 0:
 		h.chunks++

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/warmcache/warmcache/internal/order"
 )
 
 // plan puts all tasks into the order in which they run one by one: dependencies first, then the
@@ -13,14 +15,14 @@ import (
 // time the first of the tasks whose dependencies are met is taken. The error names every unknown
 // dependency, or the tasks of a cycle.
 func plan(tasks []*task, priority []string) ([]*task, error) {
-	byName := make(map[string]*task, len(tasks))
+	known := make(map[string]bool, len(tasks))
 	for _, t := range tasks {
-		byName[t.name] = t
+		known[t.name] = true
 	}
 	var errs []error
 	for _, t := range tasks {
 		for _, dep := range t.opts.After {
-			if byName[dep] == nil {
+			if !known[dep] {
 				errs = append(errs, fmt.Errorf("task %q is to run after %q, which no task is called", t.name, dep))
 			}
 		}
@@ -33,37 +35,13 @@ func plan(tasks []*task, priority []string) ([]*task, error) {
 	for i, name := range priority {
 		listed[name] = i - len(priority) // all below the zero of a name that isn't listed
 	}
-	waiting := slices.SortedStableFunc(slices.Values(tasks), func(a, b *task) int {
+	sorted, err := order.Sort(tasks, func(t *task) (string, []string) { return t.name, t.opts.After }, func(a, b *task) int {
 		return cmp.Or(cmp.Compare(listed[a.name], listed[b.name]), cmp.Compare(b.opts.Priority, a.opts.Priority))
 	})
-	order := make([]*task, 0, len(tasks))
-	placed := make(map[string]bool, len(tasks))
-	for len(waiting) > 0 {
-		i := slices.IndexFunc(waiting, func(t *task) bool {
-			return !slices.ContainsFunc(t.opts.After, func(dep string) bool { return !placed[dep] })
-		})
-		if i < 0 {
-			return nil, fmt.Errorf("the tasks wait for each other in a cycle: %s", cycle(waiting[0], byName, placed))
-		}
-		order = append(order, waiting[i])
-		placed[waiting[i].name] = true
-		waiting = slices.Delete(waiting, i, i+1)
+	if err != nil {
+		return nil, fmt.Errorf("the tasks wait for each other in a cycle: %w", err)
 	}
-	return order, nil
-}
-
-// cycle names a cycle that is reached from t, which has a dependency that isn't placed, as has each
-// such dependency in turn.
-func cycle(t *task, byName map[string]*task, placed map[string]bool) string {
-	var path []string
-	for {
-		if i := slices.Index(path, t.name); i >= 0 {
-			return strings.Join(append(path[i:], t.name), " after ")
-		}
-		path = append(path, t.name)
-		i := slices.IndexFunc(t.opts.After, func(dep string) bool { return !placed[dep] })
-		t = byName[t.opts.After[i]]
-	}
+	return sorted, nil
 }
 
 // UnknownTaskError says that a request named tasks that the engine doesn't have; find it with

@@ -48,9 +48,9 @@ func TestRun_order(t *testing.T) {
 		priority []string
 		want     string
 	}{
-		{"by hand", []string{"low", "plain"}, "low plain high mid base top"},
-		{"default list names absent tasks", nil, "high mid low base top plain"},
-		{"no list", []string{}, "high mid low base top plain"},
+		{"a list", []string{"low", "plain"}, "low plain high mid user_stats base top"},
+		{"no list: the engine knows no names", nil, "high mid low user_stats base top plain"},
+		{"an empty list", []string{}, "high mid low user_stats base top plain"},
 	}
 	for _, tt := range tests {
 		for _, cfg := range []warm.Config{{Concurrency: 1}, {Sequential: true, Concurrency: 8}} {
@@ -65,6 +65,7 @@ func TestRun_order(t *testing.T) {
 					{"low", warm.TaskOptions{}},
 					{"top", warm.TaskOptions{Priority: 100, After: []string{"base"}}}, // its dependency decides
 					{"mid", warm.TaskOptions{Priority: 5}},
+					{"user_stats", warm.TaskOptions{}},
 					{"base", warm.TaskOptions{}},
 					{"high", warm.TaskOptions{Priority: 9}},
 					{"plain", warm.TaskOptions{}},

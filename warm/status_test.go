@@ -64,7 +64,7 @@ func TestStatus_golden(t *testing.T) {
 			wait(ctx, 12500*time.Millisecond)
 			return slow(ctx, emit)
 		}
-		e := newEngine(t, warm.Config{Location: berlin}, newCache(t, "reports", l), newCache(t, "brands", load))
+		e := newEngine(t, warm.Config{Location: berlin, Priority: []string{"popular_brands"}}, newCache(t, "reports", l), newCache(t, "brands", load))
 		golden(t, "status_before.json", stable(t, e.Status()))
 		start(t, e)
 		wait(t.Context(), time.Minute)

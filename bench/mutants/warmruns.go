@@ -42,7 +42,7 @@ func warmRuns() []mutant {
 		},
 		{
 			guard: "warm runs: complete is withdrawn", file: "warm/again.go",
-			old: "err = hold.ledger.withdraw(ctx, hold.token)", new: "err = nil", test: "TestFleet_whatIsTakenBackAfterTheRunIsMadeGood",
+			old: "err = hold.ledger.Withdraw(ctx, hold.token)", new: "err = nil", test: "TestFleet_whatIsTakenBackAfterTheRunIsMadeGood",
 		},
 		{
 			guard: "warm runs: a task is made good", file: "warm/again.go",
@@ -59,12 +59,12 @@ func warmRuns() []mutant {
 			test: "TestFleet_onAFullRedisEachNodeWarmsItsMemoryOnce",
 		},
 		{
-			guard: "warm runs: a pass of the future is not new", file: "warm/ledger.go",
+			guard: "warm runs: a pass of the future is not new", file: "warm/internal/ledger/claim.go", pkg: "warm",
 			old: "ago >= 0 and ago <", new: "ago <", test: "TestFleet_aClockSetBackMakesNoPassNew",
 		},
 		{
 			guard: "warm runs: a follower that finds nothing runs the task", file: "warm/fleet.go",
-			old: "2*gone > out.Result.Emitted || 2*damaged > c.chunks", new: "gone < 0", test: "TestFleet_aFollowerThatFindsNothingRunsTheTask",
+			old: "2*gone > out.Result.Emitted || 2*damaged > c.Chunks", new: "gone < 0", test: "TestFleet_aFollowerThatFindsNothingRunsTheTask",
 		},
 		{
 			guard: "warm runs: @every is once an interval for all", file: "warm/clock.go",

@@ -36,7 +36,7 @@ func openHere(ctx context.Context, t terminal) (h *here, err error) {
 			h = nil
 		}
 	}()
-	warmCfg, warmErr := warm.ConfigFromEnv()
+	warmCfg, warmErr := loaders.WarmConfigFromEnv()
 	loaderCfg, loaderErr := loaders.ConfigFromEnv()
 	if err = errors.Join(warmErr, loaderErr); err != nil {
 		return h, err

@@ -80,7 +80,7 @@ func verify(ctx context.Context, t terminal, args []string) error {
 }
 
 func (r *report) all(ctx context.Context, t terminal, times int) error {
-	warmCfg, err := warm.ConfigFromEnv()
+	warmCfg, err := loaders.WarmConfigFromEnv()
 	configured := r.note("configuration", "of runs and schedule", err)
 	loaderCfg, err := loaders.ConfigFromEnv()
 	configured = r.note("configuration", "of loaders", err) && configured

@@ -55,7 +55,7 @@ func configFromEnv() (config, error) {
 	}
 	var warmErr, loadersErr error
 	cfg.reports, errs[4] = demoReports()
-	cfg.warm, warmErr = warm.ConfigFromEnv()
+	cfg.warm, warmErr = loaders.WarmConfigFromEnv()
 	cfg.loaders, loadersErr = loaders.ConfigFromEnv()
 	errs[5] = errors.Join(warmErr, loadersErr)
 	standard := defaultTimeout

@@ -466,6 +466,16 @@ func TestAdmin(t *testing.T) {
 		if a := s.get("/api/cache/warmup/status"); a.field("warmup", "last_metrics") != nil || a.yes("warmup", "running") {
 			t.Errorf("something ran: %s", a.body)
 		}
+		for _, host := range []string{"LOCALHOST", "localhost.:80", "LocalHost.", "[::1]", "[::1]:80", "127.0.0.2:80"} {
+			if a := s.do("POST", "/api/cache/warmup/execute", `{"dry_run":true}`, "Host", host); a.code/100 != 2 {
+				t.Errorf("Host %s: %d %s, want 202", host, a.code, a.body)
+			}
+		}
+		for _, host := range []string{"localhost.evil.example", "127.0.0.1.evil.example", "[::2]", "::1.evil.example:80"} {
+			if a := s.do("POST", "/api/cache/warmup/execute", `{"dry_run":true}`, "Host", host); a.code != http.StatusForbidden {
+				t.Errorf("Host %s: %d %s, want 403", host, a.code, a.body)
+			}
+		}
 		s.terminate()
 	})
 	t.Run("without a token, on all addresses", func(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 	"go.yaml.in/yaml/v2"
 
 	"github.com/warmcache/warmcache/extra/tierprom"
+	"github.com/warmcache/warmcache/tiercache"
 	"github.com/warmcache/warmcache/warm"
 )
 
@@ -126,6 +127,40 @@ func TestAlerts_are_whole(t *testing.T) {
 			t.Errorf("rule %+v, want a name of its own, a severity and a summary", r)
 		}
 		seen[r.Alert] = true
+	}
+}
+
+// A run of one task neither heals nor hides what a run of all tasks has shown, and one that had
+// nothing to do is no alarm.
+func TestAlerts_goByEachTasksOwnRun(t *testing.T) {
+	metrics := tierprom.New()
+	cache := newCache(t, metrics, "brands", 3)
+	hot, err := tiercache.New(tiercache.Config[string, string]{
+		Name: "learning", TTL: time.Hour, LearnHot: 10, Load: func(_ context.Context, key string) (string, error) { return key, nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { hot.Close() }) //nolint:errcheck // it has no error to tell
+	e := newEngine(t, cache, hot)
+	broken := func(context.Context) (int, error) { return 0, errSource }
+	if err := errors.Join(e.AddFunc("nightly", broken, warm.TaskOptions{}), metrics.SetEngine(e)); err != nil {
+		t.Fatal(err)
+	}
+	start(t, e)
+	for _, tasks := range [][]string{nil, {"brands_task"}, {"hot:learning"}} {
+		if _, err := e.Run(t.Context(), warm.Request{Tasks: tasks}); err != nil {
+			t.Fatal(err)
+		}
+		scraped := scrape(t, metrics)
+		if diff := cmp.Diff([]string{"WarmupFailing"}, firing(t, scraped)); diff != "" {
+			t.Errorf("alerts after a run of %q (-want +got):\n%s", tasks, diff)
+		}
+		check(t, scraped, map[string]float64{
+			"tiercache_warm_cached_items":    3,
+			"tiercache_warm_task_ok nightly": 0, "tiercache_warm_task_ok brands_task": 1, "tiercache_warm_task_ok hot:learning": 1,
+			"tiercache_warm_task_items brands_task": 3, "tiercache_warm_task_items hot:learning": 0,
+		})
 	}
 }
 
