@@ -23,6 +23,9 @@ func (t tripper) RoundTrip(r *http.Request) (*http.Response, error) { return t(r
 
 var errDown = errors.New("connection refused")
 
+// logTo is a logger for net/http.
+func logTo(w io.Writer) *log.Logger { return log.New(w, "", 0) }
+
 // silent is the same for net/http.
 func silent() *log.Logger { return log.New(io.Discard, "", 0) }
 

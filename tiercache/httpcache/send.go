@@ -2,8 +2,11 @@ package httpcache
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -19,13 +22,13 @@ func (x *exchange) serve(e entry) bool {
 	age := v.current(e.Age)
 	left := v.lifetime - age
 	if left > 0 {
-		if e.Stale || !x.want.content(age, left) || isPrecondition(x.r.Header) {
+		if e.Stale || !x.want.content(age, left) || x.is.precondition {
 			return false // it must be validated, or will not do
 		}
 		x.send(v, age, x.hit(v, age))
 		return true
 	}
-	if v.strict || x.want.noCache || isPrecondition(x.r.Header) {
+	if v.strict || x.want.noCache || x.is.precondition {
 		return false
 	}
 	switch over := -left; {
@@ -80,7 +83,7 @@ func (x *exchange) send(v *value, age time.Duration, o outcome) {
 	if x.conditional(v, h) {
 		return
 	}
-	if v.status == http.StatusOK && x.r.Header["Range"] != nil && x.r.Method == http.MethodGet {
+	if v.status == http.StatusOK && x.is.partial && x.r.Method == http.MethodGet {
 		x.sendRange(v)
 		return
 	}
@@ -96,7 +99,7 @@ func (x *exchange) send(v *value, age time.Duration, o outcome) {
 
 // conditional answers 304 where the client has what is stored.
 func (x *exchange) conditional(v *value, h http.Header) bool {
-	if v.status != http.StatusOK || x.r.Header["If-None-Match"] == nil && x.r.Header["If-Modified-Since"] == nil {
+	if v.status != http.StatusOK || !x.is.conditional {
 		return false
 	}
 	if !conditionOf(x.r.Header).met(v.etag, v.modified) {
@@ -110,17 +113,23 @@ func (x *exchange) conditional(v *value, h http.Header) bool {
 
 // sendRange answers with a part of what is stored, or 416 (RFC 9110 §14).
 func (x *exchange) sendRange(v *value) {
-	r := x.r
-	if r.Header["If-None-Match"] != nil || r.Header["If-Modified-Since"] != nil { // they did not match
-		r = withHeader(r)
-		r.Header.Del("If-None-Match")
-		r.Header.Del("If-Modified-Since")
-	}
+	r := ownRequest(x.r)
+	unconditional(r.Header) // it did not match
 	var modified time.Time
 	if v.lastMod != "" {
 		modified = time.Unix(v.modified, 0)
 	}
+	if isDate := !strings.Contains(r.Header.Get("If-Range"), `"`); isDate && r.Header["If-Range"] != nil && !v.strongDate() {
+		r.Header.Del("Range")
+	}
 	http.ServeContent(x.w, r, "", modified, bytes.NewReader(v.body))
+}
+
+// strongDate reports whether the answer's Last-Modified tells it from all others: a second or more
+// before its Date, nothing else can have been made in the same second (RFC 9110 §8.8.2.2).
+func (v *value) strongDate() bool {
+	at, ok := dateOf(v.all("Date"), time.Now())
+	return ok && v.lastMod != "" && at.Unix() > v.modified
 }
 
 // all is the values of a field.
@@ -143,17 +152,20 @@ func (v *value) size() string {
 	return s
 }
 
+// timeOver is the answer to a request that has waited for another's until its own time was over, or
+// its client has gone.
+func (x *exchange) timeOver() {
+	if errors.Is(x.r.Context().Err(), context.DeadlineExceeded) {
+		x.c.counts.errors.add()
+	}
+	x.c.addStatus(x.w.Header(), x.c.line("", "; detail=timeout"))
+	http.Error(x.w, "the request's time was over before the answer had come", http.StatusGatewayTimeout)
+}
+
 // unavailable is the answer where only the cache may be asked, and does not know.
 func (x *exchange) unavailable() {
 	x.c.counts.errors.add()
 	h := x.w.Header()
 	x.c.addStatus(h, x.c.line("", "; detail=only-if-cached"))
 	http.Error(x.w, "not in the cache, and only-if-cached", http.StatusGatewayTimeout)
-}
-
-// marked forwards a request whose answer is known not to be storable.
-func (x *exchange) marked(mark *value) {
-	a := x.aloneFor("uri-miss", &x.c.counts.marked, nil)
-	a.mark = mark
-	a.run()
 }

@@ -47,16 +47,16 @@ func newIndex(names []string) *value {
 }
 
 // selecting names the request fields that select the answer, in canonical form, sorted. all is
-// reported where any request may have another answer. A coding selects even where Vary does not
+// reported where any request may have another answer, or what is named is no field. A coding selects even where Vary does not
 // say so: who did not ask for it cannot read it.
-func selecting(h http.Header) (names []string, all bool) {
-	for _, name := range listed(h["Vary"]) {
-		if name == "*" {
+func (a *answer) selecting() (names []string, all bool) {
+	for _, name := range listed(a.lines("Vary")) {
+		if name == "*" || !isToken(name) {
 			return nil, true
 		}
 		names = append(names, http.CanonicalHeaderKey(name))
 	}
-	if coding := h.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+	if coding := a.header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
 		names = append(names, "Accept-Encoding")
 	}
 	slices.Sort(names)
@@ -96,7 +96,7 @@ func appendJoined(b []byte, lines []string) []byte {
 			b = append(b, ',')
 		}
 		for {
-			end := memberEnd(line)
+			end := memberEnd(line, ',')
 			b = append(b, strings.Trim(line[:end], " \t")...)
 			if end == len(line) {
 				break

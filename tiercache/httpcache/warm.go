@@ -167,11 +167,12 @@ func (w *warmUp) fetch(ctx context.Context, text string, header http.Header) ([]
 
 // unasked is an exchange of nobody, at the key of its answer as far as that is known.
 func (c *Cache) unasked(ctx context.Context, next http.Handler, r *http.Request) (*exchange, error) {
-	what := c.keyOf(r)
+	is := traitsOf(r)
+	what := c.keyOf(r, is)
 	if what.key == "" {
 		return nil, fmt.Errorf("httpcache: %s has no key", r.URL.Redacted())
 	}
-	x := &exchange{c: c, next: next, r: r, what: what, key: what.key}
+	x := &exchange{c: c, next: next, r: r, is: is, what: what, key: what.key}
 	for range mostLevels {
 		e, err := c.tiers.GetOrReload(ctx, x.key, nil)
 		if err != nil || e.Value.kind != kindIndex || !x.descend(e.Value) {
@@ -203,7 +204,8 @@ func (c *Cache) replay(ctx context.Context, key string) (*value, error) {
 		return nil, tiercache.ErrNotFound
 	}
 	if !strings.Contains(key, levelEnd) {
-		x := &exchange{c: c, next: next, r: r, what: c.keyOf(r), key: key}
+		is := traitsOf(r)
+		x := &exchange{c: c, next: next, r: r, is: is, what: c.keyOf(r, is), key: key}
 		return x.fetch(ctx, nil)
 	}
 	x, err := c.unasked(ctx, next, r)
