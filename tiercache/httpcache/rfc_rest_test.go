@@ -200,9 +200,12 @@ func invalidating(t *testing.T) {
 			answer(w, "hello", "Cache-Control: max-age=60", "Location: http://other.com/b")
 		})
 		w.get("http://other.com/b")
+		w.get("http://example.com/b")
 		w.do(http.MethodPost, "http://example.com/a")
 		w.get("http://other.com/b")
-		w.want(2, "another origin")
+		w.want(3, "another origin")
+		w.get("http://example.com/b")
+		w.want(3, "its own, of the same path")
 	})
 	inTime(t, "before the first byte goes out", func(t *testing.T) {
 		w := newWorld(t, httpcache.Config{}, answers("hello", "Cache-Control: max-age=60"))

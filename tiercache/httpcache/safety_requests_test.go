@@ -2,7 +2,6 @@ package httpcache_test
 
 import (
 	"context"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -25,6 +24,8 @@ func TestSafetyOfRequests(t *testing.T) {
 	inTime(t, "what forbids storing may stand there before the handler", outerForbids)
 	inTime(t, "a request whose time is over", timeOver)
 	inTime(t, "a write that asks for an upgrade", upgradedWrite)
+	inTime(t, "a separator in a query", separators)
+	inTime(t, "no time to wait", noTime)
 	t.Run("a connection that the handler takes", func(t *testing.T) {
 		t.Parallel()
 		takenConnection(t)
@@ -154,46 +155,77 @@ func upgradedWrite(t *testing.T) {
 	w.want(3, "after the write")
 }
 
+// separators asks as only a program can: what is in a query is no part of a key.
+func separators(t *testing.T) {
+	w := newWorld(t, httpcache.Config{}, answers("hello", "Cache-Control: max-age=60"))
+	r := request(http.MethodGet, "http://example.com/a?b")
+	r.URL.RawQuery, r.RequestURI = "b\nh=evil", ""
+	w.handler.ServeHTTP(httptest.NewRecorder(), r)
+	w.get("http://example.com/a?b", "X-Forwarded-Host: evil")
+	w.want(2, "another host")
+}
+
+// noTime has every load time out as soon as it has begun.
+func noTime(t *testing.T) {
+	w := newWorld(t, httpcache.Config{LoadTimeout: time.Nanosecond, Logger: quiet()}, func(w http.ResponseWriter, _ *http.Request, _ int) {
+		after(time.Millisecond)
+		answer(w, "hello", "Cache-Control: max-age=60")
+	})
+	for range 20 {
+		if r := w.get("http://example.com/a"); r.StatusCode != http.StatusOK || r.text != "hello" {
+			t.Errorf("%s %q", r.Status, r.text)
+		}
+		_ = w.cache.Clear(t.Context())
+	}
+}
+
 func takenConnection(t *testing.T) {
-	for _, method := range []string{http.MethodGet, http.MethodPost} {
-		logged := new(strings.Builder)
-		w := newWorld(t, httpcache.Config{DefaultTTL: time.Minute}, func(w http.ResponseWriter, _ *http.Request, n int) {
-			if n > 1 {
-				answer(w, "hello")
-				return
-			}
-			conn, rw, err := http.NewResponseController(w).Hijack()
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			defer conn.Close() //nolint:errcheck // its end is all that matters
-			_, _ = rw.WriteString("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nraw")
-			_ = rw.Flush()
-		})
-		server := httptest.NewUnstartedServer(w.handler)
-		server.Config.ErrorLog = logTo(logged)
-		server.Start()
-		for _, m := range []string{method, http.MethodGet} {
-			r, err := http.NewRequestWithContext(t.Context(), m, server.URL+"/a", http.NoBody)
-			if err != nil {
-				t.Fatal(err)
-			}
-			res, err := server.Client().Do(r)
-			if err != nil {
-				t.Fatal(err)
-			}
-			data, err := io.ReadAll(res.Body)
-			if want := []string{"raw", "hello"}[min(w.count()-1, 1)]; string(data) != want || err != nil {
-				t.Errorf("%s: %q, %v, want %q", m, data, err, want)
-			}
-			_ = res.Body.Close()
+	var logged strings.Builder
+	w := newWorld(t, httpcache.Config{DefaultTTL: time.Minute}, func(w http.ResponseWriter, r *http.Request, n int) {
+		if n > 1 && r.Method == http.MethodGet {
+			answer(w, "hello")
+			return
 		}
-		w.want(2, "a connection that was taken over, and a GET")
-		server.Close()
-		if logged.Len() > 0 {
-			t.Errorf("net/http says %q", logged)
+		conn, rw, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
 		}
+		defer conn.Close() //nolint:errcheck // its end is all that matters
+		_, _ = rw.WriteString("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nraw")
+		_ = rw.Flush()
+	})
+	server := httptest.NewUnstartedServer(w.handler)
+	server.Config.ErrorLog = logTo(&logged)
+	server.Start()
+	for _, c := range []struct {
+		method, want string
+		count        int
+	}{
+		{http.MethodGet, "raw", 1},
+		{http.MethodGet, "hello", 2}, // it passes, and ends the mark
+		{http.MethodGet, "hello", 3},
+		{http.MethodGet, "hello", 3},
+		{http.MethodPost, "raw", 4},
+		{http.MethodGet, "hello", 5},
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), c.method, server.URL+"/a", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := server.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := body(t, res); got != c.want {
+			t.Errorf("%s: %q, want %q", c.method, got, c.want)
+		}
+		_ = res.Body.Close()
+		w.want(c.count, c.method) // what was taken over is not stored, and a write ends what is
+	}
+	server.Close()
+	if logged.Len() > 0 {
+		t.Errorf("net/http says %q", &logged)
 	}
 }
 

@@ -114,26 +114,28 @@ func TestTransport_refresh(t *testing.T) {
 // TestTransport_end has nothing of a request left once its body was read, closed or not.
 func TestTransport_end(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, httpcache.Config{}, nil)
-	seen := make(chan context.Context, 1)
-	rt := w.cache.Transport(tripper(func(r *http.Request) (*http.Response, error) {
-		seen <- r.Context()
-		rec := httptest.NewRecorder()
-		answer(rec, "hello", "Cache-Control: no-store")
-		return rec.Result(), nil
-	}))
-	r, err := rt.RoundTrip(httptest.NewRequest(http.MethodGet, "http://example.com/a", http.NoBody))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := body(t, r); got != "hello" {
-		t.Errorf("%q", got)
-	}
-	select {
-	case <-(<-seen).Done():
-	case <-time.After(time.Minute):
-		t.Error("the request's context is left")
-	}
+	inTime(t, "read", func(t *testing.T) {
+		w := newWorld(t, httpcache.Config{}, nil)
+		seen := make(chan context.Context, 1)
+		rt := w.cache.Transport(tripper(func(r *http.Request) (*http.Response, error) {
+			seen <- r.Context()
+			rec := httptest.NewRecorder()
+			answer(rec, "hello", "Cache-Control: no-store")
+			return rec.Result(), nil
+		}))
+		r, err := rt.RoundTrip(httptest.NewRequest(http.MethodGet, "http://example.com/a", http.NoBody))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := body(t, r); got != "hello" {
+			t.Errorf("%q", got)
+		}
+		select {
+		case <-(<-seen).Done():
+		case <-time.After(time.Minute):
+			t.Error("the request's context is left")
+		}
+	})
 }
 
 func TestTransport_writes(t *testing.T) {
