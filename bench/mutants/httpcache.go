@@ -153,7 +153,7 @@ func httpCache() []mutant { //nolint:funlen // a table
 		},
 		{
 			guard: "httpcache: what stood in the header before is not stored", file: dir + "attempt.go",
-			old: "before, had := a.outer[name]; !had || !slices.Equal(before, values)", new: "_, had := l.outer[name]; !had || true", test: "TestSafety/stored_headers",
+			old: "before, had := a.outer[name]; !had || !slices.Equal(before, values)", new: "_, had := a.outer[name]; !had || true", test: "TestSafety/stored_headers",
 		},
 		{
 			guard: "httpcache: HEAD goes through", file: dir + "handler.go",

@@ -49,7 +49,7 @@ func httpRequests() []mutant { //nolint:funlen // a table
 		},
 		{
 			guard: "httpcache: who asks alone gets what is stale for a panic", file: dir + "alone.go",
-			old: "if !returned && s.broken() {", new: "if false {", test: "TestRFC_faults/5861_stale-if-error_after_Cookie",
+			old: "if !returned && s.broken() {", new: "if !returned && false {", test: "TestRFC_faults/5861_stale-if-error_after_Cookie",
 		},
 		{
 			guard: "httpcache: who has waited gets what is stale for an error", file: dir + "question.go",
@@ -107,6 +107,18 @@ func httpRequests() []mutant { //nolint:funlen // a table
 		{
 			guard: "httpcache: what names the site is found", file: dir + "request.go",
 			old: `"X-Forwarded-Server", "X-Host":`, new: `"X-Nothing":`, test: "TestSafety_poison/X-",
+		},
+		{
+			guard: "httpcache: a key that is remembered is that of all fields", file: dir + "vary.go",
+			old: " && slices.Equal(m.lines, lines)", new: "", test: "TestRFC/9111_§4.1/a_variant_each|TestRFC_reading/9111_§4.1_as_long",
+		},
+		{
+			guard: "httpcache: a long body says its length", file: dir + "send.go",
+			old: "return size < buffer && ", new: "return ", test: "TestHit_length",
+		},
+		{
+			guard: "httpcache: HEAD says the length of the body", file: dir + "send.go",
+			old: " && x.r.Method == http.MethodGet && x.r.Context()", new: " && x.r.Context()", test: "TestHit_length",
 		},
 		{
 			guard: "httpcache: a Transport ends a request with its body", file: dir + "transport.go",

@@ -52,7 +52,7 @@ func FuzzKey(f *testing.F) {
 	f.Add("A.com:80", "/x", "h=1", "a\nb", "a.com", "/x\nh=b", "", "a")
 	f.Add("a", "/\x00", "", "", "a", "/%00", "", "")
 	c := &Cache{}
-	index := &value{id: "0123456789abc", names: []string{"Accept", "User-Agent"}}
+	index := &value{id: "0123456789abc", names: []string{"Accept", "User-Agent"}, marks: marks{memos: new(keyMemos)}}
 	make1 := func(host, uri, forwarded, agent string) (*http.Request, string) {
 		u, err := url.Parse("http://" + host + uri)
 		if err != nil || u.Host == "" || u.User != nil || u.RawPath != "" || !strings.HasPrefix(uri, "/") {

@@ -378,6 +378,20 @@ func TestRFC_reading(t *testing.T) {
 			w.want(2, path)
 		}
 	})
+	inTime(t, "9111 §4.1 as long as another", func(t *testing.T) {
+		w := newWorld(t, httpcache.Config{}, func(w http.ResponseWriter, r *http.Request, _ int) {
+			answer(w, "for "+r.Header.Get("Foo")+r.Header.Get("Bar"), "Cache-Control: max-age=60", "Vary: Foo, Bar")
+		})
+		for range 2 {
+			for _, c := range [][]string{{"Foo: 1"}, {"Bar: 1"}, {"Foo: 2"}, {"Foo: "}, nil, {"Foo: 1", "Bar: 1"}, {"Foo: 1", "Foo: 1"}} {
+				want := request(http.MethodGet, "/a", c...).Header
+				if got := w.get("/a", c...).text; got != "for "+want.Get("Foo")+want.Get("Bar") {
+					t.Errorf("%q for %q", got, c)
+				}
+			}
+		}
+		w.want(7, "seven variants")
+	})
 	inTime(t, "9875 §2 32 groups of 32 characters", func(t *testing.T) {
 		group := func(i int) string { return strings.Repeat("x", 30) + string(rune('a'+i/16)) + string(rune('a'+i%16)) }
 		all := make([]string, 32)
@@ -419,22 +433,22 @@ func TestSafety_poison(t *testing.T) {
 	} {
 		inTime(t, c.name, func(t *testing.T) {
 			w := newWorld(t, httpcache.Config{}, answers("hello", "Cache-Control: max-age=60"))
-			w.get("http://example.com/a", c.first...)
-			w.get("http://example.com/a", c.other...)
+			w.get("/a", c.first...)
+			w.get("/a", c.other...)
 			w.want(2, c.name)
-			w.get("http://example.com/a", c.first...)
+			w.get("/a", c.first...)
 			w.want(2, "again")
 			if err := w.cache.Invalidate(t.Context(), "http://example.com/a"); err != nil {
 				t.Fatal(err)
 			}
-			w.get("http://example.com/a", c.first...)
+			w.get("/a", c.first...)
 			w.want(3, "invalidated")
 		})
 	}
 	inTime(t, "Forwarded's client", func(t *testing.T) {
 		w := newWorld(t, httpcache.Config{}, answers("hello", "Cache-Control: max-age=60"))
-		w.get("http://example.com/a", `Forwarded: for="[2001:db8::1]:80";by=x`)
-		w.get("http://example.com/a", `Forwarded: for=192.0.2.1`)
+		w.get("/a", `Forwarded: for="[2001:db8::1]:80";by=x`)
+		w.get("/a", `Forwarded: for=192.0.2.1`)
 		w.want(1, "two clients")
 	})
 }

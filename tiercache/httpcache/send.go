@@ -14,6 +14,7 @@ import (
 type outcome struct {
 	count  *counter
 	status string
+	age    string // as a text, where it is known
 }
 
 // serve answers with what is stored, if that will do: it is fresh, or stale with leave.
@@ -44,8 +45,8 @@ func (x *exchange) serve(e entry) bool {
 
 // hit is a fresh answer.
 func (x *exchange) hit(v *value, age time.Duration) outcome {
-	_, status := v.show(x.c.status, age)
-	return outcome{x.c.counts.hit(x.key), status}
+	text, status := v.show(x.c.status, age)
+	return outcome{x.c.counts.hit(x.key), status, text}
 }
 
 // answeredStale is an answer beyond its freshness; failed is the status of an origin that has
@@ -69,9 +70,11 @@ func (x *exchange) send(v *value, age time.Duration, o outcome) {
 	if o.status != "" && len(h) > 0 {
 		before = h[statusField]
 	}
-	ageText, _ := v.show(x.c.status, age)
+	if o.age == "" {
+		o.age, _ = v.show(x.c.status, age)
+	}
 	spare := v.writeTo(h, 3)
-	spare[0] = ageText
+	spare[0] = o.age
 	h["Age"] = spare[0:1:1]
 	if o.status != "" {
 		spare[1] = o.status
@@ -87,7 +90,7 @@ func (x *exchange) send(v *value, age time.Duration, o outcome) {
 		x.sendRange(v)
 		return
 	}
-	if !bodiless(v.status) {
+	if !bodiless(v.status) && !x.counted(len(v.body)) {
 		spare[2] = v.size()
 		h["Content-Length"] = spare[2:3:3]
 	}
@@ -95,6 +98,13 @@ func (x *exchange) send(v *value, age time.Duration, o outcome) {
 	if x.r.Method != http.MethodHead && len(v.body) > 0 {
 		_, _ = x.w.Write(v.body) // the client has gone
 	}
+}
+
+// counted reports whether net/http finds the length of a body by itself, as it has all of it before
+// the header goes out. Each field in the header costs; beyond the eighth all of them cost more.
+func (x *exchange) counted(size int) bool {
+	const buffer = 2048 // net/http's
+	return size < buffer && x.r.Method == http.MethodGet && x.r.Context().Value(http.ServerContextKey) != nil
 }
 
 // conditional answers 304 where the client has what is stored.

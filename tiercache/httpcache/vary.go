@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // variants counts the variants of a URL that this process has seen.
@@ -43,7 +44,7 @@ func (s *variants) admit(key string, most int, gone func(key string) bool) bool 
 
 // newIndex is an index of a URL whose answers are selected by the fields named.
 func newIndex(names []string) *value {
-	return &value{kind: kindIndex, id: rand.Text()[:13], names: names}
+	return &value{kind: kindIndex, id: rand.Text()[:13], names: names, marks: marks{memos: new(keyMemos)}}
 }
 
 // selecting names the request fields that select the answer, in canonical form, sorted. all is
@@ -63,8 +64,44 @@ func (a *answer) selecting() (names []string, all bool) {
 	return slices.Compact(names), false
 }
 
+// keyMemo is the key below an index that fields were found to have: most requests send what others
+// have sent, and to put fields in order takes longer than all else of a hit.
+type keyMemo struct {
+	above, below string
+	lines        []string // one for each field
+}
+
+// keyMemos are some of an index, by the length of the fields.
+type keyMemos [8]atomic.Pointer[keyMemo]
+
 // under is the key of the answer to a request with that header, below the key of an index.
 func (v *value) under(key string, h http.Header) (string, bool) {
+	const absent = levelEnd // no request can send it
+	var room [4]string
+	lines, length := room[:0], 0
+	for _, name := range v.names {
+		line := absent
+		if all := h[name]; len(all) > 1 || len(lines) == len(room) {
+			return v.find(key, h)
+		} else if len(all) == 1 {
+			line = all[0]
+		}
+		lines = append(lines, line)
+		length += len(line)
+	}
+	memo := &v.memos[length%len(v.memos)]
+	if m := memo.Load(); m != nil && m.above == key && slices.Equal(m.lines, lines) {
+		return m.below, true
+	}
+	below, ok := v.find(key, h)
+	if ok {
+		memo.Store(&keyMemo{above: key, below: below, lines: slices.Clone(lines)})
+	}
+	return below, ok
+}
+
+// find is under without its memory.
+func (v *value) find(key string, h http.Header) (string, bool) {
 	var room [512]byte
 	b := append(append(append(room[:0], key...), levelEnd...), v.id...)
 	for _, name := range v.names {
