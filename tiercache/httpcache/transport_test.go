@@ -123,7 +123,7 @@ func TestTransport_end(t *testing.T) {
 			answer(rec, "hello", "Cache-Control: no-store")
 			return rec.Result(), nil
 		}))
-		r, err := rt.RoundTrip(httptest.NewRequest(http.MethodGet, "http://example.com/a", http.NoBody))
+		r, err := rt.RoundTrip(request(http.MethodGet, "http://example.com/a", "Cache-Control: no-store"))
 		if err != nil {
 			t.Fatal(err)
 		}
