@@ -121,6 +121,22 @@ func httpRequests() []mutant { //nolint:funlen // a table
 			old: " && x.r.Method == http.MethodGet && x.r.Context()", new: " && x.r.Context()", test: "TestHit_length",
 		},
 		{
+			guard: "httpcache: a warm-up goes through the handler that is named", file: dir + "warm.go",
+			old: "c.through(opts.Handler)", new: "c.only()", test: "TestRegisterURLs_handler",
+		},
+		{
+			guard: "httpcache: a warm-up never goes through its own cache", file: dir + "warm.go",
+			old: "case ok && s.c == c:", new: "case ok && s.c == nil:", test: "TestRegisterURLs_handler",
+		},
+		{
+			guard: "httpcache: a unit that nobody knows is ignored", file: dir + "send.go",
+			old: `if !strings.EqualFold(strings.Trim(unit, " \t"), "bytes") {`, new: "if unit == specs {", test: "TestRFC_partial/9110_§13,_§14_a_unit",
+		},
+		{
+			guard: "httpcache: no range has the last zero bytes", file: dir + "send.go",
+			old: `!isLast || strings.Trim(last, "0") != ""`, new: `!isLast || last != "x"`, test: "TestRFC_partial/9110_§13,_§14_the_last_nothing",
+		},
+		{
 			guard: "httpcache: a Transport ends a request with its body", file: dir + "transport.go",
 			old: "	if err != nil {\n		b.p.cancel()\n	}\n", new: "", test: "TestTransport_end",
 		},

@@ -309,6 +309,9 @@ func (v *visitors) report(server *soakOrigin, log *logs) {
 	}
 	v.t.Logf("%d requests: %d answered, %d failed while the server did, %d left; %d more were not sent by a busy machine; the server was asked %d times, %d answers were cut; pages took, while all was well and while not, %v, p99 %v",
 		v.asked.Load(), v.given.Load(), v.refused.Load(), v.gone.Load(), v.unsent.Load(), server.asked.Load(), server.cut.Load(), p50, p99)
+	if n := server.waited.Load(); n > 0 {
+		v.t.Errorf("%d visitors waited for pages that could be served stale", n)
+	}
 	if v.given.Load() < v.asked.Load()/2 || v.refused.Load() == 0 || server.cut.Load() == 0 {
 		v.t.Error("too little happened: want most answered, some failed, and some answers cut")
 	}

@@ -129,10 +129,34 @@ func (x *exchange) sendRange(v *value) {
 	if v.lastMod != "" {
 		modified = time.Unix(v.modified, 0)
 	}
+	wanted, ok := bytesOf(first(r.Header["Range"]), len(v.body))
+	if r.Header.Set("Range", wanted); !ok {
+		r.Header.Del("Range")
+	}
 	if isDate := !strings.Contains(r.Header.Get("If-Range"), `"`); isDate && r.Header["If-Range"] != nil && !v.strongDate() {
 		r.Header.Del("Range")
 	}
 	http.ServeContent(x.w, r, "", modified, bytes.NewReader(v.body))
+}
+
+// bytesOf is a Range as [http.ServeContent] reads it: in lower case, and without last zero bytes, which
+// no range has; where that is all, it is one beyond the end. A unit that is not known is to be
+// ignored.
+func bytesOf(text string, size int) (wanted string, ok bool) {
+	unit, specs, _ := strings.Cut(text, "=")
+	if !strings.EqualFold(strings.Trim(unit, " \t"), "bytes") {
+		return "", false
+	}
+	var kept []string
+	for spec := range members(specs, ',') {
+		if last, isLast := strings.CutPrefix(spec, "-"); !isLast || strings.Trim(last, "0") != "" {
+			kept = append(kept, spec)
+		}
+	}
+	if len(kept) == 0 {
+		kept = []string{strconv.Itoa(size) + "-"}
+	}
+	return "bytes=" + strings.Join(kept, ","), true
 }
 
 // strongDate reports whether the answer's Last-Modified tells it from all others: a second or more
