@@ -34,7 +34,7 @@ func (x *exchange) marked(mark *value) {
 }
 
 func (s *solo) run() {
-	x, r := s.x, s.request(nil)
+	x, r := s.x, s.request(s.x.r.Context())
 	s.asks = s.old != nil && r.Method == http.MethodGet && s.old.validatable() && !x.is.conditional && !x.is.partial
 	if s.asks {
 		s.old.ask(r.Header)

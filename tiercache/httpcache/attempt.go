@@ -33,11 +33,7 @@ func (a *attempt) begin(x *exchange, e entry) {
 
 // request is the handler's own request.
 func (a *attempt) request(ctx context.Context) *http.Request {
-	r := ownRequest(a.x.r)
-	if ctx != nil {
-		r = r.WithContext(ctx)
-	}
-	return r
+	return ownRequest(a.x.r).WithContext(ctx)
 }
 
 // own is the header without what stood there before the handler.

@@ -54,7 +54,6 @@ type asked struct {
 
 // keyOf is the key of what a server's request asks for.
 func (c *Cache) keyOf(r *http.Request, is traits) asked {
-
 	if c.cfg.Key != nil {
 		return customKey(c.cfg.Key(r))
 	}

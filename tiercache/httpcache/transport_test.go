@@ -22,13 +22,13 @@ func over(t *testing.T, cfg httpcache.Config, say http.HandlerFunc) (*http.Clien
 		t.Fatal(err)
 	}
 	server := httptest.NewServer(say)
-	real := &http.Transport{}
+	direct := &http.Transport{}
 	t.Cleanup(func() {
 		_ = cache.Close()
-		real.CloseIdleConnections()
+		direct.CloseIdleConnections()
 		server.Close()
 	})
-	return &http.Client{Transport: cache.Transport(real)}, server.URL
+	return &http.Client{Transport: cache.Transport(direct)}, server.URL
 }
 
 func TestTransport_trailers(t *testing.T) {
@@ -130,6 +130,7 @@ func TestTransport_end(t *testing.T) {
 		if got := body(t, r); got != "hello" {
 			t.Errorf("%q", got)
 		}
+		defer r.Body.Close() //nolint:errcheck // it is at its end
 		select {
 		case <-(<-seen).Done():
 		case <-time.After(time.Minute):
