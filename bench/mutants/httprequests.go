@@ -137,6 +137,10 @@ func httpRequests() []mutant { //nolint:funlen // a table
 			old: `!isLast || strings.Trim(last, "0") != ""`, new: `!isLast || last != "x"`, test: "TestRFC_partial/9110_§13,_§14_the_last_nothing",
 		},
 		{
+			guard: "httpcache: a 304 about something else is asked about anew", file: dir + "alone.go",
+			old: "if s.said != nil && !s.old.confirmed(s.said) {", new: "if false {", test: "TestRFC_faults/9111_§4.3.4_a_304_about",
+		},
+		{
 			guard: "httpcache: a Transport ends a request with its body", file: dir + "transport.go",
 			old: "	if err != nil {\n		b.p.cancel()\n	}\n", new: "", test: "TestTransport_end",
 		},

@@ -47,6 +47,12 @@ func (s *solo) run() {
 		}
 	}()
 	x.next.ServeHTTP(&s.out, r)
+	if s.said != nil && !s.old.confirmed(s.said) { // it is not about what we have
+		s.reset()
+		s.out.again()
+		s.asks, s.said = false, nil
+		x.next.ServeHTTP(&s.out, s.request(x.r.Context()))
+	}
 	s.out.ready()
 	returned = true
 	if s.drop {
@@ -64,7 +70,7 @@ func (s *solo) run() {
 func (s *solo) decide(status int) fate {
 	x, h := s.x, s.x.w.Header()
 	tags := x.c.takeTags(h)
-	if s.asks && status == http.StatusNotModified && s.old.confirmed(h) {
+	if s.asks && status == http.StatusNotModified {
 		s.said = s.own(h)
 		return dropped
 	}

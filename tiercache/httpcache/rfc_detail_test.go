@@ -227,3 +227,24 @@ func TestRFC_wishes(t *testing.T) {
 		w.want(1, "only-if-cached")
 	})
 }
+
+// TestRFC_manySelecting has more and longer fields select an answer than are remembered.
+func TestRFC_manySelecting(t *testing.T) {
+	t.Parallel()
+	inTime(t, "9111 §4.1 fields", func(t *testing.T) {
+		names := []string{"A", "B", "C", "D", "E", "F"}
+		w := newWorld(t, httpcache.Config{}, func(w http.ResponseWriter, r *http.Request, _ int) {
+			answer(w, r.Header.Get("A")+r.Header.Get("F"), "Cache-Control: max-age=60", "Vary: "+strings.Join(names, ", "))
+		})
+		long := strings.Repeat("x", 3000)
+		for range 2 {
+			for _, c := range [][]string{{"A: 1"}, {"F: 2"}, {"A: " + long}, {"A: " + long + "y"}} {
+				want := request(http.MethodGet, "/a", c...).Header
+				if got := w.get("/a", c...).text; got != want.Get("A")+want.Get("F") {
+					t.Errorf("%.20q… for %.20q…", got, c)
+				}
+			}
+		}
+		w.want(4, "four variants")
+	})
+}

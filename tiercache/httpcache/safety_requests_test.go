@@ -2,6 +2,7 @@ package httpcache_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -253,6 +254,34 @@ func TestRFC_faults(t *testing.T) {
 					t.Errorf("%s after the window, want what the origin says", r.Status)
 				}
 			}
+		}
+	})
+	inTime(t, "9111 §4.3.4 a 304 about something else, for one who asks alone", func(t *testing.T) {
+		w := newWorld(t, httpcache.Config{}, func(w http.ResponseWriter, r *http.Request, n int) {
+			if r.Header.Get("If-None-Match") != "" {
+				answer(w, "", "status: 304", `ETag: "v2"`)
+				return
+			}
+			answer(w, fmt.Sprint("good ", n), "Cache-Control: max-age=2", `ETag: "v1"`)
+		})
+		w.get("/a")
+		after(3 * time.Second)
+		if r := w.get("/a", "Cookie: id=1"); r.StatusCode != http.StatusOK || r.text != "good 3" {
+			t.Errorf("%s %q, want an answer that was asked for anew", r.Status, r.text)
+		}
+	})
+	inTime(t, "9111 §4.3.4 a 304 for one who asks alone", func(t *testing.T) {
+		w := newWorld(t, httpcache.Config{}, func(w http.ResponseWriter, r *http.Request, n int) {
+			if r.Header.Get("If-None-Match") == `"v1"` {
+				answer(w, "", "status: 304", "X-A: new", `ETag: "v1"`)
+				return
+			}
+			answer(w, "good", "Cache-Control: max-age=2", `ETag: "v1"`, "X-A: old")
+		})
+		w.get("/a")
+		after(3 * time.Second)
+		if r := w.get("/a", "Cookie: id=1"); r.StatusCode != http.StatusOK || r.text != "good" || r.Header.Get("X-A") != "new" || r.Header.Get("Age") != "0" {
+			t.Errorf("%s %q %v, want what was confirmed", r.Status, r.text, r.Header)
 		}
 	})
 	inTime(t, "5861 stale-if-error for a 5xx that breaks off", func(t *testing.T) {

@@ -180,6 +180,9 @@ func (p *pipe) response() *http.Response {
 		Status: fmt.Sprintf("%d %s", p.status, http.StatusText(p.status)), StatusCode: p.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: p.sent, ContentLength: contentLength(p.sent), Request: p.request,
 	}
+	if bodiless(p.status) {
+		response.ContentLength = 0
+	}
 	response.Body = &pipeBody{p, response}
 	return response
 }

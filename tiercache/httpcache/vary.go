@@ -16,7 +16,7 @@ type variants struct {
 }
 
 // variantBytes is about what a full set of them takes.
-const variantBytes = 2048
+const variantBytes = 2048 + mostMemo*len(keyMemos{})
 
 // admit reports whether there is room for a variant. Those that are gone make room.
 func (s *variants) admit(key string, most int, gone func(key string) bool) bool {
@@ -71,6 +71,9 @@ type keyMemo struct {
 	lines        []string // one for each field
 }
 
+// mostMemo bounds what one holds in bytes.
+const mostMemo = 512
+
 // keyMemos are some of an index, by the length of the fields.
 type keyMemos [8]atomic.Pointer[keyMemo]
 
@@ -94,8 +97,12 @@ func (v *value) under(key string, h http.Header) (string, bool) {
 		return m.below, true
 	}
 	below, ok := v.find(key, h)
-	if ok {
-		memo.Store(&keyMemo{above: key, below: below, lines: slices.Clone(lines)})
+	if ok && len(below)+length <= mostMemo {
+		m := &keyMemo{above: key, below: below, lines: make([]string, len(lines))}
+		for i, line := range lines {
+			m.lines[i] = strings.Clone(line) // it is a part of all that the request has sent
+		}
+		memo.Store(m)
 	}
 	return below, ok
 }

@@ -36,8 +36,10 @@ func these(header http.Header, urls ...string) httpcache.URLs {
 func TestRegisterURLs_handler(t *testing.T) {
 	inTime(t, "named", func(t *testing.T) {
 		w := newWorld(t, httpcache.Config{Logger: quiet()}, nil)
+		asked := 0
 		say := func(who string) http.HandlerFunc {
 			return func(w http.ResponseWriter, r *http.Request) {
+				asked++
 				answer(w, who+r.PathValue("name"), "Cache-Control: max-age=60")
 			}
 		}
@@ -49,8 +51,13 @@ func TestRegisterURLs_handler(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if _, err := w.cache.Warm(t.Context()); err != nil {
-			t.Fatal(err)
+		for n := 1; n <= 2; n++ {
+			if _, err := w.cache.Warm(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if asked != 2*n { // never from what is cached
+				t.Errorf("run %d: the handlers were asked %d times, want each once a run", n, asked)
+			}
 		}
 		w.handler = one
 		if r := w.get("http://one.com/brands/a"); r.text != "one a" || r.Header.Get("Age") == "" {
