@@ -101,8 +101,8 @@ func BenchmarkLoopback(b *testing.B) {
 			bare, cached := hitBench(b, "")
 			without, with := newLoopback(b, bare, connections), newLoopback(b, cached, connections)
 			for b.Loop() {
-				without.round(2000 / connections)
-				with.round(2000 / connections)
+				without.round(max(100/connections, 20))
+				with.round(max(100/connections, 20))
 			}
 			slices.Sort(without.all)
 			slices.Sort(with.all)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,10 +37,10 @@ func these(header http.Header, urls ...string) httpcache.URLs {
 func TestRegisterURLs_handler(t *testing.T) {
 	inTime(t, "named", func(t *testing.T) {
 		w := newWorld(t, httpcache.Config{Logger: quiet()}, nil)
-		asked := 0
+		var asked atomic.Int64
 		say := func(who string) http.HandlerFunc {
 			return func(w http.ResponseWriter, r *http.Request) {
-				asked++
+				asked.Add(1)
 				answer(w, who+r.PathValue("name"), "Cache-Control: max-age=60")
 			}
 		}
@@ -55,8 +56,8 @@ func TestRegisterURLs_handler(t *testing.T) {
 			if _, err := w.cache.Warm(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if asked != 2*n { // never from what is cached
-				t.Errorf("run %d: the handlers were asked %d times, want each once a run", n, asked)
+			if asked.Load() != int64(2*n) { // never from what is cached
+				t.Errorf("run %d: the handlers were asked %d times, want each once a run", n, asked.Load())
 			}
 		}
 		w.handler = one
