@@ -139,9 +139,9 @@ func (x *exchange) sendRange(v *value) {
 	http.ServeContent(x.w, r, "", modified, bytes.NewReader(v.body))
 }
 
-// bytesOf is a Range as [http.ServeContent] reads it: in lower case, and without last zero bytes, which
-// no range has; where that is all, it is one beyond the end. A unit that is not known is to be
-// ignored.
+// bytesOf is a Range as [http.ServeContent] reads it: in lower case, and without last zero bytes,
+// which no range has; where that is all, it is one beyond the end. A unit that is not known is to
+// be ignored.
 func bytesOf(text string, size int) (wanted string, ok bool) {
 	unit, specs, _ := strings.Cut(text, "=")
 	if !strings.EqualFold(strings.Trim(unit, " \t"), "bytes") {

@@ -48,8 +48,8 @@ func newIndex(names []string) *value {
 }
 
 // selecting names the request fields that select the answer, in canonical form, sorted. all is
-// reported where any request may have another answer, or what is named is no field. A coding selects even where Vary does not
-// say so: who did not ask for it cannot read it.
+// reported where any request may have another answer, or what is named is no field. A coding
+// selects even where Vary does not say so: who did not ask for it cannot read it.
 func (a *answer) selecting() (names []string, all bool) {
 	for _, name := range listed(a.lines("Vary")) {
 		if name == "*" || !isToken(name) {

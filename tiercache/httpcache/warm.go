@@ -31,9 +31,10 @@ type WarmOptions struct {
 
 	// Concurrency is how many URLs are fetched at once; default 4.
 	Concurrency int
-	// Handler is what the URLs are fetched through; default is what the cache's Handler or Transport
-	// stands before, where there is exactly one. It must answer as that does. Where the cache stands
-	// behind a mux, whose wildcards Request.PathValue gives, it is a mux with the same patterns.
+	// Handler is what the URLs are fetched through; default is what the cache's Handler or
+	// Transport stands before, where there is exactly one. It must answer as that does. Where the
+	// cache stands behind a mux, whose wildcards Request.PathValue gives, it is a mux with the same
+	// patterns.
 	Handler http.Handler
 }
 

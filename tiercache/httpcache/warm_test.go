@@ -32,8 +32,8 @@ func these(header http.Header, urls ...string) httpcache.URLs {
 	}
 }
 
-// TestRegisterURLs_handler fetches through what the user names: one of two handlers, a mux that finds
-// the path's values.
+// TestRegisterURLs_handler fetches through what the user names: one of two handlers, a mux that
+// finds the path's values.
 func TestRegisterURLs_handler(t *testing.T) {
 	inTime(t, "named", func(t *testing.T) {
 		w := newWorld(t, httpcache.Config{Logger: quiet()}, nil)
