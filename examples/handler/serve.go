@@ -16,6 +16,9 @@ import (
 	"github.com/warmcache/warmcache/warm/admin"
 )
 
+// readHeaderTimeout is how long a client may take to send the header of a request.
+const readHeaderTimeout = 5 * time.Second
+
 // drainWithin is how long requests and warm-ups under way have from a signal on.
 const drainWithin = 5 * time.Second
 
@@ -75,7 +78,7 @@ func open(cfg httpcache.Config, o options, transport *http.Transport) (*httpcach
 
 // serve answers until ctx ends; then it lets requests and warm-ups under way end, but not for long.
 func serve(ctx context.Context, listener net.Listener, handler http.Handler, engine *warm.Engine, log *slog.Logger) error {
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: time.Minute}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	log.InfoContext(ctx, "listening", slog.String("url", "http://"+listener.Addr().String()))

@@ -38,6 +38,7 @@ type soakOrigin struct {
 	asked   atomic.Int64
 	cut     atomic.Int64 // answers that ended half way
 	open    atomic.Int64 // connections
+	waited  atomic.Int64 // pages that a visitor waited for
 
 	mu       sync.Mutex
 	server   *http.Server
@@ -113,6 +114,9 @@ func (o *soakOrigin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cache-Control", "max-age=1, stale-while-revalidate=120, stale-if-error=120")
 	h.Set("Vary", "Accept-Language")
 	kind, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	if client := r.Header.Get("X-Client"); kind == "page" && client != "" && client != "0" {
+		o.waited.Add(1) // a refresh has no client's fields, and who primes is 0
+	}
 	version := o.version(r.URL.Path, r.Method == http.MethodPost)
 	switch kind {
 	case "own": // is of who asked, and of nobody else

@@ -2,7 +2,6 @@ package httpcache
 
 import (
 	"context"
-	"maps"
 	"net/http"
 	"strconv"
 	"time"
@@ -10,44 +9,59 @@ import (
 
 // solo is a request that asks the origin for itself: nothing is stored of its answer.
 type solo struct {
-	x     *exchange
-	out   writer
-	outer http.Header
-	fwd   string
+	attempt
 	count *counter
-	old   *value // what is stored, stale: the origin is asked whether it stands
-	asks  bool
-	mark  *value // why nobody waits for the answer
-	drop  bool   // the mark is not true any more
-	asked time.Time
+	asks  bool        // whether what is known still stands
+	mark  *value      // why nobody waits for the answer
+	drop  bool        // the mark is not true any more
 	said  http.Header // of a 304
 }
 
-// alone forwards a request.
-func (x *exchange) alone(fwd string, count *counter, old *value) {
-	x.aloneFor(fwd, count, old).run()
+// alone forwards a request to which e is known, though it will not do.
+func (x *exchange) alone(fwd string, count *counter, e entry) {
+	s := &solo{count: count}
+	s.begin(x, e)
+	s.fwd = fwd
+	s.run()
 }
 
-func (x *exchange) aloneFor(fwd string, count *counter, old *value) *solo {
-	return &solo{x: x, fwd: fwd, count: count, old: old}
+// marked forwards a request whose answer is known not to be storable.
+func (x *exchange) marked(mark *value) {
+	s := &solo{count: &x.c.counts.marked, mark: mark}
+	s.begin(x, entry{})
+	s.fwd = "uri-miss"
+	s.run()
 }
 
 func (s *solo) run() {
-	x, r := s.x, s.x.r
-	s.outer, s.asked = maps.Clone(x.w.Header()), time.Now()
-	s.asks = s.old != nil && r.Method == http.MethodGet && s.old.validatable() && conditionOf(r.Header).none() && !partial(r.Header)
+	x, r := s.x, s.request(s.x.r.Context())
+	s.asks = s.old != nil && r.Method == http.MethodGet && s.old.validatable() && !x.is.conditional && !x.is.partial
 	if s.asks {
-		r = withHeader(r)
 		s.old.ask(r.Header)
 	}
-	s.out = writer{w: x.w, decide: s.decide}
-	s.count.add()
+	s.out = writer{w: x.w, decide: s.decide, stands: s.mayServeOld, taken: s.count.add}
+	returned := false
+	defer func() {
+		if !returned && s.broken() {
+			s.rescue(recover())
+		}
+	}()
 	x.next.ServeHTTP(&s.out, r)
-	s.out.ready()
-	if s.drop {
-		s.x.c.forget(s.x.key)
+	if s.said != nil && !s.old.confirmed(s.said) { // it is not about what we have
+		s.reset()
+		s.out.again()
+		s.asks, s.said = false, nil
+		x.next.ServeHTTP(&s.out, s.request(x.r.Context()))
 	}
-	if s.out.fate == dropped {
+	s.out.ready()
+	returned = true
+	if s.drop {
+		x.c.forget(x.key)
+	}
+	switch {
+	case s.failed != 0:
+		s.serveOld()
+	case s.out.fate == dropped:
 		s.confirmed()
 	}
 }
@@ -56,14 +70,17 @@ func (s *solo) run() {
 func (s *solo) decide(status int) fate {
 	x, h := s.x, s.x.w.Header()
 	tags := x.c.takeTags(h)
-	if s.asks && status == http.StatusNotModified && s.old.confirmed(h) {
-		s.said = (&load{outer: s.outer}).own(h)
+	if s.asks && status == http.StatusNotModified {
+		s.said = s.own(h)
 		return dropped
 	}
-	if s.mark != nil && !s.mark.dropped.Load() && x.r.Method == http.MethodGet && !partial(x.r.Header) {
-		l := load{x: x, outer: s.outer, asked: s.asked}
-		a := l.answer(status, l.own(h), tags)
-		_, all := selecting(a.header)
+	if s.fails(status) {
+		return dropped
+	}
+	s.count.add()
+	if s.mark != nil && !s.mark.dropped.Load() && x.r.Method == http.MethodGet && !x.is.partial {
+		a := s.answer(status, h, tags)
+		_, all := a.selecting()
 		storable := !all && x.c.judge(a, x.what) != nil && contentLength(h) <= x.c.cfg.MaxBody
 		s.drop = storable && s.mark.dropped.CompareAndSwap(false, true)
 	}
@@ -84,20 +101,11 @@ func differs(v *value, h http.Header) bool {
 
 // confirmed serves what is stored to this client, as the origin says that it stands.
 func (s *solo) confirmed() {
-	x := s.x
-	h := x.w.Header()
-	clear(h)
-	maps.Copy(h, s.outer)
-	header := s.old.renewed(s.said)
-	if _, dated := s.said["Date"]; !dated {
-		delete(header, "Date")
-	}
-	a := &answer{status: s.old.status, header: header, asked: s.asked, came: time.Now()}
-	v := newAnswer(s.old.status, x.c.storable(a, &directives{}))
-	v.age, v.etag, v.modified, v.lastMod, v.body = ageOf(a), s.old.etag, s.old.modified, s.old.lastMod, s.old.body
-	x.send(v, v.current(time.Since(s.asked)), outcome{
-		count:  new(counter), // it was counted when it began
-		status: x.c.line(s.fwd, "; fwd-status=304"),
+	s.reset()
+	a := s.answer(s.old.status, s.old.after(s.said), nil)
+	v := s.old.shownAs(a, s.x.c)
+	s.x.send(v, v.current(time.Since(s.asked)), outcome{
+		count: s.count, status: s.x.c.line(s.fwd, "; fwd-status=304"),
 	})
 }
 

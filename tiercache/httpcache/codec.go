@@ -88,6 +88,9 @@ func (codec) Decode(data []byte) (*value, error) {
 		v.fields = append(v.fields, field{name, lo, len(v.texts)})
 	}
 	v.body = r.data
+	if v.kind == kindIndex {
+		v.memos = new(keyMemos)
+	}
 	if r.bad || v.kind < kindAnswer || v.kind > kindPass || v.kind == kindAnswer && v.status < 200 {
 		return nil, errMalformed
 	}

@@ -70,7 +70,9 @@ type Config struct {
 	Purge func(*http.Request) error
 
 	// LearnHot is how many of the hottest URLs to learn and to share through Redis; 0 = off. An
-	// engine of package warm replays them as the task "hot:NAME".
+	// engine of package warm replays them as the task "hot:NAME", through what the cache's only
+	// Handler or Transport stands before. That must need nothing of what stands before the cache:
+	// wrap the mux, and not a handler that it calls with Request.PathValue.
 	LearnHot int
 
 	// Status is this cache's name in Cache-Status (RFC 9211); default "warmcache", "-" = none.

@@ -18,7 +18,7 @@ type directives struct {
 	onlyIfCached                                 bool
 	maxAge, sMaxAge                              int64
 	whileRevalidate, ifError, maxStale, minFresh int64
-	hidden                                       []string // fields named by no-cache and private
+	hidden, mine                                 []string // fields named by no-cache, and by private
 }
 
 func noDirectives() directives {
@@ -29,7 +29,7 @@ func noDirectives() directives {
 func parseDirectives(lines []string) directives {
 	d := noDirectives()
 	for _, line := range lines {
-		for member := range members(line) {
+		for member := range members(line, ',') {
 			name, value, has := strings.Cut(member, "=")
 			d.add(strings.ToLower(name), value, has)
 		}
@@ -43,9 +43,9 @@ func (d *directives) add(name, value string, given bool) { //nolint:revive // gi
 	case "no-store":
 		d.noStore = true
 	case "no-cache":
-		d.qualified(&d.noCache, value, given)
+		d.qualified(&d.noCache, &d.hidden, value, given)
 	case "private":
-		d.qualified(&d.private, value, given)
+		d.qualified(&d.private, &d.mine, value, given)
 	case "public":
 		d.public = true
 	case "must-revalidate":
@@ -73,15 +73,15 @@ func (d *directives) add(name, value string, given bool) { //nolint:revive // gi
 	}
 }
 
-// qualified notes a directive that is about the whole answer, or about the fields that it names.
-func (d *directives) qualified(whole *bool, value string, given bool) { //nolint:revive // as add
-	if !given {
+// qualified notes a directive that is about the whole answer, or about the fields that it names;
+// where it names none that can be read it is about the whole.
+func (d *directives) qualified(whole *bool, fields *[]string, value string, given bool) { //nolint:revive // as add
+	names := slices.Collect(members(unquote(value), ','))
+	if !given || len(names) == 0 || slices.ContainsFunc(names, func(name string) bool { return !isToken(name) }) {
 		*whole = true
 		return
 	}
-	for name := range members(unquote(value)) {
-		d.hidden = append(d.hidden, name)
-	}
+	*fields = append(*fields, names...)
 }
 
 // seconds notes a number of seconds. What is no number, and what was said otherwise before, is
@@ -135,12 +135,12 @@ func unquote(s string) string {
 	return out.String()
 }
 
-// members yields the members of a list field's line, trimmed, without empty ones. Commas in quoted
-// strings are part of a member.
-func members(line string) func(yield func(string) bool) {
+// members yields what a separator divides a line into, trimmed, without what is empty. Separators
+// in quoted strings are part of a member.
+func members(line string, separator byte) func(yield func(string) bool) {
 	return func(yield func(string) bool) {
 		for line != "" {
-			end := memberEnd(line)
+			end := memberEnd(line, separator)
 			member := strings.Trim(line[:end], " \t")
 			line = line[min(end+1, len(line)):]
 			if member != "" && !yield(member) {
@@ -150,18 +150,24 @@ func members(line string) func(yield func(string) bool) {
 	}
 }
 
-// memberEnd is where the first member ends: at a comma outside of quotes, or with the line.
-func memberEnd(line string) int {
-	quoted := false
+// memberEnd is where the first member ends: at a separator outside of quotes, or with the line. A
+// quote that has no end quotes nothing: it must not hide what follows.
+func memberEnd(line string, separator byte) int {
+	quoted, hidden := false, -1
 	for i := 0; i < len(line); i++ {
 		switch c := line[i]; {
 		case quoted && c == '\\':
 			i++
 		case c == '"':
-			quoted = !quoted
-		case c == ',' && !quoted:
+			quoted, hidden = !quoted, -1
+		case c == separator && !quoted:
 			return i
+		case c == separator && hidden < 0:
+			hidden = i
 		}
+	}
+	if quoted && hidden >= 0 {
+		return hidden
 	}
 	return len(line)
 }
@@ -169,7 +175,7 @@ func memberEnd(line string) int {
 // listed are the members of all lines.
 func listed(lines []string) (all []string) {
 	for _, line := range lines {
-		for member := range members(line) {
+		for member := range members(line, ',') {
 			all = append(all, member)
 		}
 	}

@@ -27,8 +27,8 @@ func FuzzFields(f *testing.F) {
 				t.Errorf("%q: %d seconds", text, n)
 			}
 		}
-		for member := range members(text) {
-			if again := slices.Collect(members(member)); len(again) != 1 || again[0] != member {
+		for member := range members(text, ',') {
+			if again := slices.Collect(members(member, ',')); len(again) != 1 || again[0] != member {
 				t.Errorf("member %q of %q falls apart: %q", member, text, again)
 			}
 		}
@@ -37,11 +37,11 @@ func FuzzFields(f *testing.F) {
 		}
 		_, _ = parseDate(text, now)
 		_ = condition{match: []string{text}, since: text}.met(text, 1)
-		_, _ = selecting(http.Header{"Vary": {text}})
+		_, _ = (&answer{header: http.Header{"Vary": {text}}}).selecting()
 		_ = forwardedHost(text)
 		_ = groupsOf([]string{text})
 		c := &Cache{cfg: Config{Targeted: []string{"X"}}}
-		_, _ = c.directivesOf(http.Header{"X": {text}})
+		_, _ = c.directivesOf(func(string) []string { return []string{text} })
 	})
 }
 
@@ -52,7 +52,7 @@ func FuzzKey(f *testing.F) {
 	f.Add("A.com:80", "/x", "h=1", "a\nb", "a.com", "/x\nh=b", "", "a")
 	f.Add("a", "/\x00", "", "", "a", "/%00", "", "")
 	c := &Cache{}
-	index := &value{id: "0123456789abc", names: []string{"Accept", "User-Agent"}}
+	index := &value{id: "0123456789abc", names: []string{"Accept", "User-Agent"}, marks: marks{memos: new(keyMemos)}}
 	make1 := func(host, uri, forwarded, agent string) (*http.Request, string) {
 		u, err := url.Parse("http://" + host + uri)
 		if err != nil || u.Host == "" || u.User != nil || u.RawPath != "" || !strings.HasPrefix(uri, "/") {
@@ -65,7 +65,7 @@ func FuzzKey(f *testing.F) {
 		if agent != "" {
 			r.Header.Set("User-Agent", agent)
 		}
-		what := c.keyOf(r)
+		what := c.keyOf(r, traitsOf(r))
 		if what.key == "" {
 			return nil, ""
 		}
@@ -91,7 +91,7 @@ func FuzzKey(f *testing.F) {
 			t.Errorf("keys %q and %q of %q and %q", first, second, said(a), said(b))
 		}
 		if r := requestOf(first); r != nil {
-			if again, ok := index.under(c.keyOf(r).key, r.Header); !ok || again != first {
+			if again, ok := index.under(c.keyOf(r, traitsOf(r)).key, r.Header); !ok || again != first {
 				t.Errorf("key %q leads back to %q", first, again)
 			}
 		}

@@ -1,6 +1,8 @@
 package httpcache
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -25,8 +27,23 @@ const (
 	partProto     = "p=" // X-Forwarded-Proto
 	partForwarded = "f=" // host and proto of Forwarded
 	partRewritten = "u=" // the URL that the handler sees
-	partAuthority = "o=" // a client's Host, where it is not its URL's
+	partAuthority = "o=" // the Host that the handler sees, where the URL's may mean another
 )
+
+// forwardedFields are the fields by which a proxy says what it was asked for, or anybody does where
+// no proxy takes them out; handlers build URLs from them.
+func forwardedFields() [8]struct{ part, name string } {
+	return [...]struct{ part, name string }{
+		{partHost, "X-Forwarded-Host"},
+		{partProto, "X-Forwarded-Proto"},
+		{"n=", "X-Forwarded-Port"},
+		{"b=", "X-Forwarded-Prefix"},
+		{"s=", "X-Forwarded-Scheme"},
+		{"v=", "X-Forwarded-Server"},
+		{"x=", "X-Host"},
+		{partForwarded, "Forwarded"},
+	}
+}
 
 // asked is what a request asks for.
 type asked struct {
@@ -36,7 +53,7 @@ type asked struct {
 }
 
 // keyOf is the key of what a server's request asks for.
-func (c *Cache) keyOf(r *http.Request) asked {
+func (c *Cache) keyOf(r *http.Request, is traits) asked {
 	if c.cfg.Key != nil {
 		return customKey(c.cfg.Key(r))
 	}
@@ -56,14 +73,20 @@ func (c *Cache) keyOf(r *http.Request) asked {
 	var room [256]byte
 	b := appendURL(room[:0], scheme, host, uri)
 	end := len(b)
-	if host != r.Host && r.Host != "" {
+	if hasSeparator(b) {
+		return asked{}
+	}
+	// Where a proxy has another scheme, a port that is this one's default is not that one's.
+	if host != r.Host && r.Host != "" || is.forwarded && withoutPort(scheme, host) != host {
 		b = appendPart(b, partAuthority, r.Host)
 	}
 	if !isSame(uri, r.URL) {
 		b = appendPart(b, partRewritten, r.URL.RequestURI())
 	}
-	b = appendForwarded(b, r.Header)
-	if len(b) > longestKey || tooManySeparators(b) {
+	if is.forwarded {
+		b = appendForwarded(b, r.Header)
+	}
+	if len(b) > longestKey || bytes.IndexByte(b[end:], levelEnd[0]) >= 0 {
 		return asked{}
 	}
 	return asked{string(b), end, len(b) == end}
@@ -77,14 +100,17 @@ func customKey(key string) asked {
 	return asked{key, len(key), true}
 }
 
-// tooManySeparators reports whether a separator stands in what was put together. Each part begins
-// with one of its own, which a letter and "=" follow.
-func tooManySeparators(b []byte) bool {
-	for i, c := range b {
-		if c >= ' ' {
-			continue
+// hasSeparator reports whether a URL has what stands between the parts of keys, or another control
+// character: none can be sent. It looks at eight bytes at a time.
+func hasSeparator(b []byte) bool {
+	const blanks, tops = 0x2020202020202020, 0x8080808080808080
+	for ; len(b) >= 8; b = b[8:] {
+		if word := binary.LittleEndian.Uint64(b); (word-blanks)&^word&tops != 0 { // a byte below ' '
+			return true
 		}
-		if c != partEnd[0] || i+2 >= len(b) || b[i+2] != '=' {
+	}
+	for _, c := range b {
+		if c < ' ' {
 			return true
 		}
 	}
@@ -120,29 +146,28 @@ func appendPart(b []byte, part, value string) []byte {
 }
 
 func appendForwarded(b []byte, h http.Header) []byte {
-	for _, value := range h["X-Forwarded-Host"] {
-		b = appendPart(b, partHost, value)
-	}
-	for _, value := range h["X-Forwarded-Proto"] {
-		b = appendPart(b, partProto, value)
-	}
-	for _, line := range h["Forwarded"] {
-		if value := forwardedHost(line); value != "" {
-			b = appendPart(b, partForwarded, value)
+	for _, f := range forwardedFields() {
+		for _, value := range h[f.name] {
+			if f.part == partForwarded {
+				value = forwardedHost(value)
+			}
+			if value != "" {
+				b = appendPart(b, f.part, value)
+			}
 		}
 	}
 	return b
 }
 
-// forwardedHost is a line of Forwarded (RFC 7239) with nothing but its hosts and protos.
+// forwardedHost is a line of Forwarded (RFC 7239) with nothing but its hosts and protos, and what a
+// careless reader could take for one.
 func forwardedHost(line string) string {
 	var kept []string
-	for member := range members(line) {
+	for member := range members(line, ',') {
 		var pairs []string
-		for pair := range strings.SplitSeq(member, ";") {
-			name, _, _ := strings.Cut(strings.Trim(pair, " \t"), "=")
-			if strings.EqualFold(name, "host") || strings.EqualFold(name, "proto") {
-				pairs = append(pairs, strings.Trim(pair, " \t"))
+		for pair := range members(member, ';') {
+			if low := strings.ToLower(pair); strings.Contains(low, "host") || strings.Contains(low, "proto") {
+				pairs = append(pairs, pair)
 			}
 		}
 		if len(pairs) > 0 {
@@ -240,17 +265,16 @@ func requestOf(key string) *http.Request {
 	}
 	r := newRequest(u)
 	for _, part := range lines[1:] {
-		kind, value := part[:min(2, len(part))], part[min(2, len(part)):]
-		switch kind {
-		case partHost:
-			r.Header.Add("X-Forwarded-Host", value)
-		case partProto:
-			r.Header.Add("X-Forwarded-Proto", value)
-		case partForwarded:
-			r.Header.Add("Forwarded", value)
-		default:
+		name := ""
+		for _, f := range forwardedFields() {
+			if strings.HasPrefix(part, f.part) {
+				name = f.name
+			}
+		}
+		if name == "" {
 			return nil // a URL that was rewritten by what stands before us cannot be asked for anew
 		}
+		r.Header.Add(name, part[2:])
 	}
 	for _, level := range levels[1:] {
 		for _, line := range strings.Split(level, partEnd)[1:] {

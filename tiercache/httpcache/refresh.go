@@ -16,7 +16,11 @@ func (x *exchange) refresh(v *value) {
 	c.counts.refreshes.add()
 	y := *x
 	y.r, y.want = unaccompanied(x.r, x.names), wish{}
+	y.is = traitsOf(y.r)
 	ctx := context.WithoutCancel(x.r.Context())
+	if x.is.credential { // what stands before us may have noted there whom it belongs to
+		ctx = context.WithoutCancel(c.background)
+	}
 	go func() {
 		defer v.asking.Store(false)
 		_, _ = c.tiers.GetOrReload(ctx, y.key, y.fetch) // the loads are counted there, and told
@@ -30,13 +34,10 @@ func (x *exchange) fetch(ctx context.Context, old *entry) (*value, error) {
 	}
 	verdict := make(chan said, 1)
 	y := *x
-	y.w = nobody{make(http.Header)}
-	l := &load{x: &y, client: y.w, why: new(counter), free: func() {}, give: func(s said) { verdict <- s }}
-	if old != nil && old.Value.kind == kindAnswer {
-		l.old, l.oldAge = old.Value, old.Age
-	}
-	l.quiet = true
-	l.run(y.r.WithContext(ctx))
+	y.w, y.quiet = nobody{make(http.Header)}, true
+	l := y.load(old, func(s said) { verdict <- s }, func() {})
+	l.why = new(counter)
+	l.run(ctx)
 	s := <-verdict
 	return s.settle(ctx)
 }

@@ -3,6 +3,7 @@ package httpcache
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -54,38 +55,51 @@ func (w *wish) tolerates(age, over time.Duration) bool {
 	return w.some && !w.noCache && w.minFresh <= 0 && over <= w.maxStale && (w.maxAge < 0 || age <= w.maxAge)
 }
 
-// untouchable reports whether a request is none that a cache should look at: it may become another
-// protocol, it brings a body, it waits for events, or it names what it is for where no key has it.
-func untouchable(r *http.Request) bool {
-	h := r.Header
-	switch {
-	case r.ContentLength != 0 || len(r.TransferEncoding) > 0:
-		return true
-	case h["Upgrade"] != nil || h["X-Original-Url"] != nil || h["X-Rewrite-Url"] != nil:
-		return true
-	case h["X-Http-Method-Override"] != nil || h["X-Http-Method"] != nil || h["X-Method-Override"] != nil:
-		return true
-	}
-	for _, accept := range h["Accept"] {
-		if strings.Contains(accept, "text/event-stream") {
-			return true
+// traits is what the fields of a request make of it.
+type traits struct {
+	// It is none that a cache should look at: it may become another protocol, it brings a body, it
+	// waits for events, or it names what it is for where no key has it.
+	untouchable bool
+
+	forwarded    bool // a proxy says what it was asked for
+	wishing      bool // it says what it wants of caches
+	credential   bool // its answer may be for one user
+	authorized   bool // it has an Authorization
+	precondition bool // it has a condition that only the origin can judge
+	partial      bool // that, or it wants a part of the answer
+	conditional  bool // it may be answered with 304
+}
+
+// traitsOf looks at each field once.
+func traitsOf(r *http.Request) (is traits) {
+	is.untouchable = r.ContentLength != 0 || len(r.TransferEncoding) > 0
+	for name, lines := range r.Header {
+		switch name {
+		case "Upgrade", "X-Original-Url", "X-Rewrite-Url", "X-Http-Method-Override", "X-Http-Method", "X-Method-Override":
+			is.untouchable = true
+		case "Accept":
+			for _, accept := range lines {
+				is.untouchable = is.untouchable || strings.Contains(accept, "text/event-stream")
+			}
+		case "Forwarded", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Forwarded-Prefix",
+			"X-Forwarded-Scheme", "X-Forwarded-Server", "X-Host":
+			is.forwarded = true
+		case "Cache-Control", "Pragma":
+			is.wishing = true
+		case "Authorization":
+			is.authorized, is.credential = true, true
+		case "Cookie":
+			is.credential = true
+		case "If-Match", "If-Unmodified-Since":
+			is.precondition, is.partial = true, true
+		case "Range":
+			is.partial = true
+		case "If-None-Match", "If-Modified-Since":
+			is.conditional = true
 		}
 	}
-	return false
+	return is
 }
-
-// partial reports whether a request wants a part of the answer, or sets a condition that only the
-// origin can judge.
-func partial(h http.Header) bool {
-	return h["Range"] != nil || h["If-Match"] != nil || h["If-Unmodified-Since"] != nil
-}
-
-// isPrecondition reports whether a request has a condition that only the origin can judge.
-func isPrecondition(h http.Header) bool {
-	return h["If-Match"] != nil || h["If-Unmodified-Since"] != nil
-}
-
-func hasCredential(h http.Header) bool { return h["Authorization"] != nil || h["Cookie"] != nil }
 
 // newRequest is a GET that nobody waits for.
 func newRequest(u *url.URL) *http.Request {
@@ -97,16 +111,27 @@ func newRequest(u *url.URL) *http.Request {
 }
 
 // unaccompanied is the request that asks for the same without the client: with nothing but the
-// fields that select the answer.
+// fields that select the answer, and what a mux has found in its path.
 func unaccompanied(r *http.Request, names []string) *http.Request {
-	u := *r.URL
-	b := newRequest(&u)
-	b.Host, b.RequestURI, b.TLS, b.RemoteAddr = r.Host, r.RequestURI, r.TLS, r.RemoteAddr
-	b.Pattern = r.Pattern
-	for _, name := range append([]string{"X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded"}, names...) {
+	b := ownRequest(r)
+	b.Method, b.Header, b.Body, b.GetBody = http.MethodGet, make(http.Header), http.NoBody, nil
+	b.Form, b.PostForm, b.MultipartForm, b.Trailer = nil, nil, nil, nil
+	for _, f := range forwardedFields() {
+		names = append(slices.Clip(names), f.name)
+	}
+	for _, name := range names {
 		if lines, has := r.Header[name]; has {
-			b.Header[name] = append([]string(nil), lines...)
+			b.Header[name] = slices.Clone(lines)
 		}
 	}
+	return b
+}
+
+// ownRequest is a copy that a handler may change. What selects an answer, and whom it is for, is
+// read from the original.
+func ownRequest(r *http.Request) *http.Request {
+	b, u := new(http.Request), *r.URL
+	*b = *r
+	b.URL, b.Header = &u, r.Header.Clone()
 	return b
 }

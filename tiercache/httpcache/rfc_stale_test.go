@@ -93,6 +93,9 @@ func staleness(t *testing.T) {
 			after(0)
 		}
 		w.want(2, "one refresh behind")
+		if n := w.cache.Stats().Refreshes; n != 1 {
+			t.Errorf("%d refreshes are under way, want one", n)
+		}
 		close(gate)
 		after(0)
 		if r := w.get("http://example.com/a"); r.Header.Get("N") != "2" {

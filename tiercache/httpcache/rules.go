@@ -13,6 +13,7 @@ import (
 type answer struct {
 	status     int
 	header     http.Header // without what stood there before the handler
+	beside     http.Header // what of that says how it may be stored
 	tags       []string    // by TagHeader
 	asked      time.Time
 	came       time.Time
@@ -21,10 +22,19 @@ type answer struct {
 	origin     string
 }
 
+// lines are those of a field that says how the answer may be stored: the handler's, or else those
+// that stood there before it.
+func (a *answer) lines(name string) []string {
+	if lines, has := a.header[name]; has {
+		return lines
+	}
+	return a.beside[name]
+}
+
 // judge makes what may be stored of an answer, without its body; nil where it may not be (RFC 9111
 // §3).
 func (c *Cache) judge(a *answer, what asked) *value {
-	d, targeted := c.directivesOf(a.header)
+	d, targeted := c.directivesOf(a.lines)
 	life := c.lifetimeOf(a, &d, targeted)
 	switch {
 	case a.status < 200, a.status == http.StatusPartialContent, a.status == http.StatusNotModified:
@@ -92,9 +102,9 @@ func isEventStream(contentType string) bool {
 
 // directivesOf are the directives that apply to us: those of the first targeted field that is there
 // and can be read (RFC 9213), else those of Cache-Control.
-func (c *Cache) directivesOf(h http.Header) (d directives, targeted bool) {
+func (c *Cache) directivesOf(linesOf func(name string) []string) (d directives, targeted bool) {
 	for _, name := range c.cfg.Targeted {
-		lines := h.Values(name)
+		lines := linesOf(http.CanonicalHeaderKey(name))
 		if len(lines) == 0 {
 			continue
 		}
@@ -104,7 +114,7 @@ func (c *Cache) directivesOf(h http.Header) (d directives, targeted bool) {
 		}
 		return ofDictionary(dictionary), true
 	}
-	return parseDirectives(h["Cache-Control"]), false
+	return parseDirectives(linesOf("Cache-Control")), false
 }
 
 func ofDictionary(dictionary *httpsfv.Dictionary) directives {
@@ -145,7 +155,7 @@ func (c *Cache) lifetimeOf(a *answer, d *directives, targeted bool) lifetime {
 	if !dated {
 		date = a.came
 	}
-	switch expires := a.header["Expires"]; {
+	switch expires := a.lines("Expires"); {
 	case d.sMaxAge >= 0 && !c.cfg.Private:
 		return lifetime{seconds(d.sMaxAge), true, true}
 	case d.maxAge >= 0:
@@ -196,8 +206,8 @@ func ageOf(a *answer) time.Duration {
 func (c *Cache) storable(a *answer, d *directives) http.Header {
 	named := listed(a.header["Connection"])
 	hidden := d.hidden
-	if c.cfg.Private {
-		hidden = nil
+	if !c.cfg.Private {
+		hidden = slices.Concat(hidden, d.mine)
 	}
 	h := make(http.Header, len(a.header)+1)
 	for name, values := range a.header {

@@ -2,8 +2,11 @@ package httpcache
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -11,6 +14,7 @@ import (
 type outcome struct {
 	count  *counter
 	status string
+	age    string // as a text, where it is known
 }
 
 // serve answers with what is stored, if that will do: it is fresh, or stale with leave.
@@ -19,13 +23,13 @@ func (x *exchange) serve(e entry) bool {
 	age := v.current(e.Age)
 	left := v.lifetime - age
 	if left > 0 {
-		if e.Stale || !x.want.content(age, left) || isPrecondition(x.r.Header) {
+		if e.Stale || !x.want.content(age, left) || x.is.precondition {
 			return false // it must be validated, or will not do
 		}
 		x.send(v, age, x.hit(v, age))
 		return true
 	}
-	if v.strict || x.want.noCache || isPrecondition(x.r.Header) {
+	if v.strict || x.want.noCache || x.is.precondition {
 		return false
 	}
 	switch over := -left; {
@@ -41,8 +45,8 @@ func (x *exchange) serve(e entry) bool {
 
 // hit is a fresh answer.
 func (x *exchange) hit(v *value, age time.Duration) outcome {
-	_, status := v.show(x.c.status, age)
-	return outcome{x.c.counts.hit(x.key), status}
+	text, status := v.show(x.c.status, age)
+	return outcome{x.c.counts.hit(x.key), status, text}
 }
 
 // answeredStale is an answer beyond its freshness; failed is the status of an origin that has
@@ -66,9 +70,11 @@ func (x *exchange) send(v *value, age time.Duration, o outcome) {
 	if o.status != "" && len(h) > 0 {
 		before = h[statusField]
 	}
-	ageText, _ := v.show(x.c.status, age)
+	if o.age == "" {
+		o.age, _ = v.show(x.c.status, age)
+	}
 	spare := v.writeTo(h, 3)
-	spare[0] = ageText
+	spare[0] = o.age
 	h["Age"] = spare[0:1:1]
 	if o.status != "" {
 		spare[1] = o.status
@@ -80,11 +86,11 @@ func (x *exchange) send(v *value, age time.Duration, o outcome) {
 	if x.conditional(v, h) {
 		return
 	}
-	if v.status == http.StatusOK && x.r.Header["Range"] != nil && x.r.Method == http.MethodGet {
+	if v.status == http.StatusOK && x.is.partial && x.r.Method == http.MethodGet {
 		x.sendRange(v)
 		return
 	}
-	if !bodiless(v.status) {
+	if !bodiless(v.status) && !x.counted(len(v.body)) {
 		spare[2] = v.size()
 		h["Content-Length"] = spare[2:3:3]
 	}
@@ -94,9 +100,16 @@ func (x *exchange) send(v *value, age time.Duration, o outcome) {
 	}
 }
 
+// counted reports whether net/http finds the length of a body by itself, as it has all of it before
+// the header goes out. Each field in the header costs; beyond the eighth all of them cost more.
+func (x *exchange) counted(size int) bool {
+	const buffer = 2048 // net/http's
+	return size < buffer && x.r.Method == http.MethodGet && x.r.Context().Value(http.ServerContextKey) != nil
+}
+
 // conditional answers 304 where the client has what is stored.
 func (x *exchange) conditional(v *value, h http.Header) bool {
-	if v.status != http.StatusOK || x.r.Header["If-None-Match"] == nil && x.r.Header["If-Modified-Since"] == nil {
+	if v.status != http.StatusOK || !x.is.conditional {
 		return false
 	}
 	if !conditionOf(x.r.Header).met(v.etag, v.modified) {
@@ -110,17 +123,47 @@ func (x *exchange) conditional(v *value, h http.Header) bool {
 
 // sendRange answers with a part of what is stored, or 416 (RFC 9110 §14).
 func (x *exchange) sendRange(v *value) {
-	r := x.r
-	if r.Header["If-None-Match"] != nil || r.Header["If-Modified-Since"] != nil { // they did not match
-		r = withHeader(r)
-		r.Header.Del("If-None-Match")
-		r.Header.Del("If-Modified-Since")
-	}
+	r := ownRequest(x.r)
+	unconditional(r.Header) // it did not match
 	var modified time.Time
 	if v.lastMod != "" {
 		modified = time.Unix(v.modified, 0)
 	}
+	wanted, ok := bytesOf(first(r.Header["Range"]), len(v.body))
+	if r.Header.Set("Range", wanted); !ok {
+		r.Header.Del("Range")
+	}
+	if isDate := !strings.Contains(r.Header.Get("If-Range"), `"`); isDate && r.Header["If-Range"] != nil && !v.strongDate() {
+		r.Header.Del("Range")
+	}
 	http.ServeContent(x.w, r, "", modified, bytes.NewReader(v.body))
+}
+
+// bytesOf is a Range as [http.ServeContent] reads it: in lower case, and without last zero bytes,
+// which no range has; where that is all, it is one beyond the end. A unit that is not known is to
+// be ignored.
+func bytesOf(text string, size int) (wanted string, ok bool) {
+	unit, specs, _ := strings.Cut(text, "=")
+	if !strings.EqualFold(strings.Trim(unit, " \t"), "bytes") {
+		return "", false
+	}
+	var kept []string
+	for spec := range members(specs, ',') {
+		if last, isLast := strings.CutPrefix(spec, "-"); !isLast || strings.Trim(last, "0") != "" {
+			kept = append(kept, spec)
+		}
+	}
+	if len(kept) == 0 {
+		kept = []string{strconv.Itoa(size) + "-"}
+	}
+	return "bytes=" + strings.Join(kept, ","), true
+}
+
+// strongDate reports whether the answer's Last-Modified tells it from all others: a second or more
+// before its Date, nothing else can have been made in the same second (RFC 9110 §8.8.2.2).
+func (v *value) strongDate() bool {
+	at, ok := dateOf(v.all("Date"), time.Now())
+	return ok && v.lastMod != "" && at.Unix() > v.modified
 }
 
 // all is the values of a field.
@@ -143,17 +186,20 @@ func (v *value) size() string {
 	return s
 }
 
+// timeOver is the answer to a request that has waited for another's until its own time was over, or
+// its client has gone.
+func (x *exchange) timeOver() {
+	if errors.Is(x.r.Context().Err(), context.DeadlineExceeded) {
+		x.c.counts.errors.add()
+	}
+	x.c.addStatus(x.w.Header(), x.c.line("", "; detail=timeout"))
+	http.Error(x.w, "the request's time was over before the answer had come", http.StatusGatewayTimeout)
+}
+
 // unavailable is the answer where only the cache may be asked, and does not know.
 func (x *exchange) unavailable() {
 	x.c.counts.errors.add()
 	h := x.w.Header()
 	x.c.addStatus(h, x.c.line("", "; detail=only-if-cached"))
 	http.Error(x.w, "not in the cache, and only-if-cached", http.StatusGatewayTimeout)
-}
-
-// marked forwards a request whose answer is known not to be storable.
-func (x *exchange) marked(mark *value) {
-	a := x.aloneFor("uri-miss", &x.c.counts.marked, nil)
-	a.mark = mark
-	a.run()
 }

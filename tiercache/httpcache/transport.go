@@ -30,14 +30,14 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Method != "" && r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return t.other(r)
 	}
-	if r.Body != nil && r.Body != http.NoBody || untouchable(r) {
+	if r.Body != nil && r.Body != http.NoBody || traitsOf(r).untouchable {
 		t.site.c.counts.request.add()
 		return t.next.RoundTrip(r)
 	}
 	ctx, cancel := context.WithCancel(r.Context())
 	p := &pipe{request: r, header: make(http.Header), ready: make(chan struct{}), cancel: cancel}
 	p.body, p.in = io.Pipe()
-	in := r.WithContext(context.WithValue(ctx, pipeKey{}, p))
+	in := r.WithContext(ctx)
 	if in.Method == "" {
 		in.Method = http.MethodGet
 	}
@@ -65,18 +65,25 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // other forwards an unsafe method, and ends what it has made untrue before its answer is read.
 func (t *transport) other(r *http.Request) (*http.Response, error) {
-	t.site.c.counts.method.add()
+	c := t.site.c
+	c.counts.method.add()
+	before := c.writingOf(r)
 	response, err := t.next.RoundTrip(r)
-	switch r.Method {
-	case http.MethodOptions, http.MethodTrace, http.MethodConnect:
+	if err != nil {
 		return response, err
 	}
-	if err == nil && response.StatusCode >= 200 && response.StatusCode < 400 {
-		end := t.site.c.ending(r, response.Header)
+	c.takeTags(response.Header)
+	c.addStatus(response.Header, c.line("method", ""))
+	switch r.Method {
+	case http.MethodOptions, http.MethodTrace, http.MethodConnect:
+		return response, nil
+	}
+	if response.StatusCode >= 200 && response.StatusCode < 400 {
+		end := before.ending(response.Header)
 		end()
 		response.Body = &closing{ReadCloser: response.Body, end: end}
 	}
-	return response, err
+	return response, nil
 }
 
 // closing ends once more what was made untrue when its body is over.
@@ -113,10 +120,9 @@ type pipe struct {
 	body    *io.PipeReader
 	in      *io.PipeWriter
 	cancel  func()
-	failed  error // of the transport behind
+	failed  error       // of the transport behind
+	trailer http.Header // of its answer; whole at the end of the body
 }
-
-type pipeKey struct{}
 
 // Header is what the handler sets.
 func (p *pipe) Header() http.Header { return p.header }
@@ -170,18 +176,34 @@ func (p *pipe) serve(s *site, r *http.Request) {
 }
 
 func (p *pipe) response() *http.Response {
-	length := contentLength(p.sent)
-	return &http.Response{
+	response := &http.Response{
 		Status: fmt.Sprintf("%d %s", p.status, http.StatusText(p.status)), StatusCode: p.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: p.sent, ContentLength: length, Request: p.request, Body: &pipeBody{p},
+		Header: p.sent, ContentLength: contentLength(p.sent), Request: p.request,
 	}
+	if bodiless(p.status) {
+		response.ContentLength = 0
+	}
+	response.Body = &pipeBody{p, response}
+	return response
 }
 
-// pipeBody ends the request when it is closed.
-type pipeBody struct{ p *pipe }
+// pipeBody ends the request when it is closed, or at its end.
+type pipeBody struct {
+	p        *pipe
+	response *http.Response
+}
 
 // Read reads the body.
-func (b *pipeBody) Read(data []byte) (int, error) { return b.p.body.Read(data) }
+func (b *pipeBody) Read(data []byte) (int, error) {
+	n, err := b.p.body.Read(data)
+	if err != nil {
+		b.p.cancel()
+	}
+	if errors.Is(err, io.EOF) {
+		b.response.Trailer = b.p.trailer
+	}
+	return n, err
+}
 
 // Close ends the request.
 func (b *pipeBody) Close() error {
@@ -197,16 +219,17 @@ type roundTrip struct{ next http.RoundTripper }
 // ServeHTTP asks the transport.
 func (t roundTrip) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	response, err := t.next.RoundTrip(r)
-	p, _ := r.Context().Value(pipeKey{}).(*pipe)
+	out, _ := w.(*writer)
+	if out != nil {
+		w = out.w
+	}
+	p, _ := w.(*pipe) // no other's: a refresh has none
 	if err != nil {
-		if p != nil {
-			p.failed = err
-		}
-		if out, ok := w.(*writer); ok && out.stands != nil && out.stands() {
-			w.WriteHeader(http.StatusBadGateway) // it is not sent
+		if out != nil && out.stands != nil && out.stands() {
+			out.WriteHeader(http.StatusBadGateway) // it is not sent
 			return
 		}
-		panic(http.ErrAbortHandler)
+		p.fail(err)
 	}
 	defer response.Body.Close() //nolint:errcheck // it was read
 	h := w.Header()
@@ -214,11 +237,22 @@ func (t roundTrip) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if response.ContentLength >= 0 && h["Content-Length"] == nil && !response.Uncompressed {
 		h.Set("Content-Length", textOf(response.ContentLength))
 	}
+	if out != nil {
+		w = out
+	}
 	w.WriteHeader(response.StatusCode)
 	if _, err := io.Copy(w, response.Body); err != nil {
-		if p != nil && !errors.Is(err, io.ErrClosedPipe) {
-			p.failed = err
-		}
-		panic(http.ErrAbortHandler)
+		p.fail(err)
 	}
+	if p != nil && (out == nil || out.fate == sent) {
+		p.trailer = response.Trailer
+	}
+}
+
+// fail breaks an answer off. A transport's error is its client's.
+func (p *pipe) fail(err error) {
+	if p != nil && !errors.Is(err, io.ErrClosedPipe) {
+		p.failed = err
+	}
+	panic(http.ErrAbortHandler)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 )
 
 // other forwards what is neither GET nor HEAD. Where an unsafe method succeeds, the answers that
@@ -23,75 +24,89 @@ func (s *site) other(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	if r.Header["Upgrade"] != nil {
-		s.bypass(w, r, "method", &c.counts.method)
-		return
-	}
 	c.counts.method.add()
-	end := func() {}
+	before, end := c.writingOf(r), func() {}
 	t := &writer{w: w}
 	t.decide = func(status int) fate {
 		h := w.Header()
 		c.takeTags(h)
 		if status >= 200 && status < 400 {
-			end = c.ending(r, h)
+			end = before.ending(h)
 			end()
 		}
 		c.addStatus(h, c.line("method", ""))
 		return sent
+	}
+	t.taken = func() { // nobody knows whether it succeeds
+		end = before.ending(nil)
+		end()
 	}
 	defer func() { end() }() // also where the handler panics after its header
 	s.next.ServeHTTP(t, r)
 	t.ready()
 }
 
-// ending is what ends the answers that a request of an unsafe method has made untrue.
-func (c *Cache) ending(r *http.Request, h http.Header) func() {
-	site := siteOf(r)
-	urls := []string{site + r.URL.RequestURI()}
+// writing is a request of an unsafe method, as it came: the handler may change it.
+type writing struct {
+	c    *Cache
+	ctx  context.Context //nolint:containedctx // of one call
+	site string
+	url  url.URL
+	urls []string
+	own  asked
+}
+
+func (c *Cache) writingOf(r *http.Request) *writing {
+	w := &writing{c: c, ctx: context.WithoutCancel(r.Context()), site: siteOf(r), url: *r.URL, own: c.keyOf(r, traitsOf(r))}
+	w.urls = []string{w.site + r.URL.RequestURI()}
 	if r.RequestURI != "" && r.RequestURI[0] == '/' && r.RequestURI != r.URL.RequestURI() {
-		urls = append(urls, site+r.RequestURI)
+		w.urls = append(w.urls, w.site+r.RequestURI)
 	}
+	return w
+}
+
+// ending is what ends the answers that the request has made untrue. h is the header of its answer.
+func (w *writing) ending(h http.Header) func() {
+	urls := w.urls
 	for _, name := range []string{"Location", "Content-Location"} {
-		if u := sameOrigin(r, h.Get(name)); u != "" {
+		if u := w.sameOrigin(h.Get(name)); u != "" {
 			urls = append(urls, u)
 		}
 	}
-	own := c.keyOf(r)
 	groups := groupsOf(h["Cache-Group-Invalidation"])
-	ctx := context.WithoutCancel(r.Context())
-	c.counts.invalidations.n.Add(uint64(len(urls))) // once, though it ends them twice
+	w.c.counts.invalidations.n.Add(uint64(len(urls))) // once, though it ends them twice
 	return func() {
-		keys, tags := c.reach(urls)
-		if own.key != "" {
-			keys, tags = append(keys, own.key), append(tags, own.tags()...)
+		keys, tags := w.c.reach(urls)
+		if w.own.key != "" {
+			keys, tags = append(keys, w.own.key), append(tags, w.own.tags()...)
 		}
 		for _, group := range groups {
-			tags = append(tags, groupOf(site, group))
+			tags = append(tags, groupOf(w.site, group))
 		}
-		_ = c.end(ctx, keys, tags) // what Redis has yet to hear of is counted, logged, and told again
+		_ = w.c.end(w.ctx, keys, tags) // what Redis has yet to hear of is counted, logged, and told again
 	}
 }
 
 // sameOrigin is a field's URL where it has the origin of the request.
-func sameOrigin(r *http.Request, location string) string {
+func (w *writing) sameOrigin(location string) string {
 	if location == "" {
 		return ""
 	}
-	base := *r.URL
-	site, err := url.Parse(siteOf(r))
+	site, err := url.Parse(w.site)
 	if err != nil {
 		return ""
 	}
+	base := w.url
 	base.Scheme, base.Host = site.Scheme, site.Host
 	u, err := base.Parse(location)
-	if err != nil || string(appendURL(nil, u.Scheme, u.Host, "")) != siteOf(r) {
+	if err != nil || string(appendURL(nil, u.Scheme, u.Host, "")) != w.site {
 		return ""
 	}
-	return siteOf(r) + u.RequestURI()
+	return w.site + u.RequestURI()
 }
 
-// reach is the keys and the tags under which answers of URLs may stand.
+// reach is the keys and the tags under which answers of URLs may stand: with their paths as they
+// are given, which may have been sent so, and in normal form.
 func (c *Cache) reach(urls []string) (keys, tags []string) {
 	for _, text := range urls {
 		u, err := url.Parse(text)
@@ -99,15 +114,31 @@ func (c *Cache) reach(urls []string) (keys, tags []string) {
 			continue
 		}
 		if c.cfg.Key != nil {
-			if key := c.keyOf(newRequest(u)).key; key != "" {
+			r := newRequest(u)
+			if key := c.keyOf(r, traitsOf(r)).key; key != "" {
 				keys = append(keys, key)
 			}
 			continue
 		}
 		key := string(appendURL(nil, u.Scheme, u.Host, u.RequestURI()))
 		keys, tags = append(keys, key), append(tags, urlTag+key)
+		if given := string(appendURL(nil, u.Scheme, u.Host, givenURI(text))); given != key {
+			keys, tags = append(keys, given), append(tags, urlTag+given)
+		}
 	}
 	return keys, tags
+}
+
+// givenURI is the path and the query of a URL as they are given.
+func givenURI(text string) string {
+	text, _, _ = strings.Cut(text, "#")
+	_, rest, _ := strings.Cut(text, "://")
+	if i := strings.IndexAny(rest, "/?"); i >= 0 && rest[i] == '/' {
+		return rest[i:]
+	} else if i >= 0 {
+		return "/" + rest[i:]
+	}
+	return "/"
 }
 
 // end ends keys and tags, everywhere.
@@ -165,7 +196,7 @@ func (c *Cache) purge(w http.ResponseWriter, r *http.Request) {
 	if len(groups) > 0 {
 		err = c.InvalidateGroups(r.Context(), siteOf(r), groups...)
 	} else {
-		own := c.keyOf(r)
+		own := c.keyOf(r, traitsOf(r))
 		keys, tags := c.reach([]string{siteOf(r) + r.URL.RequestURI()})
 		if own.key != "" {
 			keys, tags = append(keys, own.key), append(tags, own.tags()...)

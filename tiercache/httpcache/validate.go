@@ -39,13 +39,39 @@ func (c condition) met(etag string, modified int64) bool {
 // matches reports whether a list of entity tags has one that is weakly the same, or is "*".
 func matches(lines []string, etag string) bool {
 	for _, line := range lines {
-		for member := range members(line) {
+		for member := range entityTags(line) {
 			if member == "*" || weakly(member) == weakly(etag) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// entityTags yields the members of a list of entity tags, whose quotes know no escapes (RFC 9110
+// §8.8.3).
+func entityTags(line string) func(yield func(string) bool) {
+	return func(yield func(string) bool) {
+		for {
+			line = strings.TrimLeft(line, " \t,")
+			if line == "" {
+				return
+			}
+			open, end := len(line)-len(weakly(line)), 0
+			if open < len(line) && line[open] == '"' {
+				end = open + 1 + strings.IndexByte(line[open+1:], '"')
+			}
+			if comma := strings.IndexByte(line[end:], ','); comma >= 0 {
+				end += comma
+			} else {
+				end = len(line)
+			}
+			if !yield(strings.TrimRight(line[:end], " \t")) {
+				return
+			}
+			line = line[end:]
+		}
+	}
 }
 
 // weakly is an entity tag without its mark of weakness.
@@ -69,9 +95,9 @@ func (v *value) confirmed(h http.Header) bool {
 	return etag == "" || v.etag == "" || weakly(etag) == weakly(v.etag)
 }
 
-// renewed is the fields of the answer after a 304 with the header h: all that h has take the place
-// of the stored, but for those that are about the stored body.
-func (v *value) renewed(h http.Header) http.Header {
+// after is the fields of the answer after a 304 with the header h: all that h has take the place of
+// the stored, but for those that are about the stored body.
+func (v *value) after(h http.Header) http.Header {
 	all := v.header()
 	for name, values := range h {
 		switch name {
@@ -80,5 +106,15 @@ func (v *value) renewed(h http.Header) http.Header {
 			all[name] = values
 		}
 	}
+	if _, dated := h["Date"]; !dated {
+		delete(all, "Date") // it was confirmed now
+	}
 	return all
+}
+
+// shownAs is the answer with the fields that a 304 has given it, for one client.
+func (v *value) shownAs(a *answer, c *Cache) *value {
+	b := newAnswer(v.status, c.storable(a, &directives{}))
+	b.age, b.etag, b.modified, b.lastMod, b.body = ageOf(a), v.etag, v.modified, v.lastMod, v.body
+	return b
 }

@@ -50,6 +50,7 @@ type marks struct {
 	asking  atomic.Bool // somebody validates it or refreshes it
 	dropped atomic.Bool // of a pass mark: its end is under way
 	seen    variants    // of an index
+	memos   *keyMemos   // the same
 	shown   atomic.Pointer[shown]
 
 	sizeText atomic.Pointer[string]

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // variants counts the variants of a URL that this process has seen.
@@ -15,7 +16,7 @@ type variants struct {
 }
 
 // variantBytes is about what a full set of them takes.
-const variantBytes = 2048
+const variantBytes = 2048 + mostMemo*len(keyMemos{})
 
 // admit reports whether there is room for a variant. Those that are gone make room.
 func (s *variants) admit(key string, most int, gone func(key string) bool) bool {
@@ -43,28 +44,71 @@ func (s *variants) admit(key string, most int, gone func(key string) bool) bool 
 
 // newIndex is an index of a URL whose answers are selected by the fields named.
 func newIndex(names []string) *value {
-	return &value{kind: kindIndex, id: rand.Text()[:13], names: names}
+	return &value{kind: kindIndex, id: rand.Text()[:13], names: names, marks: marks{memos: new(keyMemos)}}
 }
 
 // selecting names the request fields that select the answer, in canonical form, sorted. all is
-// reported where any request may have another answer. A coding selects even where Vary does not
-// say so: who did not ask for it cannot read it.
-func selecting(h http.Header) (names []string, all bool) {
-	for _, name := range listed(h["Vary"]) {
-		if name == "*" {
+// reported where any request may have another answer, or what is named is no field. A coding
+// selects even where Vary does not say so: who did not ask for it cannot read it.
+func (a *answer) selecting() (names []string, all bool) {
+	for _, name := range listed(a.lines("Vary")) {
+		if name == "*" || !isToken(name) {
 			return nil, true
 		}
 		names = append(names, http.CanonicalHeaderKey(name))
 	}
-	if coding := h.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+	if coding := a.header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
 		names = append(names, "Accept-Encoding")
 	}
 	slices.Sort(names)
 	return slices.Compact(names), false
 }
 
+// keyMemo is the key below an index that fields were found to have: most requests send what others
+// have sent, and to put fields in order takes longer than all else of a hit.
+type keyMemo struct {
+	above, below string
+	lines        []string // one for each field
+}
+
+// mostMemo bounds what one holds in bytes.
+const mostMemo = 512
+
+// keyMemos are some of an index, by the length of the fields.
+type keyMemos [8]atomic.Pointer[keyMemo]
+
 // under is the key of the answer to a request with that header, below the key of an index.
 func (v *value) under(key string, h http.Header) (string, bool) {
+	const absent = levelEnd // no request can send it
+	var room [4]string
+	lines, length := room[:0], 0
+	for _, name := range v.names {
+		line := absent
+		if all := h[name]; len(all) > 1 || len(lines) == len(room) {
+			return v.find(key, h)
+		} else if len(all) == 1 {
+			line = all[0]
+		}
+		lines = append(lines, line)
+		length += len(line)
+	}
+	memo := &v.memos[length%len(v.memos)]
+	if m := memo.Load(); m != nil && m.above == key && slices.Equal(m.lines, lines) {
+		return m.below, true
+	}
+	below, ok := v.find(key, h)
+	if ok && len(below)+length <= mostMemo {
+		m := &keyMemo{above: key, below: below, lines: make([]string, len(lines))}
+		for i, line := range lines {
+			m.lines[i] = strings.Clone(line) // it is a part of all that the request has sent
+		}
+		memo.Store(m)
+	}
+	return below, ok
+}
+
+// find is under without its memory.
+func (v *value) find(key string, h http.Header) (string, bool) {
 	var room [512]byte
 	b := append(append(append(room[:0], key...), levelEnd...), v.id...)
 	for _, name := range v.names {
@@ -96,7 +140,7 @@ func appendJoined(b []byte, lines []string) []byte {
 			b = append(b, ',')
 		}
 		for {
-			end := memberEnd(line)
+			end := memberEnd(line, ',')
 			b = append(b, strings.Trim(line[:end], " \t")...)
 			if end == len(line) {
 				break

@@ -31,14 +31,20 @@ type WarmOptions struct {
 
 	// Concurrency is how many URLs are fetched at once; default 4.
 	Concurrency int
+	// Handler is what the URLs are fetched through; default is what the cache's Handler or
+	// Transport stands before, where there is exactly one. It must answer as that does. Where the
+	// cache stands behind a mux, whose wildcards Request.PathValue gives, it is a mux with the same
+	// patterns.
+	Handler http.Handler
 }
 
 const defaultConcurrency = 4
 
 // RegisterURLs adds a warmup loader: an engine of package warm, or Warm, has it emit its URLs,
 // which are fetched through the handler itself and stored as any answer would be. A URL whose
-// answer may not be stored is left out and logged; the loader fails where that is all of them. The
-// cache must have exactly one Handler or Transport by the time that it runs.
+// answer may not be stored is left out and logged; the loader fails where that is all of them. A
+// cache that has not exactly one Handler or Transport by the time that it runs needs
+// WarmOptions.Handler.
 func (c *Cache) RegisterURLs(name string, urls URLs, opts WarmOptions) error {
 	if urls == nil {
 		return fmt.Errorf("httpcache: register %q: urls is nil", name)
@@ -51,7 +57,7 @@ func (c *Cache) RegisterURLs(name string, urls URLs, opts WarmOptions) error {
 		Name: name, Priority: opts.Priority, After: opts.After, Required: opts.Required, Timeout: opts.Timeout,
 		MaxItems: opts.MaxItems, RefreshAt: opts.RefreshAt,
 		Load: func(ctx context.Context, emit func(string, *value) error) error {
-			next, err := c.only()
+			next, err := c.through(opts.Handler)
 			if err != nil {
 				return err
 			}
@@ -61,12 +67,24 @@ func (c *Cache) RegisterURLs(name string, urls URLs, opts WarmOptions) error {
 	})
 }
 
+// through is the handler to fetch through, where the user may have said which: never this cache.
+func (c *Cache) through(h http.Handler) (http.Handler, error) {
+	switch s, ok := h.(*site); {
+	case h == nil:
+		return c.only()
+	case ok && s.c == c:
+		return s.next, nil
+	default:
+		return h, nil
+	}
+}
+
 // only is the handler to fetch through where there is no request.
 func (c *Cache) only() (http.Handler, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.sites) != 1 {
-		return nil, fmt.Errorf("httpcache: cache %q has %d handlers, and it is not known through which to fetch: wrap all of them at once", c.cfg.Name, len(c.sites))
+		return nil, fmt.Errorf("httpcache: cache %q has %d handlers, and it is not known through which to fetch: name it in WarmOptions.Handler, or wrap all of them at once", c.cfg.Name, len(c.sites))
 	}
 	return c.sites[0].next, nil
 }
@@ -167,11 +185,12 @@ func (w *warmUp) fetch(ctx context.Context, text string, header http.Header) ([]
 
 // unasked is an exchange of nobody, at the key of its answer as far as that is known.
 func (c *Cache) unasked(ctx context.Context, next http.Handler, r *http.Request) (*exchange, error) {
-	what := c.keyOf(r)
+	is := traitsOf(r)
+	what := c.keyOf(r, is)
 	if what.key == "" {
 		return nil, fmt.Errorf("httpcache: %s has no key", r.URL.Redacted())
 	}
-	x := &exchange{c: c, next: next, r: r, what: what, key: what.key}
+	x := &exchange{c: c, next: next, r: r, is: is, what: what, key: what.key}
 	for range mostLevels {
 		e, err := c.tiers.GetOrReload(ctx, x.key, nil)
 		if err != nil || e.Value.kind != kindIndex || !x.descend(e.Value) {
@@ -203,7 +222,8 @@ func (c *Cache) replay(ctx context.Context, key string) (*value, error) {
 		return nil, tiercache.ErrNotFound
 	}
 	if !strings.Contains(key, levelEnd) {
-		x := &exchange{c: c, next: next, r: r, what: c.keyOf(r), key: key}
+		is := traitsOf(r)
+		x := &exchange{c: c, next: next, r: r, is: is, what: c.keyOf(r, is), key: key}
 		return x.fetch(ctx, nil)
 	}
 	x, err := c.unasked(ctx, next, r)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,6 +30,45 @@ func these(header http.Header, urls ...string) httpcache.URLs {
 		}
 		return nil
 	}
+}
+
+// TestRegisterURLs_handler fetches through what the user names: one of two handlers, a mux that
+// finds the path's values.
+func TestRegisterURLs_handler(t *testing.T) {
+	inTime(t, "named", func(t *testing.T) {
+		w := newWorld(t, httpcache.Config{Logger: quiet()}, nil)
+		var asked atomic.Int64
+		say := func(who string) http.HandlerFunc {
+			return func(w http.ResponseWriter, r *http.Request) {
+				asked.Add(1)
+				answer(w, who+r.PathValue("name"), "Cache-Control: max-age=60")
+			}
+		}
+		one, two, inner := http.NewServeMux(), w.cache.Handler(say("two ")), http.NewServeMux()
+		one.Handle("/brands/{name}", w.cache.Handler(say("one ")))
+		inner.Handle("/brands/{name}", say("one "))
+		for name, h := range map[string]http.Handler{"http://one.com/brands/a": inner, "http://two.com/a": two} {
+			if err := w.cache.RegisterURLs(name[7:14], these(nil, name), httpcache.WarmOptions{Handler: h}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for n := 1; n <= 2; n++ {
+			if _, err := w.cache.Warm(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if asked.Load() != int64(2*n) { // never from what is cached
+				t.Errorf("run %d: the handlers were asked %d times, want each once a run", n, asked.Load())
+			}
+		}
+		w.handler = one
+		if r := w.get("http://one.com/brands/a"); r.text != "one a" || r.Header.Get("Age") == "" {
+			t.Errorf("%q, %v", r.text, r.Header)
+		}
+		w.handler = two
+		if r := w.get("http://two.com/a"); r.text != "two " || r.Header.Get("Age") == "" {
+			t.Errorf("%q, %v", r.text, r.Header)
+		}
+	})
 }
 
 func TestRegisterURLs(t *testing.T) {

@@ -35,6 +35,7 @@ type writer struct {
 	outgrown   func() // is called when the body is longer than most
 
 	stands func() bool // reports whether something stored would be sent for an error; may be nil
+	taken  func()      // is called when the handler takes the connection over; may be nil
 }
 
 // Header is the client's.
@@ -78,6 +79,12 @@ func (t *writer) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	return n, err
+}
+
+// again has another answer come, in place of one that was dropped.
+func (t *writer) again() {
+	t.end()
+	t.fate, t.status = undecided, 0
 }
 
 // ready sends the header where the handler has not.
@@ -169,10 +176,17 @@ func (t *writer) FlushError() error {
 	return err
 }
 
-// Hijack hands the connection over. What was collected is no answer.
+// Hijack hands the connection over. What goes over it then is no answer.
 func (t *writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	t.end()
-	return http.NewResponseController(t.w).Hijack()
+	conn, buffered, err := http.NewResponseController(t.w).Hijack()
+	if err == nil && t.fate == undecided {
+		t.fate = sent
+		if t.taken != nil {
+			t.taken()
+		}
+	}
+	return conn, buffered, err
 }
 
 // Unwrap is for http.ResponseController.
