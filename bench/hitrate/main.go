@@ -111,6 +111,9 @@ func (o options) measure(ctx context.Context, r *results) error {
 		}
 		cells = some
 	}
+	if err := o.databases(ctx, cells); err != nil {
+		return err
+	}
 	binary, err := buildWorker(ctx)
 	if err != nil {
 		return err
@@ -143,6 +146,16 @@ func (o options) measure(ctx context.Context, r *results) error {
 		return nil
 	}
 	return r.save(o.out, cells)
+}
+
+// databases makes those that the cells need, one after the other: the workers only copy them.
+func (o options) databases(ctx context.Context, cells []cell) error {
+	for _, c := range cells {
+		if _, err := dataset.File(ctx, o.data, c.Config.Reports, func(what string) { fmt.Fprintln(os.Stderr, what) }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // store is where outcomes are kept: nowhere for a short pass, which leaves an interrupted run
