@@ -87,3 +87,16 @@ func TestReplay_byHand(t *testing.T) {
 		t.Errorf("no such arms: %v", want)
 	}
 }
+
+// BenchmarkReplay is the program on the log of its documentation.
+func BenchmarkReplay(b *testing.B) {
+	for b.Loop() {
+		var text bytes.Buffer
+		if err := run(b.Context(), []string{"-log", filepath.FromSlash("testdata/access.log.gz"), "-restart", "6h", "-capacity", "1000"}, &text); err != nil {
+			b.Fatal(err)
+		}
+		if !strings.Contains(text.String(), "Advice for TTL 1h0m0s") {
+			b.Errorf("it gives no advice:\n%s", text.String())
+		}
+	}
+}
