@@ -78,7 +78,7 @@ func (r result) save(path string) error {
 	if err := figures.Save(path+".json", r); err != nil {
 		return err
 	}
-	text := "# go run ./bench/deploy\n\n```\n" + r.String() + "```\n\n![p99 and errors, second by second](deploy.svg)\n"
+	text := "# go run ./bench/deploy\n\n## Tables\n\n```\n" + r.String() + "```\n\n## Plot\n\n![p99 and errors, second by second](deploy.svg)\n"
 	if err := os.WriteFile(path+".md", []byte(text), 0o644); err != nil {
 		return err
 	}
