@@ -5,8 +5,8 @@
 //
 // A real Redis on loopback; nodes are clients, caches and engines of this one process, so what they
 // cost is measured, and what a network would add is not. A thousand nodes need more than the two
-// cores that these figures are from: such fleets are the same code in virtual time (testing/synctest)
-// with a Redis in memory, where commands and bytes are counted; that needs the go command.
+// cores that these figures are from: such fleets are the same code in virtual time, with a Redis in
+// memory, where commands and bytes are counted; that needs the go command.
 // docs/scale.md does the arithmetic of a large fleet with these figures. It needs redis-server on
 // PATH, and writes bench/results/scale.json and .md.
 package main

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"maps"
 	"net"
 	"strconv"
 	"strings"
@@ -109,9 +110,7 @@ func (m *memoryMeter) read() reading {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	r := reading{commands: make(map[string]float64), in: float64(m.traffic.Sent.Load()), out: float64(m.traffic.Received.Load())}
-	for name, n := range m.commands {
-		r.commands[name] = n
-	}
+	maps.Copy(r.commands, m.commands)
 	return r
 }
 
