@@ -11,7 +11,8 @@ const (
 )
 
 // extrapolated is what a fleet of 10,000 nodes and 10⁸ keys would cost where all grows as
-// measured. None of it was run. Nothing is said without a real fleet, a virtual one, and a size of values.
+// measured. None of it was run. Nothing is said without a real fleet, a virtual one, and a size of
+// values.
 func (r result) extrapolated() [][]string {
 	if len(r.Nodes) == 0 || len(r.Virtual) == 0 || len(r.Sizes) == 0 {
 		return nil
