@@ -129,7 +129,11 @@ func (o options) measure(ctx context.Context, r *results) error {
 	if o.within > 0 {
 		enough = time.After(o.within)
 	}
-	run := kept.over(workers(binary, o.data, o.workers, enough, func(done, of int, j job, out outcome) error {
+	folders := filepath.Join(o.data, "worker")
+	if o.quick {
+		folders = filepath.Join(o.data, "quick") // a long run may be under way
+	}
+	run := kept.over(workers(binary, folders, o.workers, enough, func(done, of int, j job, out outcome) error {
 		fmt.Fprintf(os.Stderr, "\r%d of %d, %v: %s, %s, seed %d        ", done, of, time.Since(began).Round(time.Second), j.Cell, j.Arm, j.Seed)
 		return kept.keep(j, out)
 	}))

@@ -21,7 +21,7 @@ func BenchmarkHitrate(b *testing.B) {
 	nothing := func(int, int, job, outcome) error { return nil }
 	for b.Loop() {
 		r := &results{Config: cfg, ConfigHash: "none"}
-		run := workers(self, folder, 2, nil, nothing)
+		run := workers(self, filepath.Join(folder, "worker"), 2, nil, nothing)
 		if err := r.measure(func(jobs []job) ([]outcome, error) { return run(b.Context(), jobs) }, nil); err != nil {
 			b.Fatal(err)
 		}
