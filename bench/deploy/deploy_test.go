@@ -52,3 +52,21 @@ func TestMeasure(t *testing.T) {
 		t.Errorf("the tables lack something:\n%s", text)
 	}
 }
+
+// BenchmarkDeploy is the program for some moments: it shows that it runs, its figures mean nothing.
+func BenchmarkDeploy(b *testing.B) {
+	cfg := quick()
+	cfg.Keys, cfg.Capacity, cfg.Primed, cfg.Warmed, cfg.Rate, cfg.Rates = 2000, 1000, 500, 400, 100, []int{100}
+	cfg.Before, cfg.After, cfg.Cold, cfg.Apart = 200*time.Millisecond, time.Second, time.Second, 50*time.Millisecond
+	for b.Loop() {
+		res, err := measure(b, cfg)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, o := range append(res.Events, res.Cold...) {
+			if o.After[0].Requests == 0 {
+				b.Errorf("%s, %s: no requests after it", o.Event, o.Arm)
+			}
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/warmcache/warmcache/bench/internal/figures"
@@ -37,6 +38,7 @@ type window struct {
 	P99      time.Duration `json:"p99"`
 	Errors   int           `json:"errors"`
 	Queries  int           `json:"queries"` // that the source answered or gave up
+	Waited   time.Duration `json:"waited"`  // for a connection of the source, a query
 }
 
 // second is one point of the plot.
@@ -125,8 +127,8 @@ func observe(tb redistest.TB, cfg config, e event) (all []outcome, err error) {
 	group, ctx := errgroup.WithContext(tb.Context())
 	for i, a := range arms() {
 		group.Go(func() error {
-			b := &backend{cfg: cfg, addr: servers[i].Addr(), source: source.New(instant{}, source.Config{Seed: cfg.Seed})}
-			f, err := newFleet(ctx, b, a)
+			dial := func() *redis.Client { return redis.NewClient(&redis.Options{Addr: servers[i].Addr()}) }
+			f, err := newFleet(ctx, newBackend(cfg, dial), a)
 			if f != nil {
 				defer f.close(context.WithoutCancel(ctx)) //nolint:errcheck // the figures are taken
 			}
@@ -150,7 +152,7 @@ func (f *fleet) observe(ctx context.Context, e event) (o outcome, err error) {
 	}
 	o = outcome{Event: e.name, Arm: f.arm.name, Rate: cfg.Rate}
 	began := time.Now().Add(cfg.Before)
-	var load []int // queries of the source so far, second by second
+	var load []source.Log // so far, second by second
 	group, ctx := errgroup.WithContext(ctx)
 	var answers []answer
 	group.Go(func() error {
@@ -211,14 +213,14 @@ func (f *fleet) requests(ctx context.Context, began time.Time) []answer {
 }
 
 // sourceLoad reads the source's own log once a second.
-func (f *fleet) sourceLoad(ctx context.Context, began time.Time) (load []int) {
+func (f *fleet) sourceLoad(ctx context.Context, began time.Time) (load []source.Log) {
 	for at := -f.b.cfg.Before; at <= f.b.cfg.After; at += time.Second {
 		select {
 		case <-time.After(time.Until(began.Add(at))):
 		case <-ctx.Done():
 			return load
 		}
-		load = append(load, f.b.source.Log().Queries)
+		load = append(load, f.b.source.Log())
 	}
 	return load
 }
@@ -238,7 +240,7 @@ func zipf(keys int, alpha float64) func(*rand.Rand) int {
 }
 
 // judge sums up the answers.
-func (o *outcome) judge(cfg config, answers []answer, load []int) {
+func (o *outcome) judge(cfg config, answers []answer, load []source.Log) {
 	at := func(from, to time.Duration) window {
 		w := window{From: from, To: to}
 		var took []time.Duration
@@ -253,7 +255,8 @@ func (o *outcome) judge(cfg config, answers []answer, load []int) {
 		w.Requests, w.P50, w.P95, w.P99 = len(took), figures.Percentile(took, 0.5), figures.Percentile(took, 0.95), figures.Percentile(took, 0.99)
 		first, last := int((from+cfg.Before)/time.Second), int((to+cfg.Before)/time.Second)
 		if last < len(load) {
-			w.Queries = load[last] - load[first]
+			w.Queries = load[last].Queries - load[first].Queries
+			w.Waited = (load[last].Waited - load[first].Waited) / time.Duration(max(1, w.Queries))
 		}
 		return w
 	}

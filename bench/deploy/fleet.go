@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -144,7 +143,7 @@ func (f *fleet) restart(ctx context.Context, which []int, meanwhile func(context
 
 // flush empties Redis.
 func (f *fleet) flush(ctx context.Context) error {
-	client := redis.NewClient(&redis.Options{Addr: f.b.addr})
+	client := f.b.dial()
 	return errors.Join(client.FlushAll(ctx).Err(), client.Close())
 }
 

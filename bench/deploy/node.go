@@ -32,20 +32,35 @@ type arm struct {
 	start func(ctx context.Context, b *backend) (node, error)
 }
 
+// shortLoads is none with a LoadTimeout of a request's deadline. By default a load goes on when all
+// who asked for it have given up, which is what a source that drowns can least use.
+const shortLoads = "short loads"
+
 func arms() []arm {
 	return []arm{
 		{"plain", func(_ context.Context, b *backend) (node, error) { return newPlain(b, nil) }},
 		{"singleflight", func(_ context.Context, b *backend) (node, error) { return newPlain(b, new(singleflight.Group)) }},
-		{"none", func(ctx context.Context, b *backend) (node, error) { return newOurs(ctx, b, false) }},
-		{"warming", func(ctx context.Context, b *backend) (node, error) { return newOurs(ctx, b, true) }},
+		{"none", func(_ context.Context, b *backend) (node, error) { return newOurs(b, 0) }},
+		{shortLoads, func(_ context.Context, b *backend) (node, error) { return newOurs(b, b.cfg.Deadline) }},
+		{"warming", func(ctx context.Context, b *backend) (node, error) {
+			n, err := newOurs(b, 0)
+			if err == nil {
+				err = n.warm(ctx, b)
+			}
+			return n, err
+		}},
 	}
 }
 
 // backend is what the processes of one arm share.
 type backend struct {
 	cfg    config
-	addr   string
 	source *source.Source
+	dial   func() *redis.Client // to the arm's Redis
+}
+
+func newBackend(cfg config, dial func() *redis.Client) *backend {
+	return &backend{cfg, source.New(instant{}, source.Config{Seed: cfg.Seed}), dial}
 }
 
 // ttl is longer than a run: what is measured is the event, not expiry.
@@ -81,7 +96,7 @@ func newPlain(b *backend, one *singleflight.Group) (*plain, error) {
 	memory, err := ristretto.NewCache(&ristretto.Config[string, string]{
 		NumCounters: 10 * b.cfg.Capacity, MaxCost: b.cfg.Capacity, BufferItems: 64, IgnoreInternalCost: true,
 	})
-	return &plain{b, memory, redis.NewClient(&redis.Options{Addr: b.addr}), one}, err
+	return &plain{b, memory, b.dial(), one}, err
 }
 
 func (p *plain) get(ctx context.Context, key int) error {
@@ -144,25 +159,24 @@ type ours struct {
 	engine *warm.Engine // nil: no warming
 }
 
-func newOurs(ctx context.Context, b *backend, warming bool) (*ours, error) { //nolint:revive // two arms
-	quiet := slog.New(slog.DiscardHandler)
-	n := &ours{client: redis.NewClient(&redis.Options{Addr: b.addr})}
+// newOurs returns a node without an engine; a loadTimeout of zero is the default.
+func newOurs(b *backend, loadTimeout time.Duration) (*ours, error) {
+	n := &ours{client: b.dial()}
 	var err error
-	if n.redis, err = tiercache.NewRedis(n.client, tiercache.RedisConfig{Timeout: time.Second, Logger: quiet}); err != nil {
+	if n.redis, err = tiercache.NewRedis(n.client, tiercache.RedisConfig{Timeout: time.Second, Logger: quiet()}); err != nil {
 		return nil, errors.Join(err, n.client.Close())
 	}
 	n.cache, err = tiercache.New(tiercache.Config[string, string]{
-		Name: "deploy", TTL: ttl, Capacity: b.cfg.Capacity, Redis: n.redis, Logger: quiet,
+		Name: "deploy", TTL: ttl, LoadTimeout: loadTimeout, Capacity: b.cfg.Capacity, Redis: n.redis, Logger: quiet(),
 		Load: func(ctx context.Context, _ string) (string, error) { return value, b.query(ctx, 1) },
 	})
 	if err != nil {
 		return nil, errors.Join(err, n.redis.Close(), n.client.Close())
 	}
-	if warming {
-		err = n.warm(ctx, b, quiet)
-	}
-	return n, err
+	return n, nil
 }
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // page is how many rows of the list one query brings.
 const page = 100
@@ -170,7 +184,7 @@ const page = 100
 // pace bounds what a warm-up asks of the source, a second: a third of what that can serve.
 const pace = 60
 
-func (n *ours) warm(ctx context.Context, b *backend, quiet *slog.Logger) (err error) {
+func (n *ours) warm(ctx context.Context, b *backend) (err error) {
 	err = n.cache.RegisterLoader(tiercache.Loader[string, string]{
 		Name: "popular", Required: true,
 		Load: func(ctx context.Context, emit func(string, string) error) error {
@@ -194,7 +208,7 @@ func (n *ours) warm(ctx context.Context, b *backend, quiet *slog.Logger) (err er
 		return err
 	}
 	n.engine, err = warm.New(warm.Config{
-		Redis: n.redis, SkipSchedule: true, SourceCallsPerSecond: pace, Priority: []string{}, LockLife: 3 * time.Second, Logger: quiet,
+		Redis: n.redis, SkipSchedule: true, SourceCallsPerSecond: pace, Priority: []string{}, LockLife: 3 * time.Second, Logger: quiet(),
 	})
 	if err == nil {
 		err = n.engine.Add(n.cache)

@@ -29,7 +29,7 @@ func (r result) String() string {
 }
 
 func (r result) windows(name string) [][]string {
-	rows := [][]string{{"arm", "ready after", "window", "p50", "p95", "p99", "errors", "source queries"}}
+	rows := [][]string{{"arm", "ready after", "window", "p50", "p95", "p99", "errors", "source queries", "each waited"}}
 	for _, o := range r.Events {
 		if o.Event != name {
 			continue
@@ -42,7 +42,7 @@ func (r result) windows(name string) [][]string {
 				span = fmt.Sprintf("first %v", w.To)
 			}
 			rows = append(rows, []string{
-				first, ready, span, figures.Millis(w.P50), figures.Millis(w.P95), figures.Millis(w.P99), share(w), strconv.Itoa(w.Queries),
+				first, ready, span, figures.Millis(w.P50), figures.Millis(w.P95), figures.Millis(w.P99), share(w), strconv.Itoa(w.Queries), figures.Millis(w.Waited),
 			})
 		}
 	}
@@ -50,7 +50,7 @@ func (r result) windows(name string) [][]string {
 }
 
 func (r result) cold() [][]string {
-	rows := [][]string{{"requests a second", "arm", "ready after", "p50", "p99", "errors", "source queries", "errors in the first 10 s", ""}}
+	rows := [][]string{{"requests a second", "arm", "ready after", "p50", "p99", "errors", "source queries", "each waited", "errors in the first 10 s", ""}}
 	for _, o := range r.Cold {
 		verdict, early := "recovered", "-"
 		if o.drowned() {
@@ -63,7 +63,7 @@ func (r result) cold() [][]string {
 		}
 		rows = append(rows, []string{
 			strconv.Itoa(o.Rate), o.Arm, figures.Millis(o.Ready), figures.Millis(o.Last.P50), figures.Millis(o.Last.P99), share(o.Last),
-			strconv.Itoa(o.Last.Queries), early, verdict,
+			strconv.Itoa(o.Last.Queries), figures.Millis(o.Last.Waited), early, verdict,
 		})
 	}
 	return rows
@@ -78,7 +78,7 @@ func (r result) save(path string) error {
 	if err := figures.Save(path+".json", r); err != nil {
 		return err
 	}
-	text := "# go run ./bench/deploy\n\n```\n" + r.String() + "```\n\n![p99 and errors, second by second](deploy.svg)\n"
+	text := "# go run ./bench/deploy\n\n## Tables\n\n```\n" + r.String() + "```\n\n## Plot\n\n![p99 and errors, second by second](deploy.svg)\n"
 	if err := os.WriteFile(path+".md", []byte(text), 0o644); err != nil {
 		return err
 	}

@@ -26,19 +26,19 @@ func TestConfig(t *testing.T) {
 }
 
 // small is the frozen workload with few keys, hours and seeds, calibrated anew.
-func small(t *testing.T, fs *files) config {
-	t.Helper()
+func small(tb testing.TB, fs *files) config {
+	tb.Helper()
 	cfg, _, err := readConfig("config.json")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	cfg.Reports, cfg.Hours, cfg.Seeds = 5000, 2, 2
-	f, err := fs.of(t.Context(), cfg.Reports)
+	f, err := fs.of(tb.Context(), cfg.Reports)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if cfg, err = calibrate(cfg, f.cat); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return cfg
 }

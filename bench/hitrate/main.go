@@ -111,6 +111,9 @@ func (o options) measure(ctx context.Context, r *results) error {
 		}
 		cells = some
 	}
+	if err := o.databases(ctx, cells); err != nil {
+		return err
+	}
 	binary, err := buildWorker(ctx)
 	if err != nil {
 		return err
@@ -126,7 +129,11 @@ func (o options) measure(ctx context.Context, r *results) error {
 	if o.within > 0 {
 		enough = time.After(o.within)
 	}
-	run := kept.over(workers(binary, o.data, o.workers, enough, func(done, of int, j job, out outcome) error {
+	folders := filepath.Join(o.data, "worker")
+	if o.quick {
+		folders = filepath.Join(o.data, "quick") // a long run may be under way
+	}
+	run := kept.over(workers(binary, folders, o.workers, enough, func(done, of int, j job, out outcome) error {
 		fmt.Fprintf(os.Stderr, "\r%d of %d, %v: %s, %s, seed %d        ", done, of, time.Since(began).Round(time.Second), j.Cell, j.Arm, j.Seed)
 		return kept.keep(j, out)
 	}))
@@ -143,6 +150,16 @@ func (o options) measure(ctx context.Context, r *results) error {
 		return nil
 	}
 	return r.save(o.out, cells)
+}
+
+// databases makes those that the cells need, one after the other: the workers only copy them.
+func (o options) databases(ctx context.Context, cells []cell) error {
+	for _, c := range cells {
+		if _, err := dataset.File(ctx, o.data, c.Config.Reports, func(what string) { fmt.Fprintln(os.Stderr, what) }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // store is where outcomes are kept: nowhere for a short pass, which leaves an interrupted run
@@ -164,9 +181,9 @@ func (r *results) calibrationFailed() bool {
 	return r.Baseline.Fresh < target-within || r.Baseline.Fresh > target+within
 }
 
-// quick is a few hours with few seeds.
+// quick is two hours with one seed: under 20 seconds on two idle cores.
 func quick(cfg config) config {
-	cfg.Hours, cfg.Seeds = 3, 2
+	cfg.Hours, cfg.Seeds = 2, 1
 	return cfg
 }
 

@@ -4,16 +4,15 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net"
 	"os"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/warmcache/warmcache/bench/internal/wire"
 	"github.com/warmcache/warmcache/internal/redistest"
 	"github.com/warmcache/warmcache/loaders"
 	"github.com/warmcache/warmcache/tiercache"
@@ -41,7 +40,7 @@ type host struct {
 	cat    *catalogue
 	seed   uint64
 
-	bytes atomic.Int64 // to and from Redis
+	traffic wire.Traffic // to and from Redis
 }
 
 // logger tells of what should not happen in a simulation. A run that Stop cancels is no such thing.
@@ -53,16 +52,7 @@ func logger() *slog.Logger {
 func (h *host) open(ctx context.Context, which int) (*node, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	n := &node{stop: cancel}
-	n.client = h.server.Client(func(o *redis.Options) {
-		o.ContextTimeoutEnabled = true
-		o.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
-			conn, err := h.server.Dialer(ctx, network, addr)
-			if err != nil {
-				return nil, err
-			}
-			return newWire(conn, &h.bytes), nil
-		}
-	})
+	n.client = wire.Client(h.server, &h.traffic)
 	if h.arm.apart {
 		n.client.AddHook(ownLeases(which))
 	}

@@ -21,6 +21,7 @@ func (r *results) markdown() string {
 	line("")
 	line("Baseline: %s of fresh hits %s; the calibration's arithmetic expects %s from the traces alone.", percent(r.Baseline.Fresh), interval(r.Baseline.CI), percent(r.Baseline.Expected))
 	r.armsTables(line)
+	r.fortySection(line)
 	r.gridTables(line)
 	r.ablationTable(line)
 	return b.String()

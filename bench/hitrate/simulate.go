@@ -220,7 +220,7 @@ func (s *simulation) events(from, to time.Duration) []event {
 	var bytes int64
 	all = append(all, event{from, func(context.Context) error {
 		s.flying.Wait()
-		*before, log, commands, bytes = s.stats(), s.source.Log(), s.server.CommandCount(), s.bytes.Load()
+		*before, log, commands, bytes = s.stats(), s.source.Log(), s.server.CommandCount(), s.bytes()
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.open = true
@@ -237,7 +237,7 @@ func (s *simulation) events(from, to time.Duration) []event {
 		o.CacheMisses = int64(now.Misses - before.Misses)
 		o.SourceAsked = s.door.demand.Load()
 		o.SourceQueries, o.SourceRows = after.Queries-log.Queries, after.Rows-log.Rows
-		o.RedisCommands, o.RedisBytes = s.server.CommandCount()-commands, s.bytes.Load()-bytes
+		o.RedisCommands, o.RedisBytes = s.server.CommandCount()-commands, s.bytes()-bytes
 		for _, n := range s.nodes {
 			o.Entries += stats(n.caches).Entries
 		}
@@ -246,6 +246,9 @@ func (s *simulation) events(from, to time.Duration) []event {
 	slices.SortStableFunc(all, func(a, b event) int { return int(a.at - b.at) })
 	return all
 }
+
+// bytes is what went to Redis and came from it.
+func (s *simulation) bytes() int64 { return s.traffic.Sent.Load() + s.traffic.Received.Load() }
 
 // fail keeps errors for the end of the run.
 func (s *simulation) fail(errs ...error) {

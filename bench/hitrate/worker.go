@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"sync"
 	"time"
 )
@@ -33,9 +32,10 @@ const (
 	workerTest = "^TestWorker$"
 )
 
-// workers returns a runner with n processes of the test binary. It begins no job once enough fires:
+// workers returns a runner with n processes of the test binary, each with a folder of its own whose
+// name begins so; nobody else may write there meanwhile. It begins no job once enough fires:
 // the outcomes of the others are zero then.
-func workers(binary, data string, n int, enough <-chan time.Time, done func(done, of int, j job, o outcome) error) runner { //nolint:gocognit // one loop over jobs
+func workers(binary, folders string, n int, enough <-chan time.Time, done func(done, of int, j job, o outcome) error) runner { //nolint:gocognit // one loop over jobs
 	return func(ctx context.Context, jobs []job) ([]outcome, error) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
@@ -59,7 +59,7 @@ func workers(binary, data string, n int, enough <-chan time.Time, done func(done
 		count := 0
 		for k := range n {
 			all.Go(func() {
-				w, err := startWorker(ctx, binary, data, k)
+				w, err := startWorker(ctx, binary, fmt.Sprintf("%s-%d", folders, k))
 				for i := range next {
 					if err == nil {
 						outs[i], err = w.do(jobs[i])
@@ -91,13 +91,13 @@ type worker struct {
 	text *bufio.Reader
 }
 
-func startWorker(ctx context.Context, binary, data string, number int) (*worker, error) {
+func startWorker(ctx context.Context, binary, folder string) (*worker, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, binary, "-test.run", workerTest, "-test.timeout", "0")
-	cmd.Env = append(os.Environ(), workerEnv+"="+filepath.Join(data, fmt.Sprintf("worker-%d", number)))
+	cmd.Env = append(os.Environ(), workerEnv+"="+folder)
 	cmd.ExtraFiles = []*os.File{w}
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()

@@ -39,6 +39,9 @@ func (p *csvParser) parse(line []byte) (one read, err error) {
 	if one.at, err = timeOf(p.fields[p.at]); err != nil {
 		return one, err
 	}
+	if p.fields[p.key] == "" {
+		return one, errors.New("no key")
+	}
 	one.key = hashOf([]byte(p.fields[p.key]))
 	if p.size >= 0 {
 		text := strings.TrimSpace(p.fields[p.size])

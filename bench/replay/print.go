@@ -48,7 +48,7 @@ func (r report) head(out *strings.Builder) {
 		fmt.Fprintf(out, "  %d lines skipped: %s\n", t.Skipped[why], why)
 	}
 	if t.Backwards > 0 {
-		fmt.Fprintf(out, "  %d reads were out of order, and count at the time of the line before\n", t.Backwards)
+		fmt.Fprintf(out, "  %d reads were out of order, by up to %v, and count at the time of the line before\n", t.Backwards, t.Furthest.Round(time.Second))
 	}
 	if t.Broken > 0 {
 		fmt.Fprintf(out, "  %d of %d lines cannot be read, for example %s\n", t.Broken, t.Lines, strings.Join(t.Examples, "; "))

@@ -7,7 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -27,6 +30,8 @@ type noted struct {
 	Broken    int            `json:"broken"`
 	Examples  []string       `json:"examples,omitempty"` // of broken lines, the first three
 	Backwards int            `json:"out_of_order"`       // reads whose time lay before that of an earlier line; they count at the later time
+	Far       int            `json:"far_out_of_order"`   // of these, by more than farBack
+	Furthest  time.Duration  `json:"furthest,omitempty"` // by how much, the worst of them
 	Distinct  int            `json:"distinct_keys"`      // exact up to distinctMost, then a lower bound
 	FirstAt   time.Time      `json:"first"`
 	LastAt    time.Time      `json:"last"`
@@ -117,6 +122,10 @@ func (r *reader) read() (read, error) {
 	}
 }
 
+// farBack is more than servers write late, which log a request when it ends. Where many reads are
+// that far out of order the file is not sorted, and ages mean nothing.
+const farBack = time.Minute
+
 // enough lines must have been read before a share of them says something.
 const enough = 1000
 
@@ -143,6 +152,11 @@ func (r *reader) note(one *read) {
 	}
 	if one.at < r.last {
 		r.noted.Backwards++
+		late := time.Duration(r.last - one.at)
+		r.noted.Furthest = max(r.noted.Furthest, late)
+		if late > farBack {
+			r.noted.Far++
+		}
 		one.at = r.last
 	}
 	r.last = one.at
@@ -159,12 +173,24 @@ func (r *reader) end() error {
 	switch {
 	case r.noted.Broken > 0 && float64(r.noted.Broken) > r.broken*float64(r.noted.Lines):
 		return r.tooMany()
+	case float64(r.noted.Far) > r.broken*float64(r.noted.Reads):
+		return fmt.Errorf("%s: %d of %d reads are more than %v older than one before them, the worst by %v (-broken allows a share of %g): sort the lines by time, or merge the logs of several servers by it",
+			r.name, r.noted.Far, r.noted.Reads, farBack, r.noted.Furthest.Round(time.Second), r.broken)
 	case r.noted.Reads == 0 && r.noted.Lines == 0:
 		return fmt.Errorf("%s: the file is empty: it must have a read a line", r.name)
 	case r.noted.Reads == 0:
-		return fmt.Errorf("%s: none of its %d lines is a read; skipped: %v", r.name, r.noted.Lines, r.noted.Skipped)
+		return fmt.Errorf("%s: none of its %d lines is a read; skipped: %s", r.name, r.noted.Lines, r.noted.reasons())
 	}
 	return io.EOF
+}
+
+// reasons says why lines were skipped.
+func (n *noted) reasons() string {
+	var all []string
+	for _, why := range slices.Sorted(maps.Keys(n.Skipped)) {
+		all = append(all, fmt.Sprintf("%d: %s", n.Skipped[why], why))
+	}
+	return strings.Join(all, "; ")
 }
 
 // line returns the next line without its end. A line that is too long is broken, and is passed over

@@ -72,6 +72,7 @@ func TestRead(t *testing.T) {
 		{"tabs", "a.tsv", "1728593736\tk\t12\n", []read{{at, key, 12}}, 0, 0, ""},
 		{"a separator in a quoted key", "a.csv", "1728593736,\"k,\"\"1\"\n", []read{{at, hashOf([]byte(`k,"1`)), 0}}, 0, 0, ""},
 		{"csv, too few columns", "a.csv", "1728593736,k\n1728593736\n", []read{{at, key, 0}}, 0, 1, "line 2: 1 columns"},
+		{"csv, no key", "a.csv", "1728593736,k\n1728593736,\n", []read{{at, key, 0}}, 0, 1, "line 2: no key"},
 		{"csv, no end of a quote", "a.csv", "1728593736,k\n1728593736,\"k\n", []read{{at, key, 0}}, 0, 1, "line 2: a quoted field"},
 		{"csv, a bad time", "a.csv", "1728593736,k\nyesterday,k\n", []read{{at, key, 0}}, 0, 1, `line 2: time "yesterday"`},
 		{"csv, a negative size", "a.csv", "1728593736,k,1\n1728593736,k,-1\n", []read{{at, key, 1}}, 0, 1, `line 2: size "-1"`},
@@ -112,7 +113,9 @@ func TestRead_whatCannotBe(t *testing.T) {
 		want       string
 	}{
 		{"empty", "a.log", nil, "the file is empty"},
-		{"nothing but writes", "a.log", []byte(`h - - [10/Oct/2024:13:55:36 -0700] "PUT /a HTTP/1.1" 200 2` + "\n"), "none of its 1 lines is a read"},
+		{"nothing but writes", "a.log", []byte(`h - - [10/Oct/2024:13:55:36 -0700] "PUT /a HTTP/1.1" 200 2` + "\n"), "none of its 1 lines is a read; skipped: 1: method other than GET and HEAD"},
+		{"not sorted", "a.csv", []byte("1000,k\n100,k\n50,k\n60,k\n"), "3 of 4 reads are more than 1m0s older than one before them, the worst by 15m50s"},
+		{"noise", "a.log", []byte("\x00\xff\x1b[\n\x80\x00\n"), "2 of the first 2 lines cannot be read"},
 		{"another format", "a.log", []byte("{}\n{}\n"), "2 of the first 2 lines cannot be read (-broken allows a share of 0.5); the first: line 1"},
 		{"many broken lines end it early", "a.csv", []byte("1,k\n" + strings.Repeat("x\n", 5000)), "of the first 1000 lines"},
 		{"gzip that is cut off", "a.csv.gz", cut.Bytes(), "after line 1000: unexpected EOF"},
@@ -141,7 +144,7 @@ func TestRead_longLinesAreNotHeld(t *testing.T) {
 func TestRead_timeNeverGoesBack(t *testing.T) {
 	t.Parallel()
 	got, seen, err := readAll(t, fileOf(t, "a.csv", []byte("10,a\n8,b\n11,c\n")), "auto")
-	if err != nil || len(got) != 3 || got[1].at != 10e9 || seen.Backwards != 1 {
+	if err != nil || len(got) != 3 || got[1].at != 10e9 || seen.Backwards != 1 || seen.Far != 0 || seen.Furthest != 2*time.Second {
 		t.Errorf("%v, %+v, %v: want the second read at the time of the first", got, seen, err)
 	}
 }

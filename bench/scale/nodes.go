@@ -5,10 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strconv"
 	"strings"
 	"sync"
-	"syscall"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -21,8 +20,10 @@ import (
 // fleet is what a number of nodes cost. All but Nodes is a node's share, a second.
 type fleet struct {
 	Nodes   int     `json:"nodes"`
+	Virtual bool    `json:"virtual"`           // in virtual time, with a Redis in memory: no time of CPU means anything
 	Start   float64 `json:"commands_to_start"` // of a node, the ledger's included; not a second
 	Sources int     `json:"source_calls"`      // of the whole fleet at its start
+	First   traffic `json:"first_second"`      // after all were ready
 	Rest    traffic `json:"at_rest"`
 	Write   traffic `json:"while_it_writes"`
 }
@@ -35,15 +36,13 @@ type traffic struct {
 	Out       float64            `json:"bytes_from_redis"`
 	ClientCPU float64            `json:"cpu_of_a_node"` // seconds of CPU a second
 	RedisCPU  float64            `json:"cpu_of_redis"`  // for all nodes
-	Writes    float64            `json:"writes"`        // of the whole fleet
-	Coherent  float64            `json:"coherent"`      // the share of nodes that hear the others at the end
-}
 
-// server is a redistest.Server, of which this is all that the parts need.
-type server interface {
-	Addr() string
-	Do(args ...any) any
-	Info(section, name string) string
+	// Of the whole fleet. Each digest and each notice goes to every node, a heartbeat to its own.
+	Beats    float64 `json:"heartbeats"`
+	Digests  float64 `json:"digests"`
+	Notices  float64 `json:"notices"`
+	Writes   float64 `json:"writes"`
+	Coherent float64 `json:"coherent"` // the share of nodes that hear the others at the end
 }
 
 // member is a node.
@@ -54,9 +53,9 @@ type member struct {
 	engine *warm.Engine
 }
 
-func newMember(ctx context.Context, s server, asked func()) (m *member, err error) {
+func newMember(ctx context.Context, on meter, asked func()) (m *member, err error) {
 	quiet := slog.New(slog.DiscardHandler)
-	m = &member{client: redis.NewClient(&redis.Options{Addr: s.Addr(), PoolSize: 4})}
+	m = &member{client: on.client()}
 	if m.redis, err = tiercache.NewRedis(m.client, tiercache.RedisConfig{Timeout: 5 * time.Second, Logger: quiet}); err != nil {
 		return m, err
 	}
@@ -101,10 +100,11 @@ func (m *member) close(ctx context.Context) (err error) {
 	return errors.Join(err, m.client.Close())
 }
 
-func growNodes(ctx context.Context, cfg config, s server) (all []fleet, err error) {
-	for _, n := range cfg.Nodes {
-		s.Do("FLUSHALL")
-		f, err := growTo(ctx, cfg, s, n)
+// growFleets measures fleets of several sizes, one after the other.
+func growFleets(ctx context.Context, cfg config, sizes []int, on meter) (all []fleet, err error) {
+	for _, n := range sizes {
+		on.empty()
+		f, err := growTo(ctx, cfg, on, n)
 		if err != nil {
 			return nil, fmt.Errorf("%d: %w", n, err)
 		}
@@ -113,7 +113,7 @@ func growNodes(ctx context.Context, cfg config, s server) (all []fleet, err erro
 	return all, nil
 }
 
-func growTo(ctx context.Context, cfg config, s server, n int) (f fleet, err error) {
+func growTo(ctx context.Context, cfg config, on meter, n int) (f fleet, err error) {
 	f.Nodes = n
 	var mu sync.Mutex
 	asked := func() {
@@ -132,12 +132,12 @@ func growTo(ctx context.Context, cfg config, s server, n int) (f fleet, err erro
 		}
 		err = errors.Join(err, group.Wait())
 	}()
-	s.Do("CONFIG", "RESETSTAT")
+	on.reset()
 	var group errgroup.Group
 	group.SetLimit(20)
 	for i := range members {
 		group.Go(func() (err error) {
-			if members[i], err = newMember(ctx, s, asked); err == nil {
+			if members[i], err = newMember(ctx, on, asked); err == nil {
 				<-members[i].engine.Ready()
 			}
 			return err
@@ -146,49 +146,52 @@ func growTo(ctx context.Context, cfg config, s server, n int) (f fleet, err erro
 	if err := group.Wait(); err != nil {
 		return f, err
 	}
-	f.Start = (total(commands(s)) - commands(s)["info"]) / float64(n)
-	if f.Rest, err = watch(ctx, cfg, s, members, 0); err != nil {
-		return f, err
+	f.Start = total(on.read().commands) / float64(n)
+	w := &watcher{meter: on, members: members}
+	for _, phase := range []struct {
+		to     *traffic
+		lasts  time.Duration
+		writes int
+	}{{&f.First, time.Second, 0}, {&f.Rest, cfg.Watched, 0}, {&f.Write, cfg.Watched, cfg.Writes}} {
+		if *phase.to, err = w.watch(ctx, phase.lasts, phase.writes); err != nil {
+			return f, err
+		}
 	}
-	f.Write, err = watch(ctx, cfg, s, members, cfg.Writes)
-	return f, err
+	return f, nil
+}
+
+// watcher looks at a fleet.
+type watcher struct {
+	meter
+
+	members []*member
 }
 
 // watch looks at a fleet that invalidates so many keys a second.
-func watch(ctx context.Context, cfg config, s server, members []*member, writes int) (t traffic, err error) {
-	s.Do("CONFIG", "RESETSTAT")
-	began, own, theirs := time.Now(), cpu(), redisCPU(s)
-	var tick <-chan time.Time
-	if writes > 0 {
-		ticker := time.NewTicker(time.Second / time.Duration(writes))
-		defer ticker.Stop()
-		tick = ticker.C
+func (w *watcher) watch(ctx context.Context, lasts time.Duration, writes int) (t traffic, err error) {
+	heard, stop := w.listen(ctx)
+	defer stop()
+	w.reset()
+	began, own, before := time.Now(), cpu(), w.read()
+	written, err := w.write(ctx, lasts, writes)
+	if err != nil {
+		return t, err
 	}
-	written := 0
-	for end := time.After(cfg.Watched); end != nil; {
-		select {
-		case <-end:
-			end = nil
-		case <-tick:
-			if err := members[written%len(members)].cache.Delete(ctx, nameOf(written)); err != nil {
-				return t, err
-			}
-			written++
-		case <-ctx.Done():
-			return t, ctx.Err()
-		}
+	seconds, n, after := time.Since(began).Seconds(), float64(len(w.members)), w.read()
+	digests, notices := heard()
+	t = traffic{
+		By: make(map[string]float64), Writes: float64(written) / seconds,
+		Commands: total(after.commands) / seconds / n, Beats: after.commands["time"] / seconds, // one each
+		In: (after.in - before.in) / seconds / n, Out: (after.out - before.out) / seconds / n,
+		Digests: digests / seconds, Notices: notices / seconds,
+		ClientCPU: (cpu() - own) / seconds / n, RedisCPU: (after.cpu - before.cpu) / seconds,
 	}
-	seconds, n := time.Since(began).Seconds(), float64(len(members))
-	t = traffic{By: make(map[string]float64), Writes: float64(written) / seconds, ClientCPU: (cpu() - own) / seconds / n, RedisCPU: (redisCPU(s) - theirs) / seconds}
-	calls := commands(s)
-	t.Commands = total(calls) / seconds / n
-	for name, c := range calls {
+	for name, c := range after.commands {
 		if share := c / seconds / n; share >= 0.01 {
 			t.By[name] = share
 		}
 	}
-	t.In, t.Out = number(s, "stats", "total_net_input_bytes")/seconds/n, number(s, "stats", "total_net_output_bytes")/seconds/n
-	for _, m := range members {
+	for _, m := range w.members {
 		if m.redis.Health().Coherent {
 			t.Coherent += 1 / n
 		}
@@ -196,37 +199,50 @@ func watch(ctx context.Context, cfg config, s server, members []*member, writes 
 	return t, nil
 }
 
-func number(s server, section, name string) float64 {
-	n, _ := strconv.ParseFloat(s.Info(section, name), 64) // Redis says a number
-	return n
-}
-
-func redisCPU(s server) float64 {
-	return number(s, "cpu", "used_cpu_sys") + number(s, "cpu", "used_cpu_user")
-}
-
-// cpu is what this process has used, in seconds.
-func cpu() float64 {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0
+// write deletes so many keys a second, by one node after the other.
+func (w *watcher) write(ctx context.Context, lasts time.Duration, writes int) (written int, err error) {
+	var tick <-chan time.Time
+	if writes > 0 {
+		ticker := time.NewTicker(time.Second / time.Duration(writes))
+		defer ticker.Stop()
+		tick = ticker.C
 	}
-	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
-}
-
-// commands counts the calls of each command since the last RESETSTAT, without the program's own.
-func commands(s server) map[string]float64 {
-	calls := make(map[string]float64)
-	text, _ := s.Do("INFO", "commandstats").(string)
-	for line := range strings.Lines(text) {
-		name, fields, ok := strings.Cut(strings.TrimPrefix(line, "cmdstat_"), ":calls=")
-		if !ok || strings.HasPrefix(name, "config") {
-			continue
+	for end := time.After(lasts); ; {
+		select {
+		case <-end:
+			return written, nil
+		case <-tick:
+			if err := w.members[written%len(w.members)].cache.Delete(ctx, nameOf(written)); err != nil {
+				return written, err
+			}
+			written++
+		case <-ctx.Done():
+			return written, ctx.Err()
 		}
-		count, _, _ := strings.Cut(fields, ",")
-		calls[name], _ = strconv.ParseFloat(count, 64) // Redis says a number
 	}
-	return calls
+}
+
+// listen counts what is said to all nodes, from now on.
+func (w *watcher) listen(ctx context.Context) (heard func() (digests, notices float64), stop func()) {
+	client := w.client()
+	said := client.Subscribe(ctx, "tiercache:notices")
+	_, _ = said.Receive(ctx) // it listens; where it does not, nothing is counted
+	var digests, notices atomic.Int64
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		for m := range said.Channel(redis.WithChannelSize(1 << 16)) {
+			if strings.HasPrefix(m.Payload, "W1 D ") {
+				digests.Add(1)
+			} else {
+				notices.Add(1)
+			}
+		}
+	}()
+	return func() (float64, float64) { return float64(digests.Load()), float64(notices.Load()) }, func() {
+		_, _ = said.Close(), client.Close() // they were read
+		<-over
+	}
 }
 
 func total(calls map[string]float64) (sum float64) {

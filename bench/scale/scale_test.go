@@ -14,12 +14,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func TestMeasure(t *testing.T) {
 	t.Parallel()
 	cfg := quick()
-	cfg.Nodes, cfg.Watched, cfg.Journal = []int{3}, 500*time.Millisecond, 200*time.Millisecond
+	cfg.Nodes, cfg.VirtualNodes, cfg.Watched, cfg.Journal = []int{3}, []int{3}, 500*time.Millisecond, 200*time.Millisecond
 	r, err := measure(t, cfg, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Entries) != 2 || len(r.Sizes) != 2 || len(r.Batches) != 2 || len(r.Tags) != 2 || len(r.Nodes) != 1 {
+	if len(r.Entries) != 2 || len(r.Sizes) != 2 || len(r.Batches) != 2 || len(r.Tags) != 2 || len(r.Nodes) != 1 || len(r.Virtual) != 1 {
 		t.Fatalf("%+v, want two points of each part and one fleet", r)
 	}
 	if r.Entries[1].Bytes < 64 {
@@ -38,7 +38,23 @@ func TestMeasure(t *testing.T) {
 	if r.Journal.Deletes < journalBatch {
 		t.Errorf("%+v, want deletes", r.Journal)
 	}
-	if text := r.String(); !strings.Contains(text, "Journal:") || !strings.Contains(text, "at rest") {
+	if text := r.String(); !strings.Contains(text, "Journal of") || !strings.Contains(text, "at rest") {
 		t.Errorf("the tables lack something:\n%s", text)
+	}
+}
+
+// BenchmarkScale is the program with few of everything: it shows that it runs, its figures mean
+// nothing.
+func BenchmarkScale(b *testing.B) {
+	cfg := quick()
+	cfg.Nodes, cfg.VirtualNodes, cfg.Watched, cfg.Journal = []int{3}, nil, 300*time.Millisecond, 100*time.Millisecond
+	for b.Loop() {
+		r, err := measure(b, cfg, "entries,sizes,batches,tags,nodes")
+		if err != nil {
+			b.Fatal(err)
+		}
+		if len(r.Nodes) != 1 || r.Nodes[0].Sources != 1 {
+			b.Errorf("%+v, want a fleet that asks its source once", r.Nodes)
+		}
 	}
 }
