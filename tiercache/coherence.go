@@ -306,7 +306,7 @@ func (c *Cache[K, V]) doubtful(ctx context.Context, all []found, s sight, from t
 // current reports whether a record's tokens are: the cache's own, which comes first, and its tags'.
 func (c *Cache[K, V]) current(f *found, current map[string]string) bool {
 	own := true
-	for token, tag := range eachToken(f.record.tokens) {
+	for token, tag := range eachToken(f.record.Tokens) {
 		name := clearToken
 		if !own {
 			name = tagToken(tag)
@@ -321,7 +321,7 @@ func (c *Cache[K, V]) current(f *found, current map[string]string) bool {
 
 // tags of a record, as they stand in it.
 func (f *found) tags() (tags []string) {
-	_, others, _ := strings.Cut(f.record.tokens, "\n") // the first is the cache's own
+	_, others, _ := strings.Cut(f.record.Tokens, "\n") // the first is the cache's own
 	if others == "" {
 		return nil // as nearly always
 	}

@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"strings"
 	"time"
+
+	"github.com/warmcache/warmcache/tiercache/internal/record"
 )
 
 // Config describes a cache. The zero value of every field but Name is a working default; a
@@ -130,7 +132,7 @@ func (cfg Config[K, V]) withDefaults() (Config[K, V], error) {
 		cfg.TTL = forever
 	}
 	if cfg.MemoryTTL == 0 {
-		cfg.MemoryTTL = maxLife
+		cfg.MemoryTTL = record.MaxLife
 	}
 	if cfg.LoadTimeout == 0 {
 		cfg.LoadTimeout = defaultLoadTimeout
@@ -178,8 +180,8 @@ func (cfg Config[K, V]) check() error { //nolint:gocognit // a list of checks
 		if d.value < 0 {
 			bad("%s %v is negative", d.field, d.value)
 		}
-		if d.value > maxLife {
-			bad("%s %v is longer than %v", d.field, d.value, maxLife)
+		if d.value > record.MaxLife {
+			bad("%s %v is longer than %v", d.field, d.value, record.MaxLife)
 		}
 	}
 	if !(cfg.Jitter >= 0 && cfg.Jitter < 1) {
@@ -208,8 +210,8 @@ func (cfg Config[K, V]) check() error { //nolint:gocognit // a list of checks
 	if cfg.LearnHot < 0 || cfg.LearnHot > mostHot {
 		bad("LearnHot %d must be from 0 to %d", cfg.LearnHot, mostHot)
 	}
-	if cfg.HotHalfLife != 0 && (cfg.HotHalfLife < shortestHotHalf || cfg.HotHalfLife > maxLife) {
-		bad("HotHalfLife %v must be from %v to %v", cfg.HotHalfLife, shortestHotHalf, maxLife)
+	if cfg.HotHalfLife != 0 && (cfg.HotHalfLife < shortestHotHalf || cfg.HotHalfLife > record.MaxLife) {
+		bad("HotHalfLife %v must be from %v to %v", cfg.HotHalfLife, shortestHotHalf, record.MaxLife)
 	}
 	return errors.Join(append(errs, cfg.contradictions())...)
 }

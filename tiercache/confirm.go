@@ -10,6 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/warmcache/warmcache/tiercache/internal/record"
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
@@ -192,7 +193,7 @@ func (c *Cache[K, V]) noteTakenBack(back *takenBackOf, n int) {
 // mayStand reports whether a warm write that failed may stand in Redis all the same, or may yet
 // arrive: what this process never sent does not.
 func mayStand(err error) bool {
-	for _, unsent := range []error{errBreakerOpen, errTakeover, errBusy, errNoMasters, errTooLarge} {
+	for _, unsent := range []error{errBreakerOpen, errTakeover, errBusy, errNoMasters, record.ErrTooLarge} {
 		if errors.Is(err, unsent) {
 			return false
 		}

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/warmcache/warmcache/tiercache/internal/record"
 )
 
 // identity is how other nodes know this process. It is random; but two processes that are restored
@@ -31,7 +33,7 @@ func (id *identity) node() string { return *id.name.Load() }
 
 // rename gives the process another identity.
 func (id *identity) rename() {
-	name := newToken()[:16]
+	name := record.NewToken()[:16]
 	id.name.Store(&name)
 }
 

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/warmcache/warmcache/tiercache/internal/record"
 )
 
 // share loads the keys whose leases it has, or gets, batch by batch, and beside that looks after
@@ -119,7 +121,7 @@ type acquire func(ctx context.Context, texts []string, token string) ([]found, e
 // acquire asks for leases, and ends the flights to which Redis has the answer.
 func (l *loading[K, V]) acquire(ctx context.Context, fls []*flight[K, V], acquire acquire) (got leases[K, V], err error) {
 	if l.token == "" {
-		l.token = newToken()
+		l.token = record.NewToken()
 	}
 	now := l.c.memory.clock.Now()
 	names := texts(fls)

@@ -3,6 +3,8 @@ package tiercache
 import (
 	"context"
 	"time"
+
+	"github.com/warmcache/warmcache/tiercache/internal/record"
 )
 
 // What Redis has confirmed to this node stands there before whatever is stored later. So a record
@@ -29,14 +31,14 @@ func (c *Cache[K, V]) disbelieveOutdated(ctx context.Context, texts []string, al
 			earliest, latest = f.read, f.read
 		}
 		left := c.journal.check(texts[i], f.tags(), earliest)
-		if left != stands && c.journal.check(texts[i], f.tags(), latest) == stands && c.remote.standsInKnownHistory(ctx, texts[i], f.record.id) {
+		if left != stands && c.journal.check(texts[i], f.tags(), latest) == stands && c.remote.standsInKnownHistory(ctx, texts[i], f.record.ID) {
 			left = stands
 		}
 		switch left {
 		case outdated:
 			f.disbelieve()
 		case expired:
-			f.left = min(f.left, f.record.stale)
+			f.left = min(f.left, f.record.Stale)
 		case stands:
 		}
 	}
@@ -61,7 +63,7 @@ func (m *remote) standsInKnownHistory(ctx context.Context, text string, id uint6
 			return false, err
 		}
 		a := readAnswer(server.Val(), replication.Val())
-		return stored.Val() == idText(id) && !a.replica && m.r.channel.knows(a.history()), nil
+		return stored.Val() == record.IDText(id) && !a.replica && m.r.channel.knows(a.history()), nil
 	})
 	return err == nil && stands
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/warmcache/warmcache/tiercache/internal/record"
 )
 
 // remote is one cache's part of Redis: records by the text of their keys. It knows nothing of K and
@@ -15,7 +17,7 @@ import (
 type remote struct {
 	r      *Redis
 	ns     namespace
-	format *format
+	format *record.Format
 	sizes  sizes
 	own    ownReads
 }
@@ -24,9 +26,9 @@ type remote struct {
 // are none.
 type found struct {
 	ok      bool
-	record  record
+	record  record.Record
 	left    time.Duration // of the record's life
-	corrupt *corruptError
+	corrupt *record.CorruptError
 	err     error  // why it is not known: its shard did not say; beside a record, why there is no lease
 	held    bool   // the lease that was asked for is ours
 	holder  string // what stands in the lease's place, where it was asked for and is not ours: another's token, or a backOffMark
@@ -38,18 +40,18 @@ type found struct {
 // age is how long ago the source was read. A record that was ended by Expire was given a new
 // lifetime then, and holds its age of then.
 func (f *found) age() time.Duration {
-	if f.record.expired {
-		return f.record.age + max(0, min(f.record.life(), f.record.stale)-f.left)
+	if f.record.Expired {
+		return f.record.Age + max(0, min(f.record.Life(), f.record.Stale)-f.left)
 	}
-	return f.record.fresh + f.record.stale - f.left
+	return f.record.Fresh + f.record.Stale - f.left
 }
 
 // fresh is how long the record still is.
 func (f *found) fresh() time.Duration {
-	if f.record.expired {
+	if f.record.Expired {
 		return 0
 	}
-	return max(0, f.left-f.record.stale)
+	return max(0, f.left-f.record.Stale)
 }
 
 // disbelieve takes the record out. What was said of the lease stands.
@@ -152,7 +154,7 @@ func (m *remote) found(f *found, l *look) {
 		}
 	case errors.Is(err, redis.Nil):
 	case isWrongType(err):
-		f.corrupt = &corruptError{cause: causeType, detail: "not a string"}
+		f.corrupt = &record.CorruptError{Cause: record.CauseType, Detail: "not a string"}
 	default:
 		f.err = err
 	}
@@ -165,13 +167,13 @@ func (m *remote) parse(f *found, data []byte, text string, pttl time.Duration) {
 		}
 		return
 	}
-	rec, err := m.format.parse(data, text)
+	rec, err := m.format.Parse(data, text)
 	switch {
 	case err != nil:
-		f.corrupt = unreadable(err)
+		f.corrupt = record.Unreadable(err)
 	case pttl == -2: // came between the two commands; the next look finds it
 	case pttl < 0: // go-redis passes -1 and -2 on as they are
-		f.corrupt = &corruptError{cause: causeLifetime, detail: "it never expires"}
+		f.corrupt = &record.CorruptError{Cause: record.CauseLifetime, Detail: "it never expires"}
 	default:
 		m.date(f, rec, text, pttl)
 	}
@@ -179,20 +181,20 @@ func (m *remote) parse(f *found, data []byte, text string, pttl time.Duration) {
 
 // date says how much is left of a record's life. What seems to have more than it was given is no
 // answer: the server's clock has gone back, nobody knows when.
-func (m *remote) date(f *found, rec record, text string, pttl time.Duration) {
-	whole := rec.fresh + rec.stale
-	if rec.expired { // it lives on as a hold
-		whole, pttl = min(rec.life(), rec.stale), max(0, pttl-m.r.cfg.HoldLife)
+func (m *remote) date(f *found, rec record.Record, text string, pttl time.Duration) {
+	whole := rec.Fresh + rec.Stale
+	if rec.Expired { // it lives on as a hold
+		whole, pttl = min(rec.Life(), rec.Stale), max(0, pttl-m.r.cfg.HoldLife)
 	}
 	left := whole - m.aged(m.ns.value(text), whole-pttl, whole)
-	if f.read, f.own = m.own.read(rec.id); f.own && !rec.expired {
+	if f.read, f.own = m.own.read(rec.ID); f.own && !rec.Expired {
 		left = min(pttl, whole-time.Duration(m.r.channel.clock.Now()-f.read))
 	}
-	if !rec.expired && left > rec.life()+lifeTolerance {
-		f.corrupt = &corruptError{cause: causeLifetime, detail: "it has more time left than it was given: the server's clock has gone back"}
+	if !rec.Expired && left > rec.Life()+lifeTolerance {
+		f.corrupt = &record.CorruptError{Cause: record.CauseLifetime, Detail: "it has more time left than it was given: the server's clock has gone back"}
 		return
 	}
-	f.ok, f.record, f.left = true, rec, min(left, rec.life())
+	f.ok, f.record, f.left = true, rec, min(left, rec.Life())
 }
 
 func isWrongType(err error) bool { return err != nil && strings.HasPrefix(err.Error(), "WRONGTYPE") }

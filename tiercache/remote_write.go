@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/warmcache/warmcache/tiercache/internal/record"
 )
 
 // write is one record on its way to Redis.
@@ -65,7 +67,7 @@ func (m *remote) commit(ctx context.Context, token string, writes []write) ([]er
 		return m.run(ctx, calls{commitScript, len(writes), func(i int) string { return writes[i].text }, func(i int, args []any) []any {
 			w := &writes[i]
 			m.own.note(w, m.r)
-			return append(args, token, w.record, w.lifeNow(), idText(w.id))
+			return append(args, token, w.record, w.lifeNow(), record.IDText(w.id))
 		}, errLeaseLost})
 	}
 	errs, err := store(writes)
@@ -132,7 +134,7 @@ func (m *remote) invalidate(ctx context.Context, notices []notice) ([]error, err
 		}, nil)
 	case first.kind == noticeTag:
 		return m.runKeys(ctx, endTagScript, len(notices), func(i int, cmd []any) (keys int, _ []any) {
-			fresh := newToken()
+			fresh := record.NewToken()
 			return 1, append(cmd, m.ns.token(markToken), shared, notices[i].String(), notices[i].rest, fresh[:16], fresh[16:24], mostTags, forever.Milliseconds())
 		}, nil)
 	case first.kind == noticeExpire:
@@ -144,7 +146,7 @@ func (m *remote) invalidate(ctx context.Context, notices []notice) ([]error, err
 	return m.run(ctx, calls{s, len(notices), func(i int) string { return notices[i].rest }, func(i int, args []any) []any {
 		n := &notices[i]
 		if args = append(args, shared, n.String(), holdRecord, hold); n.own != 0 {
-			args = append(args, idText(n.own))
+			args = append(args, record.IDText(n.own))
 		}
 		return args
 	}, nil})
@@ -208,7 +210,7 @@ func (m *remote) fillAbsent(ctx context.Context, since *serverTime, writes []wri
 	again, _ := m.run(ctx, calls{replaceScript, len(standing), func(j int) string { return writes[standing[j]].text }, func(j int, args []any) []any {
 		i := standing[j]
 		w := &writes[i]
-		return append(args, w.record, began[i]+w.whole(), began[i], idText(w.over), m.r.cfg.HoldLife.Milliseconds())
+		return append(args, w.record, began[i]+w.whole(), began[i], record.IDText(w.over), m.r.cfg.HoldLife.Milliseconds())
 	}, errStandsYounger})
 	for j, i := range standing {
 		errs[i] = again[j]

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/warmcache/warmcache/tiercache/internal/record"
 )
 
 // calls is n calls of one script on values and their leases. A reply of 0 is the error refused,
@@ -156,7 +158,7 @@ func worst(errs []error) (err error) {
 // allFailed is an error where Redis has answered for none of the keys.
 func allFailed(errs []error) error {
 	for _, e := range errs {
-		if e == nil || isReply(e) || errors.Is(e, errFull) || errors.Is(e, errLate) || errors.Is(e, errRefused) || errors.Is(e, errLeaseLost) || errors.Is(e, errStandsYounger) || errors.Is(e, errTooLarge) {
+		if e == nil || isReply(e) || errors.Is(e, errFull) || errors.Is(e, errLate) || errors.Is(e, errRefused) || errors.Is(e, errLeaseLost) || errors.Is(e, errStandsYounger) || errors.Is(e, record.ErrTooLarge) {
 			return nil
 		}
 	}

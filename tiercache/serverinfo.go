@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/warmcache/warmcache/tiercache/internal/record"
 )
 
 // beatAnswer is what a master says to a heartbeat: of itself, of the history of its data, and of
@@ -74,7 +76,7 @@ func infoNumber(info, name string) int64 {
 func uptime(info string) time.Duration {
 	seconds, err := strconv.Atoi(infoField(info, "uptime_in_seconds"))
 	if err != nil {
-		return maxLife
+		return record.MaxLife
 	}
 	return time.Duration(seconds) * time.Second
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/warmcache/warmcache/tiercache/internal/record"
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
@@ -97,7 +98,7 @@ func (s *storing[K, V]) take(ctx context.Context, key K, value V) (err error) {
 		return nil
 	}
 	w := c.encode(text, one.item, tokens)
-	if w.err != nil && !errors.Is(w.err, errTooLarge) {
+	if w.err != nil && !errors.Is(w.err, record.ErrTooLarge) {
 		return w.err
 	}
 	s.settings, s.writes = append(s.settings, one), append(s.writes, w)

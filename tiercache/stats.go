@@ -3,6 +3,7 @@ package tiercache
 import (
 	"time"
 
+	"github.com/warmcache/warmcache/tiercache/internal/record"
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
@@ -94,7 +95,7 @@ func (c *Cache[K, V]) Stats() Stats {
 		RedisErrors: c.counters.Sum(stat.RedisErrors), TakenBack: c.counters.Sum(stat.TakenBack), NoticesUnreadable: c.counters.Sum(stat.UnreadableNotices), CorruptBy: make(map[string]uint64),
 		Warm: warmStats(&c.tallies), EventsDropped: c.watcher.dropped.Load(),
 	}
-	for cause := range numCauses {
+	for cause := range record.NumCauses {
 		if n := c.counters.Unreadables(uint8(cause)); n > 0 {
 			s.CorruptBy[cause.String()] = n
 			s.Corrupt += n

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/warmcache/warmcache/tiercache/internal/record"
 )
 
 // Clear and tags work by tokens in Redis. A record holds those of when its source read began, and
@@ -163,13 +165,13 @@ func (m *remote) tokens(ctx context.Context, names []string) (map[string]string,
 			var token *redis.StringCmd
 			var hash *redis.SliceCmd
 			if own && try > 0 { // whoever comes first makes it
-				pipe.SetArgs(ctx, clearKey, newToken()[:16], redis.SetArgs{Mode: "NX", TTL: forever})
+				pipe.SetArgs(ctx, clearKey, record.NewToken()[:16], redis.SetArgs{Mode: "NX", TTL: forever})
 			}
 			if own {
 				token = pipe.GetEx(ctx, clearKey, forever)
 			}
 			if tagged && try > 0 {
-				pipe.HSetNX(ctx, tagsKey, markField, newToken()[:16]+".0")
+				pipe.HSetNX(ctx, tagsKey, markField, record.NewToken()[:16]+".0")
 				pipe.PExpire(ctx, tagsKey, forever)
 			}
 			if tagged {

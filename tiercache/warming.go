@@ -8,6 +8,8 @@ import (
 	"math"
 	"sync"
 	"time"
+
+	"github.com/warmcache/warmcache/tiercache/internal/record"
 )
 
 // warming is one run of one loader.
@@ -297,7 +299,7 @@ func (w *warming[K, V]) prepare(key K, value V, state *warmKey) (e warmEntry[K, 
 	if e.write.err == nil && e.write.life == 0 {
 		return e, errOutlived
 	}
-	if errors.Is(e.write.err, errTooLarge) && !w.opts.DryRun {
+	if errors.Is(e.write.err, record.ErrTooLarge) && !w.opts.DryRun {
 		return e, nil // as after a Get: in memory, counted, and not in Redis
 	}
 	return e, e.write.err

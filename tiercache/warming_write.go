@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/warmcache/warmcache/tiercache/internal/record"
 )
 
 // A run writes batches to Redis while its loader fills the next one. Whoever fills a batch waits
@@ -231,7 +233,7 @@ func (w *warming[K, V]) arrival() *sending[K, V] {
 			e.becomes(warmSkippedFresh)
 		case errors.Is(err, errRefused):
 			e.becomes(warmRefused)
-		case errors.Is(err, errTooLarge):
+		case errors.Is(err, record.ErrTooLarge):
 			e.becomes(warmFailed)
 			e.unsent = true
 		default:

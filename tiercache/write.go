@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/warmcache/warmcache/tiercache/internal/record"
 )
 
 // Set stores the value in both tiers and ends every load of the key under way. The source is the
@@ -225,7 +227,7 @@ func (c *Cache[K, V]) stored(n notice, err error) {
 
 // noteWrite counts what Redis said of one write.
 func (c *Cache[K, V]) noteWrite(err error) {
-	if err != nil && !errors.Is(err, errLeaseLost) && !errors.Is(err, errStandsYounger) && !errors.Is(err, errRefused) && !errors.Is(err, errTooLarge) {
+	if err != nil && !errors.Is(err, errLeaseLost) && !errors.Is(err, errStandsYounger) && !errors.Is(err, errRefused) && !errors.Is(err, record.ErrTooLarge) {
 		c.redisFailed(err, 1)
 	}
 }

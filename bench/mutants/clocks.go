@@ -43,7 +43,7 @@ func clockGuards() []mutant {
 		},
 		{
 			guard: "more life than was given is a miss", file: "tiercache/remote.go",
-			old: "left > rec.life()+lifeTolerance {", new: "false {", test: "TestClock_moreLifeThanGiven",
+			old: "left > rec.Life()+lifeTolerance {", new: "false {", test: "TestClock_moreLifeThanGiven",
 		},
 		{
 			guard: "an own record is known by its id", file: "tiercache/outdated.go",
@@ -79,7 +79,7 @@ func clockGuards() []mutant {
 		},
 		{
 			guard: "MemoryTTL cuts no TTL unless it is set", file: "tiercache/config.go",
-			old: "cfg.MemoryTTL = maxLife", new: "cfg.MemoryTTL = cfg.TTL", test: "TestTTL_above",
+			old: "cfg.MemoryTTL = record.MaxLife", new: "cfg.MemoryTTL = cfg.TTL", test: "TestTTL_above",
 		},
 		{
 			guard: "a key's text leads back to it", file: "tiercache/keys.go",

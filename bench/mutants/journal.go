@@ -61,7 +61,7 @@ func journalGuards() []mutant {
 		},
 		{
 			guard: "after Expire an older record is not fresh", file: "tiercache/outdated.go",
-			old: "f.left = min(f.left, f.record.stale)", new: "", test: "TestFailover/a_lagging_replica_is_promoted/Expire",
+			old: "f.left = min(f.left, f.record.Stale)", new: "", test: "TestFailover/a_lagging_replica_is_promoted/Expire",
 		},
 		{
 			guard: "the earliest moment of a source read counts", file: "tiercache/outdated.go",

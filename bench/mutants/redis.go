@@ -87,12 +87,12 @@ func redisGuards() []mutant {
 		},
 		{
 			guard: "what Redis has left bounds memory", file: "tiercache/remote.go",
-			old: "min(left, rec.life())", new: "rec.life()",
+			old: "min(left, rec.Life())", new: "rec.Life()",
 			test: "TestMemoryNeverOutlivesRedis",
 		},
 		{
 			guard: "a record's durations bound PTTL", file: "tiercache/remote.go",
-			old: "left > rec.life()+lifeTolerance {", new: "false {",
+			old: "left > rec.Life()+lifeTolerance {", new: "false {",
 			test: "TestRecord_hasNoMore",
 		},
 		{

@@ -34,7 +34,7 @@ func warmRuns() []mutant {
 		},
 		{
 			guard: "warm runs: a value over MaxValueBytes is kept in memory", file: "tiercache/warming.go",
-			old: "errors.Is(e.write.err, errTooLarge) && !w.opts.DryRun", new: "false", test: "TestWarm_aValueOverMaxValueBytesIsInMemoryAsAfterAGet",
+			old: "errors.Is(e.write.err, record.ErrTooLarge) && !w.opts.DryRun", new: "false", test: "TestWarm_aValueOverMaxValueBytesIsInMemoryAsAfterAGet",
 		},
 		{
 			guard: "warm runs: the engine hears of what is taken back later", file: "warm/task.go",

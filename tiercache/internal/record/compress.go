@@ -1,44 +1,27 @@
-package tiercache
+package record
 
 import (
-	"fmt"
 	"sync"
 
 	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zstd"
 )
 
-// Compression is how values are made smaller for Redis. It is about writing alone: a cache reads
-// what any other wrote.
+// Compression is how a payload is made smaller.
 type Compression uint8
 
-// The compressions. The zero value is S2: it makes JSON of 5 KB a third to a fifth as large in 3 to
-// 7 µs, which is less than its encoding takes and than the bytes that are saved take on a network
-// of 1 Gbit/s.
+// The compressions, which tiercache's public ones stand for.
 const (
 	S2           Compression = iota // fast
 	Zstd                            // smaller, and some times slower
-	Uncompressed                    // leaves values as their codec wrote them
+	Uncompressed                    // as the codec wrote it
 )
 
-// String is the compression's name in lower case.
-func (c Compression) String() string {
-	switch c {
-	case S2:
-		return "s2"
-	case Zstd:
-		return "zstd"
-	case Uncompressed:
-		return "uncompressed"
-	default:
-		return fmt.Sprintf("Compression(%d)", uint8(c))
-	}
-}
-
+// How a record's payload is packed, as it stands in its header.
 const (
 	packedNone = '.'
-	packedS2   = 's'
-	packedZstd = 'z'
+	PackedS2   = 's'
+	PackedZstd = 'z'
 
 	// compressFrom is the size from which on compression is tried: below, what it saves on the wire
 	// is less than what it costs.
@@ -67,9 +50,9 @@ func (p *packer) pack(payload []byte, how Compression) ([]byte, byte) {
 		return payload, packedNone
 	}
 	var small []byte
-	mark := byte(packedS2)
+	mark := byte(PackedS2)
 	if how == Zstd {
-		mark = packedZstd
+		mark = PackedZstd
 		small = p.zstdEncoder().EncodeAll(payload, make([]byte, 0, len(payload)/2))
 	} else {
 		small = s2.Encode(nil, payload)
@@ -86,7 +69,7 @@ func (p *packer) unpack(payload []byte, mark byte, decoded int) ([]byte, error) 
 	switch mark {
 	case packedNone:
 		return payload, nil
-	case packedS2:
+	case PackedS2:
 		size, err := s2.DecodedLen(payload)
 		if err != nil || size != decoded {
 			return nil, corrupt(causeCompression, "s2 says %d bytes, the header %d (%v)", size, decoded, err)
@@ -96,7 +79,7 @@ func (p *packer) unpack(payload []byte, mark byte, decoded int) ([]byte, error) 
 			return nil, corrupt(causeCompression, "%v", err)
 		}
 		return data, nil
-	case packedZstd:
+	case PackedZstd:
 		data, err := p.zstdDecoder().DecodeAll(payload, make([]byte, 0, decoded))
 		if err != nil || len(data) != decoded {
 			return nil, corrupt(causeCompression, "zstd gives %d bytes, the header says %d (%v)", len(data), decoded, err)
@@ -110,7 +93,8 @@ func (p *packer) unpack(payload []byte, mark byte, decoded int) ([]byte, error) 
 // zstdEncoder has a window that bounds its memory; its checksum would be the second.
 func (p *packer) zstdEncoder() *zstd.Encoder {
 	p.encoder.Do(func() {
-		p.enc, _ = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderCRC(false), // it fails on bad options alone
+		// it fails on bad options alone
+		p.enc, _ = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderCRC(false),
 			zstd.WithWindowSize(zstdWindow), zstd.WithLowerEncoderMem(true))
 	})
 	return p.enc

@@ -1,7 +1,6 @@
 package tiercache
 
 import (
-	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -9,96 +8,6 @@ import (
 	"time"
 	"unicode/utf8"
 )
-
-var plain = &format{limit: 1 << 20}
-
-func sample(tb testing.TB, key, payload string) []byte {
-	tb.Helper()
-	rec := record{
-		kind: kindValue, codec: "string  ", id: 0xfeedface, version: 3, key: key,
-		fresh: time.Hour, stale: time.Minute, age: time.Second,
-	}
-	data, err := plain.make(nil, &rec, func(dst []byte) ([]byte, error) { return append(dst, payload...), nil })
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return data
-}
-
-func TestRecord_roundTrip(t *testing.T) {
-	for _, key := range []string{"", "k", "\x00\r\n{}", strings.Repeat("x", 1<<20)} {
-		got, err := plain.parse(sample(t, key, "payload"), key)
-		if err != nil || got.key != key || string(got.payload) != "payload" || got.fresh != time.Hour || got.stale != time.Minute ||
-			got.age != time.Second || got.id != 0xfeedface || got.version != 3 || got.expired {
-			t.Errorf("key %.10q: %+v, %v", key, got, err)
-		}
-	}
-}
-
-// Whatever byte is changed, a record is either refused or the same value.
-func TestRecord_everyByteCounts(t *testing.T) {
-	data := sample(t, "key", "payload")
-	for i := range data {
-		for _, flip := range []byte{1, 0x20, 0x80} {
-			bad := bytes.Clone(data)
-			bad[i] ^= flip
-			got, err := plain.parse(bad, "key")
-			script := i == markOffset || i >= ageOffset && i < ageOffset+millisBytes // what scripts may change
-			if err == nil && !script {
-				t.Errorf("byte %d: %+v", i, got)
-			}
-			if err == nil && string(got.payload) != "payload" {
-				t.Errorf("byte %d: payload %q", i, got.payload)
-			}
-		}
-		if _, err := plain.parse(data[:i], "key"); err == nil {
-			t.Errorf("the first %d bytes are a record", i)
-		}
-	}
-	if _, err := plain.parse(data, "other"); err == nil {
-		t.Error("another key's record was accepted")
-	}
-	if _, err := (&format{limit: 3}).parse(data, "key"); err == nil {
-		t.Error("a record over the limit was accepted")
-	}
-}
-
-func FuzzParseRecord(f *testing.F) {
-	data := sample(f, "key", "payload")
-	f.Add(data)
-	f.Add([]byte(nil))
-	f.Add([]byte("WC01"))
-	huge := bytes.Clone(data)
-	copy(huge[79:], "ffffffffffffffffffffffffffffffff")
-	f.Add(huge)
-	f.Fuzz(func(t *testing.T, data []byte) {
-		got, err := plain.parse(data, "key")
-		if err != nil {
-			return
-		}
-		if got.key != "key" || len(got.payload) > len(data) {
-			t.Errorf("%+v", got)
-		}
-		if payload, err := plain.payload(&got); err == nil && len(payload) > plain.limit {
-			t.Errorf("a payload of %d bytes", len(payload))
-		}
-	})
-}
-
-func TestRecord_hugeClaimsAllocateLittle(t *testing.T) {
-	data := sample(t, "key", "payload")
-	copy(data[79:], "ffffffffffffffffffffffffffffffff")
-	got := testing.Benchmark(func(b *testing.B) {
-		for b.Loop() {
-			if _, err := plain.parse(data, "key"); err == nil {
-				b.Fatal("accepted")
-			}
-		}
-	})
-	if got.AllocedBytesPerOp() > 4<<10 {
-		t.Errorf("%d bytes a parse", got.AllocedBytesPerOp())
-	}
-}
 
 // slotOf is the Cluster's slot of a key: CRC-16/XMODEM of its hash tag, or of all of it.
 func slotOf(key string) uint16 {

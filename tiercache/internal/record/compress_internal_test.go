@@ -1,4 +1,4 @@
-package tiercache
+package record
 
 import (
 	"bytes"
@@ -48,24 +48,24 @@ func TestCompression_roundTripWhereSmaller(t *testing.T) {
 		{"empty", nil, false},
 	} {
 		for _, how := range []Compression{S2, Zstd, Uncompressed} {
-			writer := &format{limit: 8 << 20, compression: how}
-			rec := record{kind: kindValue, codec: "bytes   ", key: "k", fresh: time.Minute}
-			data, err := writer.make(nil, &rec, func(dst []byte) ([]byte, error) { return append(dst, c.payload...), nil })
+			writer := &Format{Limit: 8 << 20, Compression: how}
+			rec := Record{Kind: KindValue, Codec: "bytes   ", Key: "k", Fresh: time.Minute}
+			data, err := writer.Make(nil, &rec, func(dst []byte) ([]byte, error) { return append(dst, c.payload...), nil })
 			if err != nil {
 				t.Fatal(err)
 			}
-			reader := &format{limit: 8 << 20, compression: Uncompressed} // whatever it writes itself
-			got, err := reader.parse(data, "k")
+			reader := &Format{Limit: 8 << 20, Compression: Uncompressed} // whatever it writes itself
+			got, err := reader.Parse(data, "k")
 			if err != nil {
 				t.Fatalf("%s, %v: %v", c.name, how, err)
 			}
-			if packed := got.packed != packedNone; packed != (c.packed && how != Uncompressed) {
-				t.Errorf("%s, %v: packed is %q", c.name, how, got.packed)
+			if packed := got.Packed != packedNone; packed != (c.packed && how != Uncompressed) {
+				t.Errorf("%s, %v: packed is %q", c.name, how, got.Packed)
 			}
 			if c.packed && how != Uncompressed && len(data) >= len(c.payload) {
 				t.Errorf("%s, %v: %d bytes became %d", c.name, how, len(c.payload), len(data))
 			}
-			payload, err := reader.payload(&got)
+			payload, err := reader.Payload(&got)
 			if err != nil || !bytes.Equal(payload, c.payload) {
 				t.Errorf("%s, %v: came back as %d bytes, %v", c.name, how, len(payload), err)
 			}
@@ -75,8 +75,8 @@ func TestCompression_roundTripWhereSmaller(t *testing.T) {
 
 // packedRecord is a record with that payload and those claims, with a checksum that is right.
 func packedRecord(mark byte, payload []byte, decoded uint64) []byte {
-	rec := record{kind: kindValue, codec: "bytes   ", key: "key", fresh: time.Minute}
-	data, _ := (&format{limit: 1 << 30, compression: Uncompressed}).make(nil, &rec, func(dst []byte) ([]byte, error) { return append(dst, payload...), nil })
+	rec := Record{Kind: KindValue, Codec: "bytes   ", Key: "key", Fresh: time.Minute}
+	data, _ := (&Format{Limit: 1 << 30, Compression: Uncompressed}).Make(nil, &rec, func(dst []byte) ([]byte, error) { return append(dst, payload...), nil })
 	data[packedOffset] = mark
 	appendHex(data[:103], decoded, 8)
 	data = data[:len(data)-trailerBytes]
@@ -114,40 +114,40 @@ func TestCompression_hostileRecords(t *testing.T) {
 		mark    byte
 		payload []byte
 		decoded uint64
-		cause   cause
+		cause   Cause
 	}{
-		{"s2 bomb that says so", packedS2, s2Bomb, 64 << 20, causeLength},
-		{"s2 bomb that claims the limit", packedS2, s2Bomb, limit, causeLength},
-		{"s2 bomb that claims little", packedS2, s2Bomb, uint64(len(s2Bomb)) + 1, causeCompression},
-		{"s2 block that claims 1 GiB", packedS2, s2Claim, 5000, causeCompression},
-		{"1 GiB in the header", packedS2, real5k, 1 << 30, causeLength},
-		{"4 GiB in the header", packedZstd, real5k, 1<<32 - 1, causeLength},
-		{"zstd bomb that says so", packedZstd, zstdBomb, 64 << 20, causeLength},
-		{"zstd bomb that claims little", packedZstd, zstdBomb, uint64(len(zstdBomb)) * 200, causeCompression},
-		{"zstd bomb without a size", packedZstd, unsized.Bytes(), uint64(unsized.Len()) * 200, causeCompression},
-		{"zstd frames in a row", packedZstd, bytes.Repeat(encoder.EncodeAll(zeros[:1<<16], nil), 64), 1 << 17, causeCompression},
-		{"zstd of a large window", packedZstd, append([]byte{0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xf8}, noise(64)...), 100, causeCompression},
-		{"s2 cut short", packedS2, cut, 5000, causeCompression},
-		{"s2 that says less", packedS2, real5k, 4999, causeCompression},
-		{"noise", packedZstd, noise(1000), 5000, causeCompression},
+		{"s2 bomb that says so", PackedS2, s2Bomb, 64 << 20, causeLength},
+		{"s2 bomb that claims the limit", PackedS2, s2Bomb, limit, causeLength},
+		{"s2 bomb that claims little", PackedS2, s2Bomb, uint64(len(s2Bomb)) + 1, causeCompression},
+		{"s2 block that claims 1 GiB", PackedS2, s2Claim, 5000, causeCompression},
+		{"1 GiB in the header", PackedS2, real5k, 1 << 30, causeLength},
+		{"4 GiB in the header", PackedZstd, real5k, 1<<32 - 1, causeLength},
+		{"zstd bomb that says so", PackedZstd, zstdBomb, 64 << 20, causeLength},
+		{"zstd bomb that claims little", PackedZstd, zstdBomb, uint64(len(zstdBomb)) * 200, causeCompression},
+		{"zstd bomb without a size", PackedZstd, unsized.Bytes(), uint64(unsized.Len()) * 200, causeCompression},
+		{"zstd frames in a row", PackedZstd, bytes.Repeat(encoder.EncodeAll(zeros[:1<<16], nil), 64), 1 << 17, causeCompression},
+		{"zstd of a large window", PackedZstd, append([]byte{0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xf8}, noise(64)...), 100, causeCompression},
+		{"s2 cut short", PackedS2, cut, 5000, causeCompression},
+		{"s2 that says less", PackedS2, real5k, 4999, causeCompression},
+		{"noise", PackedZstd, noise(1000), 5000, causeCompression},
 		{"none, but another size", packedNone, document(1000), 5000, causeLength},
 		{"an unknown kind", 'q', document(1000), 5000, causeCompression},
-		{"empty", packedS2, nil, 0, causeCompression},
+		{"empty", PackedS2, nil, 0, causeCompression},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			data := packedRecord(c.mark, c.payload, c.decoded)
-			f := &format{limit: limit}
+			f := &Format{Limit: limit}
 			f.packer.zstdDecoder() // its tables are made once, whatever comes
-			_, _ = f.packer.unpack(encoder.EncodeAll(document(5000), nil), packedZstd, 5000)
+			_, _ = f.packer.unpack(encoder.EncodeAll(document(5000), nil), PackedZstd, 5000)
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			rec, err := f.parse(data, "key")
+			rec, err := f.Parse(data, "key")
 			if err == nil {
-				_, err = f.payload(&rec)
+				_, err = f.Payload(&rec)
 			}
 			runtime.ReadMemStats(&after)
-			var bad *corruptError
-			if !errors.As(err, &bad) || bad.cause != c.cause {
+			var bad *CorruptError
+			if !errors.As(err, &bad) || bad.Cause != c.cause {
 				t.Errorf("got %v, want cause %v", err, c.cause)
 			}
 			if grown := after.TotalAlloc - before.TotalAlloc; grown > 3<<20 {
@@ -158,17 +158,17 @@ func TestCompression_hostileRecords(t *testing.T) {
 }
 
 func TestCompression_tooLargeIsSaid(t *testing.T) {
-	f := &format{limit: 100}
-	rec := record{kind: kindValue, codec: "bytes   ", key: "k", fresh: time.Minute}
+	f := &Format{Limit: 100}
+	rec := Record{Kind: KindValue, Codec: "bytes   ", Key: "k", Fresh: time.Minute}
 	encode := func(n int) error {
-		_, err := f.make(nil, &rec, func(dst []byte) ([]byte, error) { return append(dst, strings.Repeat("x", n)...), nil })
+		_, err := f.Make(nil, &rec, func(dst []byte) ([]byte, error) { return append(dst, strings.Repeat("x", n)...), nil })
 		return err
 	}
 	if err := encode(100); err != nil {
 		t.Error(err)
 	}
-	if err := encode(101); !errors.Is(err, errTooLarge) {
-		t.Errorf("got %v, want %v", err, errTooLarge)
+	if err := encode(101); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("got %v, want %v", err, ErrTooLarge)
 	}
 }
 
@@ -178,7 +178,7 @@ func FuzzUnpack(f *testing.F) {
 		data, mark := p.pack(document(5000), how)
 		f.Add(data, mark, uint32(5000))
 	}
-	f.Add([]byte{0x28, 0xb5, 0x2f, 0xfd}, byte(packedZstd), uint32(1))
+	f.Add([]byte{0x28, 0xb5, 0x2f, 0xfd}, byte(PackedZstd), uint32(1))
 	f.Fuzz(func(t *testing.T, data []byte, mark byte, decoded uint32) {
 		claimed := int(decoded % (1 << 20))
 		got, err := p.unpack(data, mark, claimed)
@@ -193,9 +193,9 @@ func BenchmarkCompression(b *testing.B) {
 	p := new(packer)
 	for _, size := range []int{300, 1 << 10, 2 << 10, 5000, 64 << 10} {
 		doc := document(size)
-		for name, how := range map[string]byte{"s2": packedS2, "zstd": packedZstd} {
+		for name, how := range map[string]byte{"s2": PackedS2, "zstd": PackedZstd} {
 			pack := func() []byte {
-				if how == packedZstd {
+				if how == PackedZstd {
 					return p.zstdEncoder().EncodeAll(doc, make([]byte, 0, len(doc)/2))
 				}
 				return s2.Encode(nil, doc)
