@@ -45,6 +45,7 @@ var knows = map[string][]string{
 
 	"tiercache/internal/clock":    {},
 	"tiercache/internal/deadline": {},
+	"tiercache/internal/failure":  {},
 	"tiercache/internal/record":   {},
 	"tiercache/internal/stat":     {},
 	"tiercache/internal/topk":     {},

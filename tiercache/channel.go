@@ -15,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/warmcache/warmcache/tiercache/internal/clock"
+	"github.com/warmcache/warmcache/tiercache/internal/failure"
 )
 
 // channel is how nodes hear of each other's invalidations, and how this one knows whether it does:
@@ -287,7 +288,7 @@ func (s *session) watch() error {
 func (s *session) receive() (err error) {
 	defer func() {
 		if v := recover(); v != nil { // go-redis trusts the server's pushes to be well formed
-			err = newPanicError(v)
+			err = failure.NewPanicError(v)
 		}
 	}()
 	ch := s.ch

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/warmcache/warmcache/tiercache/internal/failure"
 	"github.com/warmcache/warmcache/tiercache/internal/record"
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
@@ -192,7 +193,7 @@ func (c *Cache[K, V]) decode(rec *record.Record) (value V, bad *record.CorruptEr
 func (c *Cache[K, V]) decodePayload(payload []byte) (value V, err error) {
 	defer c.recovered(&err)
 	value, err = c.cfg.Codec.Decode(payload)
-	return value, fromUser(err)
+	return value, failure.FromUser(err)
 }
 
 // encode is the item as a record on its way to Redis. What cannot be stored there is a write of no
@@ -220,7 +221,7 @@ func (c *Cache[K, V]) encodeInto(dst []byte, text string, it *item[V], tokens st
 		if err == nil && len(data) >= len(dst) {
 			c.compareFirst(it.value, data[len(dst):])
 		}
-		return data, fromUser(err)
+		return data, failure.FromUser(err)
 	})
 	switch {
 	case errors.Is(err, record.ErrTooLarge):

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/warmcache/warmcache/tiercache/internal/failure"
 	"github.com/warmcache/warmcache/tiercache/internal/record"
 )
 
@@ -81,7 +82,7 @@ func (l *loading[K, V]) beside(ctx context.Context, fls []*flight[K, V], held te
 	go func() {
 		defer func() {
 			if v := recover(); v != nil {
-				l.c.finishAll(fls, newPanicError(v))
+				l.c.finishAll(fls, failure.NewPanicError(v))
 			}
 			over <- struct{}{}
 		}()

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/warmcache/warmcache/tiercache/internal/failure"
 )
 
 var (
@@ -211,7 +213,7 @@ func attempt[T any](ctx context.Context, r *Redis, m *master, bound time.Duratio
 func unpanicked[T any](ctx context.Context, fn func(context.Context) (T, error)) (value T, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = newPanicError(v)
+			err = failure.NewPanicError(v)
 		}
 	}()
 	value, err = fn(ctx)

@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/warmcache/warmcache/tiercache/internal/deadline"
+	"github.com/warmcache/warmcache/tiercache/internal/failure"
 )
 
 // RedisConfig sets what all caches on one Redis share. The zero value is usable.
@@ -158,7 +159,7 @@ func (r *Redis) Health() Health {
 func (r *Redis) Do(ctx context.Context, fn func(context.Context, redis.UniversalClient) error) error {
 	m := r.masters.of(anyMaster)
 	_, err := guarded(ctx, r, operation{m, r.cfg.Timeout, nil}, func() (struct{}, error) {
-		return apart(ctx, m, r.cfg.Timeout, func(ctx context.Context) (struct{}, error) { return struct{}{}, fromUser(fn(ctx, r.client)) })
+		return apart(ctx, m, r.cfg.Timeout, func(ctx context.Context) (struct{}, error) { return struct{}{}, failure.FromUser(fn(ctx, r.client)) })
 	})
 	return err
 }
@@ -166,7 +167,7 @@ func (r *Redis) Do(ctx context.Context, fn func(context.Context, redis.Universal
 // DoFor is Do for an operation on one key, or on several of one hash slot: in a Cluster it is under
 // the breaker of the master that has them.
 func (r *Redis) DoFor(ctx context.Context, key string, fn func(context.Context, redis.UniversalClient) error) error {
-	_, err := doFor(ctx, r, key, func(ctx context.Context) (struct{}, error) { return struct{}{}, fromUser(fn(ctx, r.client)) })
+	_, err := doFor(ctx, r, key, func(ctx context.Context) (struct{}, error) { return struct{}{}, failure.FromUser(fn(ctx, r.client)) })
 	return err
 }
 

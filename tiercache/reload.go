@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/warmcache/warmcache/tiercache/internal/failure"
 	"github.com/warmcache/warmcache/tiercache/internal/record"
 )
 
@@ -113,7 +114,7 @@ func (l *loading[K, V]) reloadWith(ctx context.Context, f *flight[K, V]) (value 
 		have = &e
 	}
 	value, err = f.reload(ctx, have)
-	err = ofLoader(err)
+	err = failure.OfLoader(err)
 	if old != nil && errors.Is(err, ErrNotModified) {
 		return old.value, nil // it was just compared with the source: that is a read of it
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/warmcache/warmcache/tiercache/internal/failure"
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
@@ -45,7 +46,7 @@ func (l *loading[K, V]) settle(ctx context.Context, all []landing[K, V], read in
 func (l *loading[K, V]) item(a *landing[K, V], read int64) (it *item[V]) {
 	defer func() {
 		if v := recover(); v != nil {
-			it, a.err = nil, newPanicError(v)
+			it, a.err = nil, failure.NewPanicError(v)
 		}
 	}()
 	switch {
@@ -98,7 +99,7 @@ func (l *loading[K, V]) write(a *landing[K, V], tokens map[string]string) (w wri
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			a.item, a.err, ok = nil, newPanicError(v), false
+			a.item, a.err, ok = nil, failure.NewPanicError(v), false
 		}
 	}()
 	return l.c.encode(a.f.text, a.item, joinTokens(tokens, a.item.tagNames())), true

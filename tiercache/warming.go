@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/warmcache/warmcache/tiercache/internal/failure"
 	"github.com/warmcache/warmcache/tiercache/internal/record"
 )
 
@@ -153,11 +154,11 @@ func (w *warming[K, V]) run(ctx context.Context) WarmResult {
 		err := ErrGoexit // stands if the loader neither returns nor panics
 		defer func() {
 			if v := recover(); v != nil {
-				err = newPanicError(v)
+				err = failure.NewPanicError(v)
 			}
 			done <- err
 		}()
-		err = fromUser(w.loader.Load(ctx, w.emit))
+		err = failure.FromUser(w.loader.Load(ctx, w.emit))
 	}()
 	err := w.wait(ctx, done)
 	w.mu.Lock()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/warmcache/warmcache/tiercache/internal/failure"
 	"github.com/warmcache/warmcache/tiercache/internal/record"
 )
 
@@ -264,7 +265,7 @@ func (w *warming[K, V]) landAll(arrived []*sending[K, V]) (err error) {
 func (w *warming[K, V]) land(s *sending[K, V]) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = newPanicError(v)
+			err = failure.NewPanicError(v)
 			w.over, w.halt = true, err
 		}
 	}()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/warmcache/warmcache/tiercache/internal/failure"
 	"github.com/warmcache/warmcache/tiercache/internal/record"
 )
 
@@ -235,6 +236,6 @@ func (c *Cache[K, V]) noteWrite(err error) {
 // recovered turns the panic of a user's callback into an error of the call it happened in.
 func (c *Cache[K, V]) recovered(err *error) {
 	if v := recover(); v != nil {
-		*err = errors.Join(*err, newPanicError(v))
+		*err = errors.Join(*err, failure.NewPanicError(v))
 	}
 }

@@ -83,7 +83,7 @@ func clockGuards() []mutant {
 		},
 		{
 			guard: "a key's text leads back to it", file: "tiercache/keys.go",
-			old: "if err = fromUser(err); err == nil && back != key {", new: "if false {", test: "TestKeys_thatDoNotComeBack",
+			old: "if err = failure.FromUser(err); err == nil && back != key {", new: "if false {", test: "TestKeys_thatDoNotComeBack",
 		},
 		{
 			guard: "a promoted text form is refused", file: "tiercache/keys.go",
@@ -99,7 +99,7 @@ func clockGuards() []mutant {
 		},
 		{
 			guard: "a notice that reads as another key is unreadable", file: "tiercache/keys.go",
-			old: "if err = fromUser(err); err == nil && back != text {", new: "if false {", test: "TestKeys_unreadableNotice",
+			old: "if err = failure.FromUser(err); err == nil && back != text {", new: "if false {", test: "TestKeys_unreadableNotice",
 		},
 		{
 			guard: "a hold ends stale copies", file: "tiercache/load.go",

@@ -116,7 +116,7 @@ func processGuards() []mutant {
 		},
 		{
 			guard: "a panic of a loader is an error", file: "tiercache/call.go",
-			old: "\tdefer func() {\n\t\tif v := recover(); v != nil {\n\t\t\terr = newPanicError(v)\n\t\t}\n\t\tcl.done <- err", new: "\tdefer func() {\n\t\tif v := any(nil); v != nil {\n\t\t\terr = newPanicError(v)\n\t\t}\n\t\tcl.done <- err",
+			old: "\tdefer func() {\n\t\tif v := recover(); v != nil {\n\t\t\terr = failure.NewPanicError(v)\n\t\t}\n\t\tcl.done <- err", new: "\tdefer func() {\n\t\tif v := any(nil); v != nil {\n\t\t\terr = failure.NewPanicError(v)\n\t\t}\n\t\tcl.done <- err",
 			test: "TestFlight_panicsAndGoexit/panic",
 		},
 		{
