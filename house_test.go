@@ -43,12 +43,13 @@ var knows = map[string][]string{
 
 	"bench/internal": {"examples", "internal", "loaders", "schedule", "tiercache", "warm"}, // what its programs share
 
-	"tiercache/internal/clock":    {},
-	"tiercache/internal/deadline": {},
-	"tiercache/internal/failure":  {},
-	"tiercache/internal/record":   {},
-	"tiercache/internal/stat":     {},
-	"tiercache/internal/topk":     {},
+	"tiercache/internal/clock":     {},
+	"tiercache/internal/deadline":  {},
+	"tiercache/internal/failure":   {},
+	"tiercache/internal/record":    {},
+	"tiercache/internal/redisconn": {"tiercache/internal/deadline", "tiercache/internal/failure"},
+	"tiercache/internal/stat":      {},
+	"tiercache/internal/topk":      {},
 }
 
 // onlyStd are the directories that know the standard library alone.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/warmcache/warmcache/tiercache/internal/clock"
 	"github.com/warmcache/warmcache/tiercache/internal/failure"
+	"github.com/warmcache/warmcache/tiercache/internal/redisconn"
 )
 
 // channel is how nodes hear of each other's invalidations, and how this one knows whether it does:
@@ -103,7 +104,7 @@ func (ch *channel) start() error {
 	ch.done.Add(2)
 	go ch.listen()
 	go ch.beat()
-	if ch.r.masters.cluster != nil {
+	if ch.r.conn.Masters.Cluster != nil {
 		ch.done.Add(1)
 		go ch.survey()
 	}
@@ -125,7 +126,7 @@ func (ch *channel) start() error {
 				case <-timer.C:
 				}
 			}
-			if !errors.Is(err, errNoAnswer) { // else it may only be busy
+			if !errors.Is(err, redisconn.ErrNoAnswer) { // else it may only be busy
 				return nil
 			}
 		case <-timer.C:
@@ -136,7 +137,7 @@ func (ch *channel) start() error {
 
 // forbidden reports whether the server answered that we may not.
 func forbidden(err error) bool {
-	if errors.Is(err, errReplica) || errors.Is(err, errClusterNode) || errors.Is(err, errLacks) {
+	if errors.Is(err, redisconn.ErrReplica) || errors.Is(err, redisconn.ErrClusterNode) || errors.Is(err, errLacks) {
 		return true
 	}
 	for _, prefix := range []string{"NOAUTH", "WRONGPASS", "NOPERM"} {
@@ -168,7 +169,7 @@ func (ch *channel) close() {
 // the name tells; that of database 0 is as it always was.
 func (ch *channel) shared() string {
 	name := ch.r.cfg.Prefix + "tiercache:notices"
-	if db := database(ch.r.client); db != 0 {
+	if db := redisconn.Database(ch.r.conn.Client); db != 0 {
 		name += "@" + strconv.Itoa(db)
 	}
 	return name
@@ -293,7 +294,7 @@ func (s *session) receive() (err error) {
 	}()
 	ch := s.ch
 	own := ch.own()
-	sub := ch.r.client.Subscribe(s.ctx, ch.shared(), own)
+	sub := ch.r.conn.Client.Subscribe(s.ctx, ch.shared(), own)
 	defer sub.Close() //nolint:errcheck // it is given up
 	confirmed := 0
 	for s.ctx.Err() == nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/warmcache/warmcache/tiercache/internal/record"
+	"github.com/warmcache/warmcache/tiercache/internal/redisconn"
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
@@ -27,7 +28,7 @@ var errTakeover = errors.New("redis: another server answers than when the run be
 // times asks all masters for their time. One that doesn't say gets none of the run's entries.
 func (m *remote) times(ctx context.Context) (*serverTime, error) {
 	takeovers := m.r.channel.takeovers.Load()
-	if _, err := m.r.route(ctx, 0, nil); err != nil {
+	if _, err := m.r.conn.Route(ctx, 0, nil); err != nil {
 		return nil, err
 	}
 	type answer struct {
@@ -35,11 +36,11 @@ func (m *remote) times(ctx context.Context) (*serverTime, error) {
 		now    time.Time
 		err    error
 	}
-	known := m.r.masters.known()
+	known := m.r.conn.Masters.Known()
 	answers := make(chan answer, len(known))
 	for addr, client := range known {
 		go func() {
-			now, err := doOn(ctx, m.r, operation{m.r.masters.of(addr), m.r.cfg.Timeout, nil}, func(ctx context.Context) (time.Time, error) { return client.Time(ctx).Result() })
+			now, err := redisconn.DoOn(ctx, m.r.conn, m.r.conn.Masters.Of(addr), func(ctx context.Context) (time.Time, error) { return client.Time(ctx).Result() })
 			answers <- answer{addr, now, err}
 		}()
 	}
@@ -193,7 +194,7 @@ func (c *Cache[K, V]) noteTakenBack(back *takenBackOf, n int) {
 // mayStand reports whether a warm write that failed may stand in Redis all the same, or may yet
 // arrive: what this process never sent does not.
 func mayStand(err error) bool {
-	for _, unsent := range []error{errBreakerOpen, errTakeover, errBusy, errNoMasters, record.ErrTooLarge} {
+	for _, unsent := range []error{redisconn.ErrBreakerOpen, errTakeover, redisconn.ErrBusy, redisconn.ErrNoMasters, record.ErrTooLarge} {
 		if errors.Is(err, unsent) {
 			return false
 		}

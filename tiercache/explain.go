@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/warmcache/warmcache/tiercache/internal/record"
+	"github.com/warmcache/warmcache/tiercache/internal/redisconn"
 )
 
 // Explain says why a read of the key would answer as it does at this moment, tier by tier. It
@@ -240,7 +241,7 @@ func (c *Cache[K, V]) peekTokens(ctx context.Context, client redis.UniversalClie
 	}
 	_, _ = pipe.Exec(ctx) // each command has its own error
 	tokens, err := readTokens(own, hash, fields)
-	if errors.Is(err, redis.Nil) || isReply(err) { // where there are none, none is the record's
+	if errors.Is(err, redis.Nil) || redisconn.IsReply(err) { // where there are none, none is the record's
 		return nil, nil
 	}
 	return tokens, err

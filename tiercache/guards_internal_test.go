@@ -72,16 +72,6 @@ func TestEpoch_isNotAFlush(t *testing.T) {
 	}
 }
 
-func TestJudge_aLateAnswerIsAFailure(t *testing.T) {
-	t.Parallel()
-	const bound = 100 * time.Millisecond
-	for took, want := range map[time.Duration]outcome{0: answered, bound/2 - 1: answered, bound / 2: unanswered, bound: unanswered} {
-		if got := judge(t.Context(), nil, took, bound); got != want {
-			t.Errorf("an answer after %v of %v: outcome %d, want %d", took, bound, got, want)
-		}
-	}
-}
-
 // Each node tells what it thinks of a restart; only the first one ends the cache.
 func TestRestart_endsTheCacheOnce(t *testing.T) {
 	t.Parallel()

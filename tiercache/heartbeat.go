@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/warmcache/warmcache/tiercache/internal/redisconn"
 )
 
 // beatTimes is when the last heartbeats were sent through a master: the one that came back over the
@@ -94,7 +96,7 @@ func (ch *channel) beat() {
 			return
 		case <-tick.C:
 			ch.beatMasters()
-			if tick.Reset(beatEvery); ch.r.masters.state() == BreakerHalfOpen {
+			if tick.Reset(beatEvery); ch.r.conn.Masters.State() == redisconn.HalfOpen {
 				tick.Reset(beatEvery / 8) // the next one may close it
 			}
 		case <-digest.C:
@@ -115,8 +117,8 @@ func (ch *channel) nodes() int { return int(ch.heardNodes.Load()) + 1 }
 // digest tells the others the last number of ours, so that they notice when that one was lost.
 func (ch *channel) digest() {
 	text := notice{kind: noticeDigest, node: ch.node(), number: ch.seq.Load()}.String()
-	_, _ = attempt(ch.ctx, ch.r, ch.r.masters.of(anyMaster), ch.r.cfg.Timeout, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, ch.r.client.Publish(ctx, ch.shared(), text).Err()
+	_, _ = redisconn.Attempt(ch.ctx, ch.r.conn, ch.r.conn.Masters.Of(redisconn.AnyMaster), ch.r.conn.Timeout, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, ch.r.conn.Client.Publish(ctx, ch.shared(), text).Err()
 	})
 }
 
@@ -124,13 +126,13 @@ func (ch *channel) digest() {
 // it is. Heartbeats bypass the breakers: they are what opens them half. A master that is a replica
 // by now is none.
 func (ch *channel) beatMasters() {
-	if len(ch.r.masters.known()) == 0 {
-		if ch.look(); len(ch.r.masters.known()) == 0 {
+	if len(ch.r.conn.Masters.Known()) == 0 {
+		if ch.look(); len(ch.r.conn.Masters.Known()) == 0 {
 			return
 		}
 	}
 	ch.unsuspended()
-	masters := ch.r.masters.known()
+	masters := ch.r.conn.Masters.Known()
 	ch.expect(masters)
 	round := ch.round.Add(1)
 	results := make(chan beatAnswer, len(masters))
@@ -179,15 +181,15 @@ func (ch *channel) answer(round uint64, answers []beatAnswer, all bool) {
 // beatMaster is one heartbeat. It tells the master's breaker how it went, and in a Cluster that of
 // what is not about a key.
 func (ch *channel) beatMaster(master string, client redis.UniversalClient) beatAnswer {
-	sh, bound := ch.r.masters.of(master), ch.r.cfg.Timeout
+	sh, bound := ch.r.conn.Masters.Of(master), ch.r.conn.Timeout
 	began := time.Now()
-	a, err := attempt(ch.ctx, ch.r, sh, bound, func(ctx context.Context) (beatAnswer, error) {
+	a, err := redisconn.Attempt(ch.ctx, ch.r.conn, sh, bound, func(ctx context.Context) (beatAnswer, error) {
 		sent := ch.clock.Now()
 		ch.sending(sent)
 		text := notice{kind: noticeBeat, node: ch.node(), number: uint64(sent), rest: master}.String()
 		pipe := client.Pipeline()
 		published := redis.NewIntCmd(ctx, "publish", ch.own(), text)
-		_ = pipe.Process(ctx, once{published})
+		_ = pipe.Process(ctx, redisconn.Once{Cmder: published})
 		server, replication := pipe.Info(ctx, "server"), pipe.Info(ctx, "replication")
 		clock := pipe.Time(ctx)
 		if !ch.evaluates.Load() {
@@ -197,10 +199,10 @@ func (ch *channel) beatMaster(master string, client redis.UniversalClient) beatA
 		_, _ = pipe.Exec(ctx) // each command has its own error
 		a := readAnswer(server.Val(), replication.Val())
 		if a.replica {
-			return beatAnswer{}, errReplica
+			return beatAnswer{}, redisconn.ErrReplica
 		}
-		if master == anyMaster && infoField(server.Val(), "redis_mode") == "cluster" {
-			return beatAnswer{}, errClusterNode
+		if master == redisconn.AnyMaster && infoField(server.Val(), "redis_mode") == "cluster" {
+			return beatAnswer{}, redisconn.ErrClusterNode
 		}
 		if published.Err() == nil {
 			ch.beatAnswered(master, sent)
@@ -212,14 +214,14 @@ func (ch *channel) beatMaster(master string, client redis.UniversalClient) beatA
 	if ch.ctx.Err() != nil {
 		return beatAnswer{err: err}
 	}
-	if errors.Is(err, errReplica) {
+	if errors.Is(err, redisconn.ErrReplica) {
 		ch.settle(err) // NewRedis waits no longer
 		ch.shed(client, func(a beatAnswer) bool { return a.replica })
 	}
-	how := judge(ch.ctx, err, time.Since(began), bound)
-	ch.r.noteBeat(sh, how, err)
-	if how == answered && master != anyMaster {
-		ch.r.noteBeat(ch.r.masters.of(anyMaster), how, nil)
+	how := redisconn.Judge(ch.ctx, err, time.Since(began), bound)
+	ch.r.conn.NoteBeat(sh, how, err)
+	if how == redisconn.Answered && master != redisconn.AnyMaster {
+		ch.r.conn.NoteBeat(ch.r.conn.Masters.Of(redisconn.AnyMaster), how, nil)
 	}
 	a.master, a.client, a.err = master, client, err
 	return a
@@ -242,13 +244,13 @@ func (ch *channel) shed(client redis.UniversalClient, wrong func(beatAnswer) boo
 	plain := func(ctx context.Context) (string, error) {
 		single, ok := client.(*redis.Client)
 		if !ok {
-			return "", errNoMasters
+			return "", redisconn.ErrNoMasters
 		}
 		conn := single.EphemeralConn()
 		defer conn.Close() //nolint:errcheck // that closes the connection itself
 		return conn.Info(ctx, "replication").Result()
 	}
-	_, _ = apart(ch.ctx, ch.r.masters.of(anyMaster), ch.r.cfg.Timeout, func(ctx context.Context) (struct{}, error) {
+	_, _ = redisconn.Apart(ch.ctx, ch.r.conn.Masters.Of(redisconn.AnyMaster), ch.r.conn.Timeout, func(ctx context.Context) (struct{}, error) {
 		for _, ask := range []func(context.Context) (string, error){piped, plain} {
 			for range mostShed {
 				if replication, err := ask(ctx); err != nil || !wrong(readAnswer("", replication)) {
@@ -264,12 +266,12 @@ func (ch *channel) shed(client redis.UniversalClient, wrong func(beatAnswer) boo
 // node that is frozen, so it is left behind then.
 func (ch *channel) look() {
 	const bound = 500 * time.Millisecond
-	_, err := apart(ch.ctx, ch.r.masters.of(anyMaster), bound, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, ch.r.masters.look(ctx)
+	_, err := redisconn.Apart(ch.ctx, ch.r.conn.Masters.Of(redisconn.AnyMaster), bound, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, ch.r.conn.Masters.Survey(ctx)
 	})
 	if err != nil {
 		ch.settle(err)
-		ch.r.noteBeat(ch.r.masters.of(anyMaster), judge(ch.ctx, err, 0, bound), err)
+		ch.r.conn.NoteBeat(ch.r.conn.Masters.Of(redisconn.AnyMaster), redisconn.Judge(ch.ctx, err, 0, bound), err)
 	}
 }
 
@@ -286,7 +288,7 @@ func (ch *channel) survey() {
 			return
 		case <-tick.C:
 		}
-		if n%rarely == 0 || !ch.coherent() || ch.r.masters.state() != BreakerClosed {
+		if n%rarely == 0 || !ch.coherent() || ch.r.conn.Masters.State() != redisconn.Closed {
 			ch.look()
 		}
 	}

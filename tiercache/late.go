@@ -18,7 +18,7 @@ const (
 // lateAfter is the moment in ms, by the clock of the server that has the key, after which a Set
 // that is sent now is late; 0 where that clock is not known.
 func (r *Redis) lateAfter(key string, now int64) int64 {
-	shows, known := r.clocks.of(r.masters.ofKey(r.channel.ctx, key).addr)
+	shows, known := r.clocks.of(r.conn.Masters.OfKey(r.channel.ctx, key).Addr)
 	if !known {
 		return 0
 	}
@@ -29,7 +29,7 @@ func (r *Redis) lateAfter(key string, now int64) int64 {
 // effect.
 func (r *Redis) voidAt(key string) int64 {
 	now := r.channel.clock.Now()
-	shows, known := r.clocks.of(r.masters.ofKey(r.channel.ctx, key).addr)
+	shows, known := r.clocks.of(r.conn.Masters.OfKey(r.channel.ctx, key).Addr)
 	if !known {
 		return now + int64(unknownLate)
 	}

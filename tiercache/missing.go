@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/warmcache/warmcache/tiercache/internal/redisconn"
 )
 
 // missing is the commands that a server, or a proxy before it, was found not to know, or not to
@@ -22,7 +24,7 @@ var errLacks = errors.New("a cache can't do without it")
 // lacks notes, and logs once, that a command is missing, if that is what err says of it, and then
 // says so itself.
 func (ch *channel) lacks(command string, err error) error {
-	if err = quoted(err); !unknownCommand(err) {
+	if err = redisconn.Quoted(err); !redisconn.UnknownCommand(err) {
 		return err
 	}
 	ch.missing.mu.Lock()

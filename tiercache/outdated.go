@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/warmcache/warmcache/tiercache/internal/record"
+	"github.com/warmcache/warmcache/tiercache/internal/redisconn"
 )
 
 // What Redis has confirmed to this node stands there before whatever is stored later. So a record
@@ -49,12 +50,12 @@ func (c *Cache[K, V]) disbelieveOutdated(ctx context.Context, texts []string, al
 // word.
 func (m *remote) standsInKnownHistory(ctx context.Context, text string, id uint64) bool {
 	name := m.ns.value(text)
-	sh := m.r.masters.ofKey(ctx, name)
-	client := m.r.masters.known()[sh.addr]
+	sh := m.r.conn.Masters.OfKey(ctx, name)
+	client := m.r.conn.Masters.Known()[sh.Addr]
 	if client == nil {
 		return false
 	}
-	stands, err := doOn(ctx, m.r, operation{sh, m.r.cfg.Timeout, nil}, func(ctx context.Context) (bool, error) {
+	stands, err := redisconn.DoOn(ctx, m.r.conn, sh, func(ctx context.Context) (bool, error) {
 		pipe := client.Pipeline() // over one connection, and so to one server
 		server, replication := pipe.Info(ctx, "server"), pipe.Info(ctx, "replication")
 		stored := pipe.GetRange(ctx, name, 16, 31)

@@ -13,8 +13,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/warmcache/warmcache/tiercache/internal/deadline"
 	"github.com/warmcache/warmcache/tiercache/internal/failure"
+	"github.com/warmcache/warmcache/tiercache/internal/redisconn"
 )
 
 // RedisConfig sets what all caches on one Redis share. The zero value is usable.
@@ -53,16 +53,22 @@ type Health struct {
 	Missing  string       // commands that the server, or a proxy before it, refuses; without INFO failovers go unnoticed, without others a cache does not work
 }
 
+// BreakerState reports whether operations are let through to Redis.
+type BreakerState string
+
+// The states of a breaker.
+const (
+	BreakerClosed   = BreakerState(redisconn.Closed)   // all go through
+	BreakerOpen     = BreakerState(redisconn.Open)     // none does
+	BreakerHalfOpen = BreakerState(redisconn.HalfOpen) // one does, to see whether Redis is back
+)
+
 // Redis is the remote tier that any number of caches share. It is safe for concurrent use.
 type Redis struct {
-	client   redis.UniversalClient
-	punctual bool // client keeps to the deadlines of contexts
-	cfg      RedisConfig
-	masters  *masters
-	channel  *channel
-	clocks   *serverClocks
-
-	deadlines deadline.Shared // of operations
+	conn    *redisconn.Conn
+	cfg     RedisConfig
+	channel *channel
+	clocks  *serverClocks
 
 	mu     sync.Mutex
 	closed bool
@@ -108,17 +114,17 @@ func NewRedis(client redis.UniversalClient, cfg RedisConfig) (*Redis, error) {
 	if err := checkSecrets(cfg.Secrets); err != nil {
 		errs = append(errs, err)
 	}
-	if err := usable(client); err != nil {
+	if err := redisconn.Usable(client); err != nil {
 		errs = append(errs, err)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("tiercache: NewRedis: %w", err)
 	}
 	cfg.Logger = userLogger(cfg.Logger)
-	if costs := costly(client, cfg.Timeout); len(costs) > 0 {
+	if costs := redisconn.Costly(client, cfg.Timeout); len(costs) > 0 {
 		cfg.Logger.Warn("tiercache: the options of the Redis client make an outage cost more than it need", slog.Any("options", costs))
 	}
-	r := &Redis{client: client, punctual: punctual(client), cfg: cfg, masters: newMasters(client), names: make(map[string]bool), deadlines: deadline.Shared{Parent: context.Background(), Bound: cfg.Timeout, Share: cfg.Timeout / 16}} //nolint:forbidigo // operations end by themselves
+	r := &Redis{conn: redisconn.New(client, cfg.Timeout, cfg.Logger), cfg: cfg, names: make(map[string]bool)}
 	r.channel, r.clocks = newChannel(r), newServerClocks()
 	if err := r.channel.start(); err != nil {
 		return nil, fmt.Errorf("tiercache: NewRedis: %w", err)
@@ -134,6 +140,7 @@ func (r *Redis) Close() error {
 	r.closed = true
 	r.mu.Unlock()
 	if !closed {
+		r.conn.Close()
 		r.channel.close()
 	}
 	return nil
@@ -141,7 +148,7 @@ func (r *Redis) Close() error {
 
 // Health reports the state of the breaker and of coherence.
 func (r *Redis) Health() Health {
-	h := Health{Breaker: r.masters.state(), Coherent: r.channel.coherent(), Epoch: r.channel.epoch.Load(), Missing: r.channel.missing.all()}
+	h := Health{Breaker: BreakerState(r.conn.Masters.State()), Coherent: r.channel.coherent(), Epoch: r.channel.epoch.Load(), Missing: r.channel.missing.all()}
 	for _, c := range r.channel.all() {
 		h.Pending += c.pending()
 	}
@@ -157,9 +164,8 @@ func (r *Redis) Health() Health {
 // the deadline passes Do returns, even where fn, with a client that ignores contexts, does not: fn
 // must not write to what its caller reads after an error.
 func (r *Redis) Do(ctx context.Context, fn func(context.Context, redis.UniversalClient) error) error {
-	m := r.masters.of(anyMaster)
-	_, err := guarded(ctx, r, operation{m, r.cfg.Timeout, nil}, func() (struct{}, error) {
-		return apart(ctx, m, r.cfg.Timeout, func(ctx context.Context) (struct{}, error) { return struct{}{}, failure.FromUser(fn(ctx, r.client)) })
+	_, err := redisconn.DoApart(ctx, r.conn, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, failure.FromUser(fn(ctx, r.conn.Client))
 	})
 	return err
 }
@@ -167,18 +173,14 @@ func (r *Redis) Do(ctx context.Context, fn func(context.Context, redis.Universal
 // DoFor is Do for an operation on one key, or on several of one hash slot: in a Cluster it is under
 // the breaker of the master that has them.
 func (r *Redis) DoFor(ctx context.Context, key string, fn func(context.Context, redis.UniversalClient) error) error {
-	_, err := doFor(ctx, r, key, func(ctx context.Context) (struct{}, error) { return struct{}{}, failure.FromUser(fn(ctx, r.client)) })
+	_, err := redisconn.DoFor(ctx, r.conn, key, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, failure.FromUser(fn(ctx, r.conn.Client))
+	})
 	return err
 }
 
 // Prefix is RedisConfig.Prefix, for those who have keys of their own there.
 func (r *Redis) Prefix() string { return r.cfg.Prefix }
-
-func (r *Redis) isClosed() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.closed
-}
 
 // register takes a cache's name, which no other cache on this Redis may have.
 func (r *Redis) register(name string, c noticed) error {

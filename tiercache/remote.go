@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/warmcache/warmcache/tiercache/internal/record"
+	"github.com/warmcache/warmcache/tiercache/internal/redisconn"
 )
 
 // remote is one cache's part of Redis: records by the text of their keys. It knows nothing of K and
@@ -67,9 +68,9 @@ const (
 // read looks up many keys, in one round trip a shard, or several where the values are large. What
 // is not known says so itself; the error is of a read that brought nothing.
 func (m *remote) read(ctx context.Context, texts []string) ([]found, error) {
-	all := doEach(ctx, m.r, m.reading(texts), func(ctx context.Context, at []int, c *cargo) ([]found, error) {
+	all := redisconn.DoEach(ctx, m.r.conn, m.reading(texts), func(ctx context.Context, at []int, c *redisconn.Cargo) ([]found, error) {
 		looks := make([]look, len(at))
-		m.r.execReads(ctx, 2*len(at), func(cmds []redis.Cmder) []redis.Cmder {
+		m.r.conn.ExecReads(ctx, 2*len(at), func(cmds []redis.Cmder) []redis.Cmder {
 			for j, i := range at {
 				cmds = looks[j].ask(ctx, texts[i], m.ns.value(texts[i]), cmds)
 			}
@@ -86,10 +87,10 @@ func (m *remote) read(ctx context.Context, texts []string) ([]found, error) {
 }
 
 // reading is an operation that brings the keys' values.
-func (m *remote) reading(texts []string) keyed[found] {
-	return keyed[found]{
-		n: len(texts), key: func(i int) string { return m.ns.value(texts[i]) }, bound: m.r.cfg.Timeout,
-		failed: func(err error) found { return found{err: err} }, most: m.sizes.most,
+func (m *remote) reading(texts []string) redisconn.Keyed[found] {
+	return redisconn.Keyed[found]{
+		N: len(texts), Key: func(i int) string { return m.ns.value(texts[i]) }, Bound: m.r.cfg.Timeout,
+		Failed: func(err error) found { return found{err: err} }, Most: m.sizes.most,
 	}
 }
 
@@ -121,7 +122,7 @@ func (l *look) ask(ctx context.Context, text string, name any, cmds []redis.Cmde
 	l.text, l.args = text, [...]any{"pttl", name, "get", name}
 	l.pttl = *redis.NewDurationCmd(ctx, time.Millisecond, l.args[:2]...)
 	l.get = *redis.NewStringCmd(ctx, l.args[2:]...)
-	return append(cmds, oncePTTL{&l.pttl}, &l.get)
+	return append(cmds, redisconn.OncePTTL{DurationCmd: &l.pttl}, &l.get)
 }
 
 // judge turns the replies into what was found. Its error is the worst that was said of any key.

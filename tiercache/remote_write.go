@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/warmcache/warmcache/tiercache/internal/record"
+	"github.com/warmcache/warmcache/tiercache/internal/redisconn"
 )
 
 // write is one record on its way to Redis.
@@ -173,11 +174,11 @@ func (m *remote) fillAbsent(ctx context.Context, since *serverTime, writes []wri
 	names := make([]string, len(writes))
 	for i := range writes {
 		names[i] = m.ns.value(writes[i].text)
-		began[i], _ = since.of(ctx, m.r.client, names[i])
+		began[i], _ = since.of(ctx, m.r.conn.Client, names[i])
 	}
 	key := func(i int) string { return names[i] }
 	failed := func(err error) error { return err }
-	errs := doEach(ctx, m.r, keyed[error]{n: len(writes), key: key, bound: warmPatience * m.r.cfg.Timeout, failed: failed}, func(ctx context.Context, at []int, c *cargo) ([]error, error) {
+	errs := redisconn.DoEach(ctx, m.r.conn, redisconn.Keyed[error]{N: len(writes), Key: key, Bound: warmPatience * m.r.cfg.Timeout, Failed: failed}, func(ctx context.Context, at []int, c *redisconn.Cargo) ([]error, error) {
 		cmds := make([]redis.Cmder, 0, len(at))
 		sets := make([]*redis.StatusCmd, len(at))
 		for j, i := range at {
@@ -188,7 +189,7 @@ func (m *remote) fillAbsent(ctx context.Context, since *serverTime, writes []wri
 			}
 		}
 		if len(cmds) > 0 {
-			_ = m.r.exec(ctx, cmds)
+			_ = m.r.conn.Exec(ctx, cmds)
 		}
 		errs := make([]error, len(at))
 		for j, i := range at {

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/warmcache/warmcache/tiercache/internal/redisconn"
 )
 
 // serverClocks is what this process knows of the wall clocks of the masters. Redis keeps an expiry
@@ -204,11 +206,11 @@ func (ch *channel) watchClocks(answers []beatAnswer) {
 
 // aged is how old a record is, by what PTTL says of the name.
 func (m *remote) aged(name string, seems, whole time.Duration) time.Duration {
-	clocks, master := m.r.clocks, anyMaster
+	clocks, master := m.r.clocks, redisconn.AnyMaster
 	if !clocks.any() {
 		return seems
 	}
-	if cluster := m.r.masters.cluster; cluster != nil {
+	if cluster := m.r.conn.Masters.Cluster; cluster != nil {
 		node, err := cluster.MasterForKey(m.r.channel.ctx, name) // from memory: it was just asked
 		if err != nil {
 			return seems
@@ -232,24 +234,24 @@ func (s *serverClocks) share(ctx context.Context, r *Redis, now int64, stepped b
 		return
 	}
 	key := r.cfg.Prefix + "tiercache:clock"
-	_, err := do(ctx, r, func(ctx context.Context) (struct{}, error) {
-		get := r.client.Get
+	_, err := redisconn.Do(ctx, r.conn, func(ctx context.Context) (struct{}, error) {
+		get := r.conn.Client.Get
 		if s.any() { // and what is needed stays
-			get = func(ctx context.Context, key string) *redis.StringCmd { return r.client.GetEx(ctx, key, forever) }
+			get = func(ctx context.Context, key string) *redis.StringCmd { return r.conn.Client.GetEx(ctx, key, forever) }
 		}
 		text, err := get(ctx, key).Result()
 		if err != nil && !errors.Is(err, redis.Nil) {
 			return struct{}{}, err
 		}
 		if mine := s.merge(text, now); mine != "" {
-			err = r.client.Set(ctx, key, mine, forever).Err()
+			err = r.conn.Client.Set(ctx, key, mine, forever).Err()
 		} else {
 			err = nil
 		}
 		return struct{}{}, err
 	})
 	switch {
-	case err == nil, isReply(err):
+	case err == nil, redisconn.IsReply(err):
 		s.asked = now
 		s.mu.Lock()
 		s.knows = true

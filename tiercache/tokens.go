@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/warmcache/warmcache/tiercache/internal/record"
+	"github.com/warmcache/warmcache/tiercache/internal/redisconn"
 )
 
 // Clear and tags work by tokens in Redis. A record holds those of when its source read began, and
@@ -159,9 +160,9 @@ func (m *remote) tokens(ctx context.Context, names []string) (map[string]string,
 	own, fields := slices.Contains(names, clearToken), tagFields(names)
 	tagged := len(fields) > 1 || slices.Contains(names, markToken)
 	clearKey, tagsKey := m.ns.token(clearToken), m.ns.token(markToken)
-	return doFor(ctx, m.r, clearKey, func(ctx context.Context) (map[string]string, error) {
+	return redisconn.DoFor(ctx, m.r.conn, clearKey, func(ctx context.Context) (map[string]string, error) {
 		for try := range 2 {
-			pipe := m.r.client.Pipeline()
+			pipe := m.r.conn.Client.Pipeline()
 			var token *redis.StringCmd
 			var hash *redis.SliceCmd
 			if own && try > 0 { // whoever comes first makes it
@@ -177,7 +178,7 @@ func (m *remote) tokens(ctx context.Context, names []string) (map[string]string,
 			if tagged {
 				hash = pipe.HMGet(ctx, tagsKey, fields...)
 			}
-			if _, err := pipe.Exec(ctx); err != nil && !isReply(err) {
+			if _, err := pipe.Exec(ctx); err != nil && !redisconn.IsReply(err) {
 				return nil, err
 			}
 			out, err := readTokens(token, hash, fields)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/warmcache/warmcache/tiercache/internal/failure"
 	"github.com/warmcache/warmcache/tiercache/internal/record"
+	"github.com/warmcache/warmcache/tiercache/internal/redisconn"
 )
 
 // Set stores the value in both tiers and ends every load of the key under way. The source is the
@@ -219,7 +220,7 @@ func (c *Cache[K, V]) stored(n notice, err error) {
 	switch {
 	case err == nil || errors.Is(err, errFull):
 		c.journal.confirm(n)
-	case isReply(err) || errors.Is(err, errBreakerOpen) || errors.Is(err, errBusy) || errors.Is(err, errLate):
+	case redisconn.IsReply(err) || errors.Is(err, redisconn.ErrBreakerOpen) || errors.Is(err, redisconn.ErrBusy) || errors.Is(err, errLate):
 		c.journal.fail(n, 0)
 	default:
 		c.journal.fail(n, c.redis.voidAt(c.remote.ns.value(n.rest)))

@@ -35,7 +35,7 @@ func clockGuards() []mutant {
 		},
 		{
 			guard: "a node that starts later hears of steps", file: "tiercache/serverclock.go",
-			old: "err = r.client.Set(ctx, key, mine, forever).Err()", new: "err = nil", test: "TestClock_aStepBack|TestClock_stepsAreKept",
+			old: "err = r.conn.Client.Set(ctx, key, mine, forever).Err()", new: "err = nil", test: "TestClock_aStepBack|TestClock_stepsAreKept",
 		},
 		{
 			guard: "steps that Redis has lost are told again", file: "tiercache/serverclock.go",

@@ -32,13 +32,13 @@ import (
 //
 // It holds durations and no moment: what is left of them is what PTTL says, clamped by them.
 const (
-	Magic        = "WC01" // the first bytes of each
+	Magic        = "WC01"
 	headerBytes  = 112
 	trailerBytes = 8
 	KindValue    = 'V'
 	KindAbsent   = 'A'
-	// a record of five bytes: the key was invalidated; or of these and an id: that record was taken
-	// back
+	// KindHold is of a record of five bytes: the key was invalidated. An id may follow: that record
+	// was taken back.
 	KindHold     = 'H'
 	markNone     = '.'
 	markExpired  = 'E'

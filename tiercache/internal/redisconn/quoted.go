@@ -1,4 +1,4 @@
-package tiercache
+package redisconn
 
 import (
 	"errors"
@@ -11,10 +11,11 @@ import (
 // not know. Those of AUTH and HELLO are a password, those of other commands keys and values.
 const argumentsFollow = "with args beginning with"
 
-// quoted is err as it may be shown: without the arguments that a server repeats. It is put to every
+// Quoted is err as it may be shown: without the arguments that a server repeats. It is put to every
 // error where it comes from go-redis, so that no text that is made of it has to be searched.
-func quoted(err error) error {
-	if err == nil || err == redis.Nil { //nolint:errorlint // it is frequent, and never wrapped there
+func Quoted(err error) error {
+	// it is frequent, and never wrapped there
+	if err == nil || err == redis.Nil { //nolint:errorlint
 		return err
 	}
 	text := err.Error()
@@ -28,7 +29,7 @@ func quoted(err error) error {
 		}
 	}
 	q := quotedError{text: strings.Join(lines, "\n"), from: err}
-	if isReply(err) {
+	if IsReply(err) {
 		return replyError{q}
 	}
 	return q
@@ -40,7 +41,8 @@ type quotedError struct {
 	from error
 }
 
-func (e quotedError) Error() string        { return e.text }
+func (e quotedError) Error() string { return e.text }
+
 func (e quotedError) Is(target error) bool { return errors.Is(e.from, target) }
 
 // replyError is one that a server has answered.

@@ -1,4 +1,4 @@
-package tiercache
+package redisconn
 
 import (
 	"context"
@@ -11,8 +11,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// usable says what about a client's options would make a cache on it wrong.
-func usable(client redis.UniversalClient) error {
+// Usable says what about a client's options would make a cache on it wrong.
+func Usable(client redis.UniversalClient) error {
 	stale := func(option, why string) error {
 		return fmt.Errorf("the client %s (%s): what was invalidated could come back; unset it", why, option)
 	}
@@ -60,30 +60,30 @@ func severalServers(client redis.UniversalClient) bool {
 	return !called && err != nil && strings.Contains(err.Error(), "at least one key")
 }
 
-// errClusterNode says what a client for a single server doesn't know.
-var errClusterNode = errors.New("the server is a node of a Cluster, and this client takes it for a single server: keys of other nodes would be refused; use redis.NewClusterClient")
+// ErrClusterNode says what a client for a single server doesn't know.
+var ErrClusterNode = errors.New("the server is a node of a Cluster, and this client takes it for a single server: keys of other nodes would be refused; use redis.NewClusterClient")
 
-// database is the number of the client's database; a Cluster has one alone.
-func database(client redis.UniversalClient) int {
+// Database is the number of the client's database; a Cluster has one alone.
+func Database(client redis.UniversalClient) int {
 	if c, ok := client.(*redis.Client); ok {
 		return c.Options().DB
 	}
 	return 0
 }
 
-// unknownCommand reports whether a server, or what stands before it, refused a command as such: it
+// UnknownCommand reports whether a server, or what stands before it, refused a command as such: it
 // does not know it, or this user may not use it.
-func unknownCommand(err error) bool {
-	if !isReply(err) {
+func UnknownCommand(err error) bool {
+	if !IsReply(err) {
 		return false
 	}
 	text := strings.ToLower(err.Error())
 	return slices.ContainsFunc([]string{"noperm", "unknown command", "unsupported command", "command not supported", "invalid request"}, func(part string) bool { return strings.Contains(text, part) })
 }
 
-// errReplica says what a client of type *redis.Client doesn't show in its options: with
+// ErrReplica says what a client of type *redis.Client doesn't show in its options: with
 // UniversalOptions.ReadOnly or FailoverOptions.ReplicaOnly it talks to a replica.
-var errReplica = errors.New("the server is a replica: it may be behind its master, and refuses writes; use the master's address or, with Sentinel, unset ReplicaOnly")
+var ErrReplica = errors.New("the server is a replica: it may be behind its master, and refuses writes; use the master's address or, with Sentinel, unset ReplicaOnly")
 
 // punctual reports whether a client gives up when its context's deadline is over, so that
 // operations may run in the goroutine of whoever waits for them. By default go-redis doesn't while
@@ -97,10 +97,10 @@ func punctual(client redis.UniversalClient) bool {
 // longOutage is how long after Redis is back a client may go without noticing.
 const longOutage = 2 * time.Second
 
-// costly lists the options of a client that don't make a cache wrong, but an outage of Redis dearer
+// Costly lists the options of a client that don't make a cache wrong, but an outage of Redis dearer
 // or longer. Every operation keeps to its deadline all the same: it is given up. MaxRetries,
 // PoolTimeout and the back-offs do no harm, as the operation's context ends them.
-func costly(client redis.UniversalClient, timeout time.Duration) (costs []string) {
+func Costly(client redis.UniversalClient, timeout time.Duration) (costs []string) {
 	var ctxTimeout bool
 	var dial, pause, read, write time.Duration
 	var dials int

@@ -1,4 +1,4 @@
-package tiercache
+package redisconn
 
 import (
 	"log/slog"
@@ -11,7 +11,7 @@ import (
 func TestBreaker(t *testing.T) {
 	t.Parallel()
 	var b breaker
-	must := func(want BreakerState) {
+	must := func(want State) {
 		t.Helper()
 		if got := b.current(); got != want {
 			t.Fatalf("the breaker is %s, want %s", got, want)
@@ -24,38 +24,38 @@ func TestBreaker(t *testing.T) {
 			}
 		}
 	}
-	must(BreakerClosed)
+	must(Closed)
 	for range 3 * breakerFailures { // not in a row
 		b.report(0, unanswered)
 		b.report(0, unanswered)
-		b.report(0, answered)
+		b.report(0, Answered)
 	}
-	must(BreakerClosed)
+	must(Closed)
 	for range 3 * breakerFailures {
 		b.report(0, neutral)
 	}
-	must(BreakerClosed)
+	must(Closed)
 	fail()
-	must(BreakerOpen)
-	b.report(0, answered) // began before
-	must(BreakerOpen)
+	must(Open)
+	b.report(0, Answered) // began before
+	must(Open)
 	if _, ok := b.allow(); ok {
 		t.Fatal("an open breaker lets something through")
 	}
 	b.beat(unanswered)
-	must(BreakerOpen)
-	b.beat(answered)
-	must(BreakerHalfOpen)
+	must(Open)
+	b.beat(Answered)
+	must(HalfOpen)
 	probe, ok := b.allow()
 	if _, second := b.allow(); !ok || second {
 		t.Fatalf("a half-open breaker lets through: %v, and another: %v; want one", ok, second)
 	}
-	b.beat(answered) // the probe has the say
-	b.report(0, answered)
-	must(BreakerHalfOpen)
+	b.beat(Answered) // the probe has the say
+	b.report(0, Answered)
+	must(HalfOpen)
 	b.report(probe, unanswered)
-	must(BreakerOpen)
-	b.beat(answered)
+	must(Open)
+	b.beat(Answered)
 	first, _ := b.allow()
 	b.report(first, neutral)
 	second, ok := b.allow()
@@ -63,44 +63,44 @@ func TestBreaker(t *testing.T) {
 		t.Fatal("a probe that was given up blocks the next")
 	}
 	b.beat(unanswered)
-	b.beat(answered)
+	b.beat(Answered)
 	third, _ := b.allow()
-	b.report(second, answered) // of an earlier time
-	must(BreakerHalfOpen)
-	b.report(third, answered)
-	must(BreakerClosed)
+	b.report(second, Answered) // of an earlier time
+	must(HalfOpen)
+	b.report(third, Answered)
+	must(Closed)
 
 	for range breakerFailures - 1 {
 		b.beat(unanswered)
-		b.beat(answered) // says nothing about operations
+		b.beat(Answered) // says nothing about operations
 	}
 	b.report(0, unanswered)
-	must(BreakerOpen)
-	b.beat(answered)
-	must(BreakerHalfOpen)
-	b.beat(answered)
-	must(BreakerClosed)
+	must(Open)
+	b.beat(Answered)
+	must(HalfOpen)
+	b.beat(Answered)
+	must(Closed)
 
 	b.report(0, declined)
-	must(BreakerOpen)
+	must(Open)
 }
 
 func TestBreaker_aProbeThatNeverReturnsBlocksNoOther(t *testing.T) {
 	t.Parallel()
-	m := &master{breaker: breaker{state: BreakerHalfOpen}}
-	r := &Redis{cfg: RedisConfig{Logger: slog.New(slog.DiscardHandler)}}
+	m := &master{breaker: breaker{state: HalfOpen}}
+	c := New(nil, time.Second, slog.New(slog.DiscardHandler))
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		_, _ = guarded(t.Context(), r, operation{m, time.Second, nil}, func() (int, error) {
+		_, _ = guarded(t.Context(), c, operation{m, time.Second, nil}, func() (int, error) {
 			runtime.Goexit()
 			return 0, nil
 		})
 	})
 	wg.Wait()
-	if n, err := guarded(t.Context(), r, operation{m, time.Second, nil}, func() (int, error) { return 1, nil }); n != 1 || err != nil {
+	if n, err := guarded(t.Context(), c, operation{m, time.Second, nil}, func() (int, error) { return 1, nil }); n != 1 || err != nil {
 		t.Errorf("the next operation: %d, %v", n, err)
 	}
-	if got := m.breaker.current(); got != BreakerClosed {
+	if got := m.breaker.current(); got != Closed {
 		t.Errorf("the breaker is %s", got)
 	}
 }

@@ -1,27 +1,28 @@
-package tiercache
+package redisconn
 
 import (
 	"errors"
 	"sync"
 )
 
-// BreakerState reports whether operations are let through to Redis.
-type BreakerState string
+// State reports whether operations are let through to a master.
+type State string
 
 // The states of a breaker.
 const (
-	BreakerClosed   BreakerState = "closed"    // all go through
-	BreakerOpen     BreakerState = "open"      // none does
-	BreakerHalfOpen BreakerState = "half-open" // one does, to see whether Redis is back
+	Closed   State = "closed"    // all go through
+	Open     State = "open"      // none does
+	HalfOpen State = "half-open" // one does, to see whether Redis is back
 )
 
 // worse says which of two states costs more.
-func (s BreakerState) worse(than BreakerState) bool {
-	rank := map[BreakerState]int{BreakerClosed: 0, BreakerHalfOpen: 1, BreakerOpen: 2}
+func (s State) worse(than State) bool {
+	rank := map[State]int{Closed: 0, HalfOpen: 1, Open: 2}
 	return rank[s] > rank[than]
 }
 
-var errBreakerOpen = errors.New("redis is not answering: the breaker is open")
+// ErrBreakerOpen is the answer of an operation that was not let through.
+var ErrBreakerOpen = errors.New("redis is not answering: the breaker is open")
 
 // breaker keeps one master that doesn't answer, or not in time, from costing each read its
 // deadline. After a few failures in a row, of operations or of heartbeats, or at once where the
@@ -31,9 +32,9 @@ var errBreakerOpen = errors.New("redis is not answering: the breaker is open")
 // the next heartbeat does, the breaker closes.
 type breaker struct {
 	mu       sync.Mutex
-	state    BreakerState // "" is closed
-	failures int          // in a row, while closed
-	probe    ticket       // the last one given to a probe
+	state    State  // "" is closed
+	failures int    // in a row, while closed
+	probe    ticket // the last one given to a probe
 	probing  bool
 }
 
@@ -50,7 +51,7 @@ func (b *breaker) allow() (ticket, bool) {
 	switch {
 	case b.state == "":
 		return 0, true
-	case b.state == BreakerHalfOpen && !b.probing:
+	case b.state == HalfOpen && !b.probing:
 		b.probing = true
 		b.probe++
 		return b.probe, true
@@ -61,22 +62,22 @@ func (b *breaker) allow() (ticket, bool) {
 
 // report tells what became of an operation. While the breaker is not closed only its probe has a
 // say: others began before it opened.
-func (b *breaker) report(t ticket, o outcome) (opened, closed bool) {
+func (b *breaker) report(t ticket, o Outcome) (opened, closed bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
 	case b.state == "":
 		return b.count(o), false
-	case b.state != BreakerHalfOpen || !b.probing || t != b.probe:
+	case b.state != HalfOpen || !b.probing || t != b.probe:
 		return false, false
 	}
 	b.probing = false
 	switch o {
-	case answered:
+	case Answered:
 		b.close()
 		return false, true
 	case unanswered, declined:
-		b.state = BreakerOpen
+		b.state = Open
 	case neutral: // the next one is the probe
 	}
 	return false, false
@@ -84,17 +85,17 @@ func (b *breaker) report(t ticket, o outcome) (opened, closed bool) {
 
 // beat tells what became of a heartbeat. One that fares well says nothing about operations, which
 // may be too large for a link that carries heartbeats.
-func (b *breaker) beat(o outcome) (opened, closed bool) {
+func (b *breaker) beat(o Outcome) (opened, closed bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
 	case b.state == "":
-		return o != answered && b.count(o), false
+		return o != Answered && b.count(o), false
 	case o == unanswered || o == declined:
-		b.state, b.probing = BreakerOpen, false
-	case o == answered && b.state == BreakerOpen:
-		b.state = BreakerHalfOpen
-	case o == answered && !b.probing:
+		b.state, b.probing = Open, false
+	case o == Answered && b.state == Open:
+		b.state = HalfOpen
+	case o == Answered && !b.probing:
 		b.close()
 		return false, true
 	}
@@ -102,9 +103,9 @@ func (b *breaker) beat(o outcome) (opened, closed bool) {
 }
 
 // count counts failures in a row, and opens the breaker on the last one it bears.
-func (b *breaker) count(o outcome) (opened bool) {
+func (b *breaker) count(o Outcome) (opened bool) {
 	switch o {
-	case answered:
+	case Answered:
 		b.failures = 0
 	case unanswered:
 		b.failures++
@@ -115,27 +116,17 @@ func (b *breaker) count(o outcome) (opened bool) {
 	if b.failures < breakerFailures {
 		return false
 	}
-	b.state, b.probing = BreakerOpen, false
+	b.state, b.probing = Open, false
 	return true
 }
 
 func (b *breaker) close() { b.state, b.failures, b.probing = "", 0, false }
 
-func (b *breaker) current() BreakerState {
+func (b *breaker) current() State {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.state == "" {
-		return BreakerClosed
+		return Closed
 	}
 	return b.state
 }
-
-// outcome is what an operation says about Redis.
-type outcome uint8
-
-const (
-	answered   outcome = iota // in time, with a value or with an error of its own, such as WRONGTYPE
-	unanswered                // not, or too late
-	declined                  // with an error that says "not now": it need not be asked again to be sure
-	neutral                   // given up by its caller before that
-)

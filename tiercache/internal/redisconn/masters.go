@@ -1,4 +1,4 @@
-package tiercache
+package redisconn
 
 import (
 	"cmp"
@@ -14,18 +14,19 @@ import (
 // so that one dead shard is one shard's trouble.
 type masters struct {
 	client  redis.UniversalClient
-	cluster *redis.ClusterClient // nil: not one
+	Cluster *redis.ClusterClient // nil: not one
 
 	mu       sync.RWMutex
 	all      map[string]*master
-	surveyed map[string]redis.UniversalClient // the masters as they were last known; nil until they are
+	// the masters as they were last known; nil until they are
+	surveyed map[string]redis.UniversalClient
 	survey   uint64                           // which is the last one that was begun
 	latest   uint64                           // which has brought surveyed
 }
 
 // master is one of them.
 type master struct {
-	addr    string // anyMaster where it is the only one
+	Addr    string // AnyMaster where it is the only one
 	breaker breaker
 	slots   chan struct{} // bounds the operations under way, those that were given up included
 }
@@ -34,21 +35,21 @@ type master struct {
 // holds on to counts too, so that it cannot collect goroutines.
 const maxOperations = 1024
 
-// anyMaster stands for what is not about a key: in a Cluster whichever master is asked.
-const anyMaster = ""
+// AnyMaster stands for what is not about a key: in a Cluster whichever master is asked.
+const AnyMaster = ""
 
 func newMasters(client redis.UniversalClient) *masters {
 	s := &masters{client: client, all: make(map[string]*master)}
 	if cluster, ok := client.(*redis.ClusterClient); ok {
-		s.cluster = cluster
+		s.Cluster = cluster
 	} else {
-		s.surveyed = map[string]redis.UniversalClient{anyMaster: client}
+		s.surveyed = map[string]redis.UniversalClient{AnyMaster: client}
 	}
 	return s
 }
 
-// of is the master with that address.
-func (s *masters) of(addr string) *master {
+// Of is the master with that address.
+func (s *masters) Of(addr string) *master {
 	s.mu.RLock()
 	m := s.all[addr]
 	s.mu.RUnlock()
@@ -58,37 +59,37 @@ func (s *masters) of(addr string) *master {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if m = s.all[addr]; m == nil {
-		m = &master{addr: addr, slots: make(chan struct{}, maxOperations)}
+		m = &master{Addr: addr, slots: make(chan struct{}, maxOperations)}
 		s.all[addr] = m
 	}
 	return m
 }
 
-// ofKey is the master that has the key, as far as that is known without asking.
-func (s *masters) ofKey(ctx context.Context, key string) *master {
-	if s.cluster == nil {
-		return s.of(anyMaster)
+// OfKey is the master that has the key, as far as that is known without asking.
+func (s *masters) OfKey(ctx context.Context, key string) *master {
+	if s.Cluster == nil {
+		return s.Of(AnyMaster)
 	}
-	node, err := s.cluster.MasterForKey(ctx, key)
+	node, err := s.Cluster.MasterForKey(ctx, key)
 	if err != nil {
-		return s.of(anyMaster)
+		return s.Of(AnyMaster)
 	}
-	return s.of(node.Options().Addr)
+	return s.Of(node.Options().Addr)
 }
 
-// masters are those that were last known; in a Cluster none until the first survey. The map is not
-// to be changed.
-func (s *masters) known() map[string]redis.UniversalClient {
+// Known is the masters that were last known; in a Cluster none until the first survey. The map is
+// not to be changed.
+func (s *masters) Known() map[string]redis.UniversalClient {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.surveyed
 }
 
-// look asks the Cluster for its masters, by which go-redis also loads its slots anew: by itself it
-// believes in a dead master for most of a minute. Of two looks under way at once the later one
+// Survey asks the Cluster for its masters, by which go-redis also loads its slots anew: by itself
+// it believes in a dead master for most of a minute. Of two looks under way at once the later one
 // counts: the earlier may have asked a node that was frozen.
-func (s *masters) look(ctx context.Context) error {
-	if s.cluster == nil {
+func (s *masters) Survey(ctx context.Context) error {
+	if s.Cluster == nil {
 		return nil
 	}
 	s.mu.Lock()
@@ -97,14 +98,14 @@ func (s *masters) look(ctx context.Context) error {
 	s.mu.Unlock()
 	var mu sync.Mutex
 	seen := make(map[string]redis.UniversalClient)
-	err := eachMaster(ctx, s.cluster, func(_ context.Context, master string, client redis.UniversalClient) error {
+	err := eachMaster(ctx, s.Cluster, func(_ context.Context, master string, client redis.UniversalClient) error {
 		mu.Lock()
 		defer mu.Unlock()
 		seen[master] = client
 		return nil
 	})
 	if err != nil || len(seen) == 0 {
-		return cmp.Or(err, errNoMasters)
+		return cmp.Or(err, ErrNoMasters)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -113,18 +114,18 @@ func (s *masters) look(ctx context.Context) error {
 	}
 	s.latest, s.surveyed = number, seen
 	for master := range s.all {
-		if seen[master] == nil && master != anyMaster {
+		if seen[master] == nil && master != AnyMaster {
 			delete(s.all, master)
 		}
 	}
 	return nil
 }
 
-// state is the worst one.
-func (s *masters) state() BreakerState {
+// State is the worst one.
+func (s *masters) State() State {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	worst := BreakerClosed
+	worst := Closed
 	for _, m := range s.all {
 		if state := m.breaker.current(); state.worse(worst) {
 			worst = state
@@ -142,16 +143,16 @@ type part struct {
 // split sorts n keys by shard. It asks nobody: once the slots are known go-redis answers from
 // memory.
 func (s *masters) split(ctx context.Context, n int, key func(i int) string) ([]part, error) {
-	if s.cluster == nil {
-		return []part{{s.of(anyMaster), firstInts(n)}}, nil
+	if s.Cluster == nil {
+		return []part{{s.Of(AnyMaster), FirstInts(n)}}, nil
 	}
 	var parts []part
 	for i := range n {
-		node, err := s.cluster.MasterForKey(ctx, key(i))
+		node, err := s.Cluster.MasterForKey(ctx, key(i))
 		if err != nil {
 			return nil, err
 		}
-		m := s.of(node.Options().Addr)
+		m := s.Of(node.Options().Addr)
 		p := slices.IndexFunc(parts, func(p part) bool { return p.master == m })
 		if p < 0 {
 			p = len(parts)
@@ -162,8 +163,8 @@ func (s *masters) split(ctx context.Context, n int, key func(i int) string) ([]p
 	return parts, nil
 }
 
-// firstInts is 0 … n-1, not to be changed.
-func firstInts(n int) []int {
+// FirstInts is 0 … n-1, not to be changed.
+func FirstInts(n int) []int {
 	if n <= len(someInts) {
 		return someInts[:n:n]
 	}
@@ -174,7 +175,10 @@ func firstInts(n int) []int {
 	return all
 }
 
-var someInts = func() (all [2 * batchKeys]int) { //nolint:gochecknoglobals // a constant
+// mostShared bounds the numbers that FirstInts has at hand.
+const mostShared = 512
+
+var someInts = func() (all [mostShared]int) { //nolint:gochecknoglobals // a constant
 	for i := range all {
 		all[i] = i
 	}
@@ -185,7 +189,7 @@ var someInts = func() (all [2 * batchKeys]int) { //nolint:gochecknoglobals // a 
 func eachMaster(ctx context.Context, client redis.UniversalClient, fn func(context.Context, string, redis.UniversalClient) error) error {
 	cluster, ok := client.(*redis.ClusterClient)
 	if !ok {
-		return fn(ctx, anyMaster, client)
+		return fn(ctx, AnyMaster, client)
 	}
 	return cluster.ForEachMaster(ctx, func(ctx context.Context, master *redis.Client) error {
 		return fn(ctx, master.Options().Addr, master)
