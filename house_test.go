@@ -43,6 +43,7 @@ var knows = map[string][]string{
 
 	"bench/internal": {"examples", "internal", "loaders", "schedule", "tiercache", "warm"}, // what its programs share
 
+	"tiercache/internal/backplane": {"tiercache/internal/clock", "tiercache/internal/failure", "tiercache/internal/redisconn"},
 	"tiercache/internal/clock":     {},
 	"tiercache/internal/deadline":  {},
 	"tiercache/internal/failure":   {},

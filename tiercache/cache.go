@@ -92,7 +92,7 @@ func New[K comparable, V any](cfg Config[K, V]) (*Cache[K, V], error) {
 	c.epoch.Store(1)
 	started := clock.Since(time.Now())
 	if c.redis != nil {
-		started = c.redis.channel.clock
+		started = c.redis.channel.Clock
 		c.remote = &remote{r: c.redis, ns: namespace{prefix: c.redis.cfg.Prefix + c.name + ":"}, format: &c.format}
 		c.format.Limit, c.format.Compression = c.redis.cfg.MaxValueBytes, record.Compression(cfg.Compression)
 		c.format.Signer = record.NewSigner(secretBytes(c.redis.cfg.Secrets), c.remote.ns.prefix)
@@ -110,7 +110,7 @@ func New[K comparable, V any](cfg Config[K, V]) (*Cache[K, V], error) {
 	c.stopped, c.stop = context.WithCancel(context.Background()) //nolint:forbidigo // the cache's own lifetime has no other parent
 	c.loadTimes.Parent, c.loadTimes.Bound, c.loadTimes.Share = c.stopped, cfg.LoadTimeout, cfg.LoadTimeout/64
 	if c.redis != nil {
-		if err := c.redis.register(c.name, c); err != nil {
+		if err := c.redis.register(c.name, subscriber[K, V]{c}); err != nil {
 			c.stop()
 			c.memory.close()
 			c.redis.bequeath(c.name, c.journal)

@@ -9,7 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/warmcache/warmcache/tiercache/internal/backplane"
 	"github.com/warmcache/warmcache/tiercache/internal/record"
+	"github.com/warmcache/warmcache/tiercache/internal/redisconn"
 )
 
 // Config describes a cache. The zero value of every field but Name is a working default; a
@@ -116,10 +118,6 @@ const (
 	defaultCapacity    = 100_000
 	defaultLoadTimeout = 30 * time.Second
 	defaultDegradedTTL = time.Second
-	maxNameBytes       = 128
-	// forever is the lifetime in Redis of values without a TTL, so that an abandoned namespace
-	// empties itself.
-	forever = 30 * 24 * time.Hour
 )
 
 // withDefaults returns cfg with every zero field filled in, or one error that names every bad
@@ -129,7 +127,7 @@ func (cfg Config[K, V]) withDefaults() (Config[K, V], error) {
 		return cfg, fmt.Errorf("tiercache: cache %q: %w", cfg.Name, err)
 	}
 	if cfg.TTL == 0 {
-		cfg.TTL = forever
+		cfg.TTL = redisconn.Forever
 	}
 	if cfg.MemoryTTL == 0 {
 		cfg.MemoryTTL = record.MaxLife
@@ -162,8 +160,8 @@ func (cfg Config[K, V]) withDefaults() (Config[K, V], error) {
 func (cfg Config[K, V]) check() error { //nolint:gocognit // a list of checks
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	if cfg.Name == "" || len(cfg.Name) > maxNameBytes || strings.ContainsFunc(cfg.Name, func(r rune) bool { return !isNameRune(r) }) {
-		bad("Name %q must be 1 to %d of A-Z a-z 0-9 _ . -", cfg.Name, maxNameBytes)
+	if cfg.Name == "" || len(cfg.Name) > backplane.MaxNameBytes || strings.ContainsFunc(cfg.Name, func(r rune) bool { return !isNameRune(r) }) {
+		bad("Name %q must be 1 to %d of A-Z a-z 0-9 _ . -", cfg.Name, backplane.MaxNameBytes)
 	}
 	for _, d := range []struct {
 		field string

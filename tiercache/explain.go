@@ -126,7 +126,7 @@ func (c *Cache[K, V]) sourceState(f *flight[K, V]) SourceState {
 }
 
 func (c *Cache[K, V]) memoryState(it *item[V], now int64) MemoryState {
-	m := MemoryState{Trusted: c.redis == nil || c.redis.channel.coherent()}
+	m := MemoryState{Trusted: c.redis == nil || c.redis.channel.Coherent()}
 	if it == nil {
 		return m
 	}

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/warmcache/warmcache/tiercache/internal/backplane"
 	"github.com/warmcache/warmcache/tiercache/internal/failure"
 	"github.com/warmcache/warmcache/tiercache/internal/record"
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
@@ -170,7 +171,7 @@ func (c *Cache[K, V]) interpret(got *found, now int64, seen sight) (*item[V], *r
 // knownAs keeps what is known of an item that was validated: it is no younger than this process
 // knew, and no fresher.
 func (it *item[V]) knownAs(old *item[V]) {
-	if it.read = min(it.read, old.read); old.read-it.read < int64(clockTolerance) {
+	if it.read = min(it.read, old.read); old.read-it.read < int64(backplane.ClockTolerance) {
 		it.read = old.read // Redis's answer is rounded
 	}
 	over := it.read + it.ttl

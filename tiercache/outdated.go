@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/warmcache/warmcache/tiercache/internal/backplane"
 	"github.com/warmcache/warmcache/tiercache/internal/record"
 	"github.com/warmcache/warmcache/tiercache/internal/redisconn"
 )
@@ -63,14 +64,8 @@ func (m *remote) standsInKnownHistory(ctx context.Context, text string, id uint6
 		if err := stored.Err(); err != nil {
 			return false, err
 		}
-		a := readAnswer(server.Val(), replication.Val())
-		return stored.Val() == record.IDText(id) && !a.replica && m.r.channel.knows(a.history()), nil
+		a := backplane.ReadAnswer(server.Val(), replication.Val())
+		return stored.Val() == record.IDText(id) && !a.Replica && m.r.channel.Knows(a.History()), nil
 	})
 	return err == nil && stands
-}
-
-// knows reports whether a history is one of those that the masters stood for at the last heartbeat.
-func (ch *channel) knows(history string) bool {
-	known := ch.histories.Load()
-	return history == "" || known != nil && (*known)[history]
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/warmcache/warmcache/tiercache/internal/backplane"
 	"github.com/warmcache/warmcache/tiercache/internal/failure"
 	"github.com/warmcache/warmcache/tiercache/internal/redisconn"
 )
@@ -67,8 +68,7 @@ const (
 type Redis struct {
 	conn    *redisconn.Conn
 	cfg     RedisConfig
-	channel *channel
-	clocks  *serverClocks
+	channel *backplane.Channel
 
 	mu     sync.Mutex
 	closed bool
@@ -86,8 +86,8 @@ func NewRedis(client redis.UniversalClient, cfg RedisConfig) (*Redis, error) {
 	}
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	if len(cfg.Prefix) > maxNameBytes || !utf8.ValidString(cfg.Prefix) || strings.ContainsFunc(cfg.Prefix, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '{' || r == '}' || r == '\\' }) {
-		bad("Prefix %.200q must be at most %d bytes of UTF-8 without blanks, braces, backslashes and control characters", cfg.Prefix, maxNameBytes)
+	if len(cfg.Prefix) > backplane.MaxNameBytes || !utf8.ValidString(cfg.Prefix) || strings.ContainsFunc(cfg.Prefix, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '{' || r == '}' || r == '\\' }) {
+		bad("Prefix %.200q must be at most %d bytes of UTF-8 without blanks, braces, backslashes and control characters", cfg.Prefix, backplane.MaxNameBytes)
 	}
 	for _, d := range []struct {
 		field    string
@@ -125,8 +125,8 @@ func NewRedis(client redis.UniversalClient, cfg RedisConfig) (*Redis, error) {
 		cfg.Logger.Warn("tiercache: the options of the Redis client make an outage cost more than it need", slog.Any("options", costs))
 	}
 	r := &Redis{conn: redisconn.New(client, cfg.Timeout, cfg.Logger), cfg: cfg, names: make(map[string]bool)}
-	r.channel, r.clocks = newChannel(r), newServerClocks()
-	if err := r.channel.start(); err != nil {
+	r.channel = backplane.New(r.conn, cfg.Prefix)
+	if err := r.channel.Start(); err != nil {
 		return nil, fmt.Errorf("tiercache: NewRedis: %w", err)
 	}
 	return r, nil
@@ -141,16 +141,16 @@ func (r *Redis) Close() error {
 	r.mu.Unlock()
 	if !closed {
 		r.conn.Close()
-		r.channel.close()
+		r.channel.Close(closeWait)
 	}
 	return nil
 }
 
 // Health reports the state of the breaker and of coherence.
 func (r *Redis) Health() Health {
-	h := Health{Breaker: BreakerState(r.conn.Masters.State()), Coherent: r.channel.coherent(), Epoch: r.channel.epoch.Load(), Missing: r.channel.missing.all()}
-	for _, c := range r.channel.all() {
-		h.Pending += c.pending()
+	h := Health{Breaker: BreakerState(r.conn.Masters.State()), Coherent: r.channel.Coherent(), Epoch: r.channel.Epoch.Load(), Missing: r.channel.Missing.All()}
+	for _, c := range r.channel.All() {
+		h.Pending += c.Pending()
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -183,7 +183,7 @@ func (r *Redis) DoFor(ctx context.Context, key string, fn func(context.Context, 
 func (r *Redis) Prefix() string { return r.cfg.Prefix }
 
 // register takes a cache's name, which no other cache on this Redis may have.
-func (r *Redis) register(name string, c noticed) error {
+func (r *Redis) register(name string, c backplane.Subscriber) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
@@ -193,7 +193,7 @@ func (r *Redis) register(name string, c noticed) error {
 		return errors.New("another cache of that name is on this Redis")
 	}
 	r.names[name] = true
-	r.channel.register(name, c)
+	r.channel.Register(name, c)
 	return nil
 }
 
@@ -220,12 +220,12 @@ func (r *Redis) inherit(name string) *journal {
 		delete(r.left, name)
 		return j
 	}
-	return newJournal(name, r.cfg.HoldLife, &r.channel.progress, r.channel.next)
+	return newJournal(name, r.cfg.HoldLife, &r.channel.Progress, r.channel.Next)
 }
 
 func (r *Redis) unregister(name string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.names, name)
-	r.channel.unregister(name)
+	r.channel.Unregister(name)
 }

@@ -164,7 +164,7 @@ func (m *remote) found(f *found, l *look) {
 func (m *remote) parse(f *found, data []byte, text string, pttl time.Duration) {
 	if bytes.HasPrefix(data, []byte(holdRecord)) {
 		if len(data) == len(holdRecord) { // else it is about one record
-			f.buried = m.r.channel.clock.Now() - int64(max(0, m.r.cfg.HoldLife-pttl))
+			f.buried = m.r.channel.Clock.Now() - int64(max(0, m.r.cfg.HoldLife-pttl))
 		}
 		return
 	}
@@ -189,13 +189,25 @@ func (m *remote) date(f *found, rec record.Record, text string, pttl time.Durati
 	}
 	left := whole - m.aged(m.ns.value(text), whole-pttl, whole)
 	if f.read, f.own = m.own.read(rec.ID); f.own && !rec.Expired {
-		left = min(pttl, whole-time.Duration(m.r.channel.clock.Now()-f.read))
+		left = min(pttl, whole-time.Duration(m.r.channel.Clock.Now()-f.read))
 	}
 	if !rec.Expired && left > rec.Life()+lifeTolerance {
 		f.corrupt = &record.CorruptError{Cause: record.CauseLifetime, Detail: "it has more time left than it was given: the server's clock has gone back"}
 		return
 	}
 	f.ok, f.record, f.left = true, rec, min(left, rec.Life())
+}
+
+// lifeTolerance is by how much PTTL may exceed a record's own life: both are rounded.
+const lifeTolerance = 5 * time.Millisecond
+
+// aged is how old a record is, by what PTTL says of the name.
+func (m *remote) aged(name string, seems, whole time.Duration) time.Duration {
+	ch := m.r.channel
+	if !ch.Clocks.Any() {
+		return seems
+	}
+	return ch.Clocks.Age(ch.Holder(name), seems, whole, ch.Clock.Now())
 }
 
 func isWrongType(err error) bool { return err != nil && strings.HasPrefix(err.Error(), "WRONGTYPE") }

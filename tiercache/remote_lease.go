@@ -128,7 +128,7 @@ const backOffMark = "!"
 // how.
 func (m *remote) backOff(ctx context.Context, token string, marks []mark, life time.Duration) error {
 	_, err := m.run(ctx, calls{backOffScript, len(marks), func(i int) string { return marks[i].text }, func(i int, args []any) []any {
-		return append(args, token, backOffMark+m.r.channel.node()+" "+marks[i].how, life.Milliseconds())
+		return append(args, token, backOffMark+m.r.channel.Node()+" "+marks[i].how, life.Milliseconds())
 	}, nil})
 	return err
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/warmcache/warmcache/tiercache/internal/backplane"
 	"github.com/warmcache/warmcache/tiercache/internal/record"
 	"github.com/warmcache/warmcache/tiercache/internal/redisconn"
 )
@@ -114,8 +115,8 @@ func (m *remote) commitOpen(ctx context.Context, token string, writes []write, s
 }
 
 // store writes whatever stands there, ends the loads under way, and tells the others.
-func (m *remote) store(ctx context.Context, writes []write, notices []notice) ([]error, error) {
-	shared, now := m.r.channel.shared(), m.r.channel.clock.Now()
+func (m *remote) store(ctx context.Context, writes []write, notices []backplane.Notice) ([]error, error) {
+	shared, now := m.r.channel.Shared(), m.r.channel.Clock.Now()
 	return m.run(ctx, calls{storeScript, len(writes), func(i int) string { return writes[i].text }, func(i int, args []any) []any {
 		w := &writes[i]
 		m.own.note(w, m.r)
@@ -125,38 +126,38 @@ func (m *remote) store(ctx context.Context, writes []write, notices []notice) ([
 
 // invalidate does what notices of one kind say: it ends keys, expires them, takes records back, or
 // ends tokens.
-func (m *remote) invalidate(ctx context.Context, notices []notice) ([]error, error) {
-	shared, hold := m.r.channel.shared(), m.r.cfg.HoldLife.Milliseconds()
+func (m *remote) invalidate(ctx context.Context, notices []backplane.Notice) ([]error, error) {
+	shared, hold := m.r.channel.Shared(), m.r.cfg.HoldLife.Milliseconds()
 	s := invalidateScript
 	switch first := &notices[0]; {
-	case first.kind == noticeClear:
+	case first.Kind == backplane.KindClear:
 		return m.runKeys(ctx, clearScript, len(notices), func(i int, cmd []any) (keys int, _ []any) {
 			return 1, append(cmd, m.ns.token(clearToken), shared, notices[i].String())
 		}, nil)
-	case first.kind == noticeTag:
+	case first.Kind == backplane.KindTag:
 		return m.runKeys(ctx, endTagScript, len(notices), func(i int, cmd []any) (keys int, _ []any) {
 			fresh := record.NewToken()
-			return 1, append(cmd, m.ns.token(markToken), shared, notices[i].String(), notices[i].rest, fresh[:16], fresh[16:24], mostTags, forever.Milliseconds())
+			return 1, append(cmd, m.ns.token(markToken), shared, notices[i].String(), notices[i].Rest, fresh[:16], fresh[16:24], mostTags, redisconn.Forever.Milliseconds())
 		}, nil)
-	case first.kind == noticeExpire:
+	case first.Kind == backplane.KindExpire:
 		s = expireScript
-	case first.own != 0:
+	case first.Own != 0:
 		s = takeBackScript
 	default:
 	}
-	return m.run(ctx, calls{s, len(notices), func(i int) string { return notices[i].rest }, func(i int, args []any) []any {
+	return m.run(ctx, calls{s, len(notices), func(i int) string { return notices[i].Rest }, func(i int, args []any) []any {
 		n := &notices[i]
-		if args = append(args, shared, n.String(), holdRecord, hold); n.own != 0 {
-			args = append(args, record.IDText(n.own))
+		if args = append(args, shared, n.String(), holdRecord, hold); n.Own != 0 {
+			args = append(args, record.IDText(n.Own))
 		}
 		return args
 	}, nil})
 }
 
 // restarted ends all entries of the cache, unless another node has done so for this restart.
-func (m *remote) restarted(ctx context.Context, n notice, runID string) error {
+func (m *remote) restarted(ctx context.Context, n backplane.Notice, runID string) error {
 	errs, err := m.runKeys(ctx, restartScript, 1, func(_ int, cmd []any) (keys int, _ []any) {
-		return 2, append(cmd, m.ns.token(restartToken), m.ns.token(clearToken), m.r.channel.shared(), n.String(), runID)
+		return 2, append(cmd, m.ns.token(restartToken), m.ns.token(clearToken), m.r.channel.Shared(), n.String(), runID)
 	}, nil)
 	if err != nil {
 		return err

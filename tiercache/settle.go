@@ -132,7 +132,7 @@ func (l *loading[K, V]) tagTokens(ctx context.Context, all []landing[K, V]) map[
 // now, and by what this process has heard. Where another server answers by now, which may be
 // behind, its counts say nothing.
 func (l *loading[K, V]) stands(tags *tagged, now map[string]string) bool {
-	return unended(l.tokens, now, tags.names) && l.c.tokens.stand(tags) && l.c.redis.channel.takeovers.Load() == l.takeovers
+	return unended(l.tokens, now, tags.names) && l.c.tokens.stand(tags) && l.c.redis.channel.Takeovers.Load() == l.takeovers
 }
 
 // commit writes to Redis in bounded batches, and notes each write's error with its landing.

@@ -103,8 +103,8 @@ func (c *Cache[K, V]) Stats() Stats {
 	}
 	if c.redis != nil {
 		ch := c.redis.channel
-		s.NoticesSent, s.NoticesReceived, s.NoticesLost = ch.seq.Load(), ch.received.Load(), ch.lostCount.Load()
-		s.Epoch, s.Coherent, s.Breaker, s.Pending = ch.epoch.Load(), ch.coherent(), BreakerState(c.redis.conn.Masters.State()), c.pending()
+		s.NoticesSent, s.NoticesReceived, s.NoticesLost = ch.Seq.Load(), ch.Received.Load(), ch.LostCount.Load()
+		s.Epoch, s.Coherent, s.Breaker, s.Pending = ch.Epoch.Load(), ch.Coherent(), BreakerState(c.redis.conn.Masters.State()), c.pending()
 	}
 	s.Capacity = c.memory.capacity.Load()
 	s.Entries, s.Cost = c.memory.size()

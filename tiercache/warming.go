@@ -114,7 +114,7 @@ func (c *Cache[K, V]) newWarming(ctx context.Context, l *loaderState[K, V], opts
 	if opts.DryRun {
 		w.tokens = noTokens(nil)
 	} else if c.remote != nil {
-		w.missed, w.takeovers = c.redis.channel.losses.Load(), c.redis.channel.takeovers.Load()
+		w.missed, w.takeovers = c.redis.channel.Losses.Load(), c.redis.channel.Takeovers.Load()
 		err := insist(ctx, func() (err error) {
 			if w.times, err = c.remote.times(ctx); err == nil {
 				w.tokens, err = c.currentTokens(ctx, w.seen.epoch, c.loadTokens(), known)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/warmcache/warmcache/tiercache/internal/backplane"
 	"github.com/warmcache/warmcache/tiercache/internal/failure"
 	"github.com/warmcache/warmcache/tiercache/internal/record"
 )
@@ -137,7 +138,7 @@ func (w *warming[K, V]) ended(tags *tagged, now map[string]string) bool {
 	case !w.c.tokens.stand(tags):
 		return true
 	default:
-		return w.tokens != nil && (!unended(w.tokens, now, tags.names) || w.c.redis.channel.takeovers.Load() != w.takeovers)
+		return w.tokens != nil && (!unended(w.tokens, now, tags.names) || w.c.redis.channel.Takeovers.Load() != w.takeovers)
 	}
 }
 
@@ -293,12 +294,12 @@ func (w *warming[K, V]) land(s *sending[K, V]) (err error) {
 // the look at their generations before the write and now: Redis may have heard of the invalidation
 // before the write.
 func (w *warming[K, V]) takeBack(batch []warmEntry[K, V]) {
-	var notices []notice
+	var notices []backplane.Notice
 	for i := range batch {
 		e := &batch[i]
 		if e.outcome == warmStored && !w.c.memory.unmoved(e.hash, w.gens) {
 			e.becomes(warmRefused)
-			notices = append(notices, w.c.journal.begin(noticeKey, e.write.text, w.c.memory.clock.Now()))
+			notices = append(notices, w.c.journal.begin(backplane.KindKey, e.write.text, w.c.memory.clock.Now()))
 		}
 	}
 	if len(notices) > 0 {

@@ -39,20 +39,20 @@ func edgeGuards() []mutant {
 			old: "if telling == nil || observing() {", new: "if telling == nil {", test: "TestObserver_mayClose",
 		},
 		{
-			guard: "servers: a Cluster's node is no single server", file: "tiercache/heartbeat.go",
-			old: "return beatAnswer{}, redisconn.ErrClusterNode", new: "_ = redisconn.ErrClusterNode", test: "TestNewRedis_refusesAClustersNode",
+			guard: "servers: a Cluster's node is no single server", file: "tiercache/internal/backplane/heartbeat.go",
+			old: "return beatAnswer{}, redisconn.ErrClusterNode", new: "_ = redisconn.ErrClusterNode", test: "TestNewRedis_refusesAClustersNode", pkg: "tiercache",
 		},
 		{
 			guard: "servers: a wrapper hides no Cluster and no Ring", file: "tiercache/internal/redisconn/client.go",
 			old: "if severalServers(client) {", new: "if severalServers(client) && false {", test: "TestNewRedis_refusesWhatHidesSeveralServers", pkg: "tiercache",
 		},
 		{
-			guard: "servers: databases have channels of their own", file: "tiercache/channel.go",
-			old: "if db := redisconn.Database(ch.r.conn.Client); db != 0 {", new: "if db := redisconn.Database(ch.r.conn.Client); db < 0 {", test: "TestRedis_databasesHearNothingOfEachOther",
+			guard: "servers: databases have channels of their own", file: "tiercache/internal/backplane/channel.go",
+			old: "if db := redisconn.Database(ch.conn.Client); db != 0 {", new: "if db := redisconn.Database(ch.conn.Client); db < 0 {", test: "TestRedis_databasesHearNothingOfEachOther", pkg: "tiercache",
 		},
 		{
-			guard: "servers: what a script needs is looked for", file: "tiercache/missing.go",
-			old: "if err = ch.lacks(\"EVAL\", err); err == nil {", new: "if err == nil {", test: "TestNewRedis_namesWhatIsMissing",
+			guard: "servers: what a script needs is looked for", file: "tiercache/internal/backplane/missing.go",
+			old: "if err = ch.lacks(\"EVAL\", err); err == nil {", new: "if err == nil {", test: "TestNewRedis_namesWhatIsMissing", pkg: "tiercache",
 		},
 		{
 			guard: "servers: an outage that an operation ends is logged as ended", file: "tiercache/internal/redisconn/breaker.go",
@@ -60,7 +60,7 @@ func edgeGuards() []mutant {
 		},
 		{
 			guard: "Close leaves what pends to the next cache", file: "tiercache/cache.go",
-			old: "c.journal = c.redis.inherit(c.name)", new: "c.journal = newJournal(c.name, c.redis.cfg.HoldLife, &c.redis.channel.progress, c.redis.channel.next)", test: "TestClose_whatPendsIsNotLost",
+			old: "c.journal = c.redis.inherit(c.name)", new: "c.journal = newJournal(c.name, c.redis.cfg.HoldLife, &c.redis.channel.Progress, c.redis.channel.Next)", test: "TestClose_whatPendsIsNotLost",
 		},
 	}
 }

@@ -161,7 +161,7 @@ func processGuards() []mutant {
 		},
 		{
 			guard: "what is taken back later is the run's own record", file: "tiercache/remote_write.go",
-			old: "case first.own != 0:", new: "case false:", test: "TestWarm_whatIsTakenBackLaterIsTheRunsOwn",
+			old: "case first.Own != 0:", new: "case false:", test: "TestWarm_whatIsTakenBackLaterIsTheRunsOwn",
 		},
 		{
 			guard: "one late answer before a warm run does not keep it from Redis", file: "tiercache/wait.go",

@@ -21,8 +21,8 @@ func redisGuards() []mutant {
 			old: "func (OnceScript) NoRetry() bool { return true }", new: "func (OnceScript) NoRetry() bool { return false }", test: "TestSet_isSentOnce", pkg: "tiercache",
 		},
 		{
-			guard: "heartbeats alone confirm no warm write", file: "tiercache/gap.go",
-			old: "case ch.pubs.settled(ch.candidate, now, ch.patience()):", new: "case true:", test: "TestConfirm_waitsForTheDigestsOfEveryNode",
+			guard: "heartbeats alone confirm no warm write", file: "tiercache/internal/backplane/gap.go",
+			old: "case ch.pubs.settled(ch.candidate, now, ch.patience()):", new: "case true:", test: "TestConfirm_waitsForTheDigestsOfEveryNode", pkg: "tiercache",
 		},
 		{
 			guard: "what nobody confirms is taken back when a hold would be over", file: "tiercache/confirm.go",

@@ -27,10 +27,12 @@ type Conn struct {
 func New(client redis.UniversalClient, timeout time.Duration, log *slog.Logger) *Conn {
 	return &Conn{
 		Client: client, Timeout: timeout, Log: log, Masters: newMasters(client), punctual: punctual(client),
-		// operations end by themselves
-		deadlines: deadline.Shared{Parent: context.Background(), Bound: timeout, Share: timeout / 16}, //nolint:forbidigo
+		deadlines: deadline.Shared{Parent: context.Background(), Bound: timeout, Share: timeout / 16}, //nolint:forbidigo // operations end by themselves
 	}
 }
 
 // Close refuses operations from now on. The client stays open.
 func (c *Conn) Close() { c.closed.Store(true) }
+
+// Forever is the lifetime in Redis of what has none, so that an abandoned namespace empties itself.
+const Forever = 30 * 24 * time.Hour

@@ -16,12 +16,12 @@ type masters struct {
 	client  redis.UniversalClient
 	Cluster *redis.ClusterClient // nil: not one
 
-	mu       sync.RWMutex
-	all      map[string]*master
+	mu  sync.RWMutex
+	all map[string]*master
 	// the masters as they were last known; nil until they are
 	surveyed map[string]redis.UniversalClient
-	survey   uint64                           // which is the last one that was begun
-	latest   uint64                           // which has brought surveyed
+	survey   uint64 // which is the last one that was begun
+	latest   uint64 // which has brought surveyed
 }
 
 // master is one of them.

@@ -178,8 +178,7 @@ func guarded[T any](ctx context.Context, c *Conn, op operation, try func() (T, e
 }
 
 // noteBreaker logs that a breaker has opened, for err, or closed.
-// they are what happened
-func (c *Conn) noteBreaker(m *master, opened, closed bool, err error) { //nolint:revive
+func (c *Conn) noteBreaker(m *master, opened, closed bool, err error) { //nolint:revive // they are what happened
 	if opened {
 		c.Log.Warn("tiercache: Redis does not answer in time: memory and source serve alone until it does", slog.String("master", m.Addr), slog.Any("error", cmp.Or(err, errSlow)))
 	} else if closed {

@@ -18,11 +18,9 @@ type Outcome uint8
 
 // The outcomes.
 const (
-	// in time, with a value or with an error of its own, such as WRONGTYPE
-	Answered   Outcome = iota
+	Answered   Outcome = iota // in time, with a value or with an error of its own, such as WRONGTYPE
 	unanswered                // not, or too late
-	// with an error that says "not now": it need not be asked again to be sure
-	declined
+	declined                  // with an error that says "not now": it need not be asked again to be sure
 	neutral                   // given up by its caller before that
 )
 

@@ -14,8 +14,7 @@ const argumentsFollow = "with args beginning with"
 // Quoted is err as it may be shown: without the arguments that a server repeats. It is put to every
 // error where it comes from go-redis, so that no text that is made of it has to be searched.
 func Quoted(err error) error {
-	// it is frequent, and never wrapped there
-	if err == nil || err == redis.Nil { //nolint:errorlint
+	if err == nil || err == redis.Nil { //nolint:errorlint // it is frequent, and never wrapped there
 		return err
 	}
 	text := err.Error()

@@ -1,14 +1,14 @@
-package tiercache
+package backplane
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/warmcache/warmcache/tiercache/internal/record"
 )
 
 // identity is how other nodes know this process. It is random; but two processes that are restored
@@ -28,14 +28,14 @@ const mostSent = 4096
 
 var errTwin = errors.New("another process had this one's identity")
 
-// node is this process, as the others see it.
-func (id *identity) node() string { return *id.name.Load() }
+// Node is this process, as the others see it.
+func (id *identity) Node() string { return *id.name.Load() }
+
+// Become gives the process that identity.
+func (id *identity) Become(name string) { id.name.Store(&name) }
 
 // rename gives the process another identity.
-func (id *identity) rename() {
-	name := record.NewToken()[:16]
-	id.name.Store(&name)
-}
+func (id *identity) rename() { id.Become(fmt.Sprintf("%016x", rand.Uint64())) }
 
 // sending notes a heartbeat before it is sent.
 func (id *identity) sending(number int64) {
@@ -55,9 +55,9 @@ func (id *identity) mine(number int64) bool {
 }
 
 // renamed takes another identity. What the other process said under this one was not heard.
-func (ch *channel) renamed(now int64) {
+func (ch *Channel) renamed(now int64) {
 	ch.rename()
-	ch.r.cfg.Logger.Warn("tiercache: another process has the identity of this one, as after a machine was cloned: this one takes another",
+	ch.conn.Log.Warn("tiercache: another process has the identity of this one, as after a machine was cloned: this one takes another",
 		slog.Duration("up", time.Duration(now)))
 	ch.missed("another process had this one's identity", 0)
 }

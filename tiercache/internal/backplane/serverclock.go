@@ -1,4 +1,4 @@
-package tiercache
+package backplane
 
 import (
 	"context"
@@ -31,7 +31,8 @@ type serverClocks struct {
 	masters map[string]*serverClock
 	steps   atomic.Pointer[map[string][]clockStep] // by master; nil: none, as nearly always
 
-	wall, mono int64         // what the process's own clocks showed at the last heartbeat; 0: none yet
+	// what the process's own clocks showed at the last heartbeat; 0: none yet
+	wall, mono int64
 	knows      bool          // Redis has been asked for the steps that others have seen
 	asked      int64         // when; the beating goroutine's own
 	met        chan struct{} // closed when that was for the first time
@@ -42,7 +43,7 @@ type serverClocks struct {
 // serverClock is one master's clock: what it shows less what the channel's clock does lies between
 // low and high, in ns. A heartbeat narrows that down; drift does not move it.
 type serverClock struct {
-	low, high int64
+	Low, High int64
 	at        int64 // when it was measured last
 }
 
@@ -50,12 +51,10 @@ type serverClock struct {
 type clockStep struct{ from, at, back int64 }
 
 const (
-	// clockTolerance is by how much a clock may be off before that is a step.
-	clockTolerance = 50 * time.Millisecond
+	// ClockTolerance is by how much a clock may be off before that is a step.
+	ClockTolerance = 50 * time.Millisecond
 	// clockJump is the least step that is told to others: less may be drift, of this node alone.
-	clockJump = 2 * clockTolerance
-	// lifeTolerance is by how much PTTL may exceed a record's own life: both are rounded.
-	lifeTolerance = 5 * time.Millisecond
+	clockJump = 2 * ClockTolerance
 	// mostSteps bounds the steps that are remembered of one clock; beyond, the oldest two are one.
 	mostSteps = 64
 	// clockEvery is how often steps that are known are looked for in Redis, should they be lost
@@ -80,18 +79,18 @@ func (s *serverClocks) note(master string, sent, received int64, shows time.Time
 	if was == nil && s.knows { // it has joined, or was promoted
 		was = s.latest()
 	}
-	now := serverClock{low: low, high: high, at: received}
+	now := serverClock{Low: low, High: high, at: received}
 	switch {
 	case was == nil:
-	case was.low-high > int64(clockTolerance):
-		step := clockStep{from: was.at, at: received, back: was.high - low} // the most that it can be
+	case was.Low-high > int64(ClockTolerance):
+		step := clockStep{from: was.at, at: received, back: was.High - low} // the most that it can be
 		s.enter(master, step)
 		back = time.Duration(step.back)
-	case low-was.high > int64(clockTolerance): // forward
+	case low-was.High > int64(ClockTolerance): // forward
 	default:
-		now.low, now.high = was.low, was.high
-		if low, high = max(low, was.low), min(high, was.high); low <= high {
-			now.low, now.high = low, high
+		now.Low, now.High = was.Low, was.High
+		if low, high = max(low, was.Low), min(high, was.High); low <= high {
+			now.Low, now.High = low, high
 		}
 	}
 	s.masters[master] = &now
@@ -101,7 +100,7 @@ func (s *serverClocks) note(master string, sent, received int64, shows time.Time
 // latest is the clock that shows the latest time, when it was asked; s.mu is held.
 func (s *serverClocks) latest() (latest *serverClock) {
 	for _, c := range s.masters {
-		if latest == nil || c.low > latest.low {
+		if latest == nil || c.Low > latest.Low {
 			latest = c
 		}
 	}
@@ -115,7 +114,7 @@ func (s *serverClocks) enter(master string, step clockStep) {
 	if known := s.steps.Load(); known != nil {
 		maps.Copy(all, *known)
 	}
-	const same = int64(beatEvery + clockTolerance)
+	const same = int64(beatEvery + ClockTolerance)
 	if slices.ContainsFunc(all[master], func(k clockStep) bool { return step.from <= k.at+same && k.from <= step.at+same }) {
 		return
 	}
@@ -129,9 +128,9 @@ func (s *serverClocks) enter(master string, step clockStep) {
 	s.steps.Store(&all)
 }
 
-// age is how old a record on a master can be at most that, by PTTL, has the age that it seems to
+// Age is how old a record on a master can be at most that, by PTTL, has the age that it seems to
 // have. whole is how long it lives in all: what is older was gone before the clock went back.
-func (s *serverClocks) age(master string, seems, whole time.Duration, now int64) time.Duration {
+func (s *serverClocks) Age(master string, seems, whole time.Duration, now int64) time.Duration {
 	all := s.steps.Load()
 	if all == nil {
 		return seems
@@ -140,8 +139,8 @@ func (s *serverClocks) age(master string, seems, whole time.Duration, now int64)
 	for _, step := range slices.Backward((*all)[master]) {
 		back += time.Duration(step.back)
 		age := seems + back
-		before := age+clockTolerance > time.Duration(now-step.at)
-		lived := age-time.Duration(now-step.from) <= whole+clockTolerance
+		before := age+ClockTolerance > time.Duration(now-step.at)
+		lived := age-time.Duration(now-step.from) <= whole+ClockTolerance
 		if before && lived {
 			oldest = age
 		}
@@ -149,8 +148,8 @@ func (s *serverClocks) age(master string, seems, whole time.Duration, now int64)
 	return oldest
 }
 
-// of is what is known of a master's clock.
-func (s *serverClocks) of(master string) (shows serverClock, known bool) {
+// Of is what is known of a master's clock.
+func (s *serverClocks) Of(master string) (shows serverClock, known bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.masters[master]
@@ -160,8 +159,8 @@ func (s *serverClocks) of(master string) (shows serverClock, known bool) {
 	return *c, true
 }
 
-// any reports whether the clock of any master has gone back.
-func (s *serverClocks) any() bool { return s.steps.Load() != nil }
+// Any reports whether the clock of any master has gone back.
+func (s *serverClocks) Any() bool { return s.steps.Load() != nil }
 
 // suspended reports whether this machine was suspended since the last call. The clocks of the
 // masters are measured anew then: the monotonic one has missed what happened meanwhile.
@@ -179,45 +178,29 @@ func (s *serverClocks) suspended(wall, mono int64) bool {
 
 // unsuspended begins an epoch where this machine was suspended: trust in what memory holds runs by
 // the monotonic clock.
-func (ch *channel) unsuspended() {
-	if ch.r.clocks.suspended(time.Now().UnixNano(), ch.clock.Now()) {
-		ch.r.cfg.Logger.Info("tiercache: the machine was suspended: what is in memory is validated")
+func (ch *Channel) unsuspended() {
+	if ch.Clocks.suspended(time.Now().UnixNano(), ch.Clock.Now()) {
+		ch.conn.Log.Info("tiercache: the machine was suspended: what is in memory is validated")
 		ch.missed("the machine was suspended", 0)
 	}
 }
 
 // watchClocks takes in what the masters' clocks showed. What was read while a jump had yet to be
 // noticed may count as too young, so that an epoch begins.
-func (ch *channel) watchClocks(answers []beatAnswer) {
-	clocks, stepped := ch.r.clocks, false
+func (ch *Channel) watchClocks(answers []beatAnswer) {
+	clocks, stepped := ch.Clocks, false
 	for _, a := range answers {
 		if a.shows.IsZero() { // it may not be asked
 			continue
 		}
 		if back := clocks.note(a.master, a.sent, a.received, a.shows); back > clockJump {
 			stepped = true
-			ch.r.cfg.Logger.Warn("tiercache: the server's clock has gone back: what was stored before is read as that much older",
+			ch.conn.Log.Warn("tiercache: the server's clock has gone back: what was stored before is read as that much older",
 				slog.String("master", a.master), slog.Duration("by", back))
 			ch.missed("the server's clock has gone back", 0)
 		}
 	}
-	clocks.share(ch.ctx, ch.r, ch.clock.Now(), stepped)
-}
-
-// aged is how old a record is, by what PTTL says of the name.
-func (m *remote) aged(name string, seems, whole time.Duration) time.Duration {
-	clocks, master := m.r.clocks, redisconn.AnyMaster
-	if !clocks.any() {
-		return seems
-	}
-	if cluster := m.r.conn.Masters.Cluster; cluster != nil {
-		node, err := cluster.MasterForKey(m.r.channel.ctx, name) // from memory: it was just asked
-		if err != nil {
-			return seems
-		}
-		master = node.Options().Addr
-	}
-	return clocks.age(master, seems, whole, m.r.channel.clock.Now())
+	clocks.share(ch.ctx, ch.conn, ch.prefix+"tiercache:clock", ch.Clock.Now(), stepped)
 }
 
 // sharedSteps is the steps of one master as they stand in Redis: all in ms, before the moment at
@@ -229,22 +212,24 @@ type sharedSteps struct {
 
 // share brings what this node knows together with what stands in Redis. It is asked at the start,
 // when a step was seen, and from time to time while there are any.
-func (s *serverClocks) share(ctx context.Context, r *Redis, now int64, stepped bool) { //nolint:revive // stepped is what happened
-	if s.knows && !stepped && (!s.any() || now-s.asked < int64(clockEvery)) { // only this goroutine writes knows
+func (s *serverClocks) share(ctx context.Context, conn *redisconn.Conn, key string, now int64, stepped bool) { //nolint:revive // stepped is what happened
+	// only this goroutine writes knows
+	if s.knows && !stepped && (!s.Any() || now-s.asked < int64(clockEvery)) {
 		return
 	}
-	key := r.cfg.Prefix + "tiercache:clock"
-	_, err := redisconn.Do(ctx, r.conn, func(ctx context.Context) (struct{}, error) {
-		get := r.conn.Client.Get
-		if s.any() { // and what is needed stays
-			get = func(ctx context.Context, key string) *redis.StringCmd { return r.conn.Client.GetEx(ctx, key, forever) }
+	_, err := redisconn.Do(ctx, conn, func(ctx context.Context) (struct{}, error) {
+		get := conn.Client.Get
+		if s.Any() { // and what is needed stays
+			get = func(ctx context.Context, key string) *redis.StringCmd {
+				return conn.Client.GetEx(ctx, key, redisconn.Forever)
+			}
 		}
 		text, err := get(ctx, key).Result()
 		if err != nil && !errors.Is(err, redis.Nil) {
 			return struct{}{}, err
 		}
 		if mine := s.merge(text, now); mine != "" {
-			err = r.conn.Client.Set(ctx, key, mine, forever).Err()
+			err = conn.Client.Set(ctx, key, mine, redisconn.Forever).Err()
 		} else {
 			err = nil
 		}
@@ -259,7 +244,7 @@ func (s *serverClocks) share(ctx context.Context, r *Redis, now int64, stepped b
 		s.meet.Do(func() { close(s.met) })
 		if err != nil && !s.failed {
 			s.failed = true
-			r.cfg.Logger.WarnContext(ctx, "tiercache: steps of the server's clock are not kept for nodes that start later",
+			conn.Log.WarnContext(ctx, "tiercache: steps of the server's clock are not kept for nodes that start later",
 				slog.String("key", key), slog.Any("error", err))
 		}
 	default: // the next heartbeat asks
@@ -279,7 +264,7 @@ func (s *serverClocks) merge(text string, now int64) string {
 		if c == nil {
 			continue
 		}
-		since := now + c.low - shared.Now*int64(time.Millisecond)
+		since := now + c.Low - shared.Now*int64(time.Millisecond)
 		for _, step := range shared.Steps {
 			ago := func(ms int64) int64 { return now - since - ms*int64(time.Millisecond) }
 			s.enter(master, clockStep{from: ago(step[0]), at: ago(step[1]), back: step[2] * int64(time.Millisecond)})
@@ -296,7 +281,7 @@ func (s *serverClocks) merge(text string, now int64) string {
 		if c == nil { // it is none any more
 			continue
 		}
-		shared := sharedSteps{Now: (now + c.low) / int64(time.Millisecond)}
+		shared := sharedSteps{Now: (now + c.Low) / int64(time.Millisecond)}
 		for _, step := range steps {
 			if step.back <= int64(clockJump) {
 				continue

@@ -1,4 +1,4 @@
-package tiercache
+package backplane
 
 import (
 	"cmp"
@@ -23,8 +23,9 @@ type lineage struct {
 type history struct {
 	id, master, runID string
 	stamps            []stamp // oldest first
-	replicated        uint64  // every connected replica has what was confirmed in this round or before
-	heard             int64   // when it was last answered for
+	// every connected replica has what was confirmed in this round or before
+	replicated uint64
+	heard      int64 // when it was last answered for
 }
 
 // stamp says that the data up to an offset includes what this node had confirmed by a round.
@@ -53,12 +54,12 @@ const (
 	unsaidFor = time.Minute
 )
 
-// takeover is a server that answers in the place of another.
-type takeover struct {
-	id        string // of its history
-	since     uint64 // it may lack what was confirmed after this round
-	lost      bool   // nothing is known about what it lacks
-	restarted bool   // it has what it has from a snapshot
+// Takeover is a server that answers in the place of another.
+type Takeover struct {
+	ID        string // of its history
+	Since     uint64 // it may lack what was confirmed after this round
+	Lost      bool   // nothing is known about what it lacks
+	Restarted bool   // it has what it has from a snapshot
 }
 
 func newLineage() *lineage {
@@ -67,14 +68,14 @@ func newLineage() *lineage {
 
 // hear takes in what masters answered to the heartbeats of a round, and returns which of them have
 // taken others' places. all says that every master answered.
-func (l *lineage) hear(round uint64, answers []beatAnswer, all bool, now int64) (changed []takeover) { //nolint:revive // all is what happened
+func (l *lineage) hear(round uint64, answers []beatAnswer, all bool, now int64) (changed []Takeover) { //nolint:revive // all is what happened
 	first := len(l.known) == 0
 	var strange []beatAnswer
 	for _, a := range answers {
-		if h := l.known[a.history()]; h != nil {
+		if h := l.known[a.History()]; h != nil {
 			l.heard = now
 			h.note(round-1, a, now)
-		} else if a.history() != "" {
+		} else if a.History() != "" {
 			strange = append(strange, a)
 		}
 	}
@@ -98,13 +99,13 @@ func (l *lineage) hear(round uint64, answers []beatAnswer, all bool, now int64) 
 
 // place finds out what a history that is heard for the first time has to do with those that are
 // known. Without a takeover it is new beside them, as that of a master that has joined the Cluster.
-func (l *lineage) place(a beatAnswer, now int64) (*takeover, *history) {
-	h := &history{id: a.history(), master: a.master, runID: a.runID}
-	t := &takeover{id: h.id}
+func (l *lineage) place(a beatAnswer, now int64) (*Takeover, *history) {
+	h := &history{id: a.History(), master: a.master, runID: a.runID}
+	t := &Takeover{ID: h.id}
 	if parent := l.known[a.parent]; parent != nil && a.replID != "" {
 		h.stamps = parent.before(a.branch)
-		t.since = h.round()
-		t.restarted = a.began(parent, now)
+		t.Since = h.round()
+		t.Restarted = a.began(parent, now)
 		delete(l.known, parent.id)
 		l.retired = append(l.retired[max(0, len(l.retired)-mostRetired):], parent.id)
 		return t, h
@@ -117,14 +118,14 @@ func (l *lineage) place(a beatAnswer, now int64) (*takeover, *history) {
 		h.stamps, h.replicated = before.stamps, before.replicated
 		t = nil
 	case a.began(before, now):
-		t.restarted = true
+		t.Restarted = true
 	case a.replID == "":
 		i, _ := slices.BinarySearchFunc(before.stamps, before.heard-int64(unsaidFor), func(s stamp, at int64) int { return cmp.Compare(s.at, at) })
 		if i > 0 {
-			t.since = before.stamps[i-1].round
+			t.Since = before.stamps[i-1].round
 		}
 	default:
-		t.lost = true
+		t.Lost = true
 	}
 	delete(l.known, before.id)
 	return t, h
@@ -168,7 +169,7 @@ func (l *lineage) replicated() uint64 {
 
 // isRetired reports whether another history continues the one that a server answers for.
 func (l *lineage) isRetired(a beatAnswer, now int64) bool {
-	return now-l.heard < int64(retiredFor) && slices.Contains(l.retired, a.history())
+	return now-l.heard < int64(retiredFor) && slices.Contains(l.retired, a.History())
 }
 
 // note takes in an answer: what was confirmed by that round is at or before its offset.
@@ -199,8 +200,8 @@ func (h *history) round() uint64 {
 	return h.stamps[len(h.stamps)-1].round
 }
 
-// history is the ID of the data that the server stands for; its run_id where it does not say.
-func (a *beatAnswer) history() string { return cmp.Or(a.replID, a.runID) }
+// History is the ID of the data that the server stands for; its run_id where it does not say.
+func (a *beatAnswer) History() string { return cmp.Or(a.replID, a.runID) }
 
 // began reports whether the server was started after the last answer for a history, so that what it
 // has comes from a snapshot.
@@ -211,4 +212,10 @@ func (a *beatAnswer) began(h *history, now int64) bool {
 // renames reports whether the server only calls the history by another name.
 func (a *beatAnswer) renames(h *history, now int64) bool {
 	return a.runID == h.runID && a.replID != "" && a.parent == "" && now-h.heard < int64(renamedFor)
+}
+
+// Knows reports whether a history is one of those that the masters stood for at the last heartbeat.
+func (ch *Channel) Knows(history string) bool {
+	known := ch.histories.Load()
+	return history == "" || known != nil && (*known)[history]
 }

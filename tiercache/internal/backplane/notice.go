@@ -1,4 +1,4 @@
-package tiercache
+package backplane
 
 import (
 	"errors"
@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A notice is what one node tells the others over Redis pub/sub, one line of text: "W1 kind node
+// A Notice is what one node tells the others over Redis pub/sub, one line of text: "W1 kind node
 // number cache rest". It never holds a value.
 //
 //	K  the key rest of the cache was set or deleted
@@ -17,59 +17,66 @@ import (
 //	T  the tag rest of the cache was invalidated
 //	D  a digest: number is the last one that the node has used; no cache, no rest
 //	B  a heartbeat, on the node's own channel: number is when it was sent, on the node's own clock; rest is the master that it went through
-type notice struct {
-	kind   noticeKind
-	node   string
-	number uint64
-	cache  string
-	rest   string
+type Notice struct {
+	Kind   Kind
+	Node   string
+	Number uint64
+	Cache  string
+	Rest   string
 
 	// The rest is not said.
 
-	own       uint64 // of the key, only the record with this id is meant; 0 is whatever stands there
-	made      int64  // when the try that publishes it began
-	takeovers uint64 // how often another server had answered by then
+	// of the key, only the record with this id is meant; 0 is whatever stands there
+	Own       uint64
+	Made      int64  // when the try that publishes it began
+	Takeovers uint64 // how often another server had answered by then
 }
 
-type noticeKind byte
+// Kind is what a notice is about.
+type Kind byte
 
+// The kinds.
 const (
-	noticeKey    noticeKind = 'K'
-	noticeBack   noticeKind = 'R'
-	noticeExpire noticeKind = 'E'
-	noticeClear  noticeKind = 'C'
-	noticeTag    noticeKind = 'T'
-	noticeDigest noticeKind = 'D'
-	noticeBeat   noticeKind = 'B'
+	KindKey    Kind = 'K'
+	KindBack   Kind = 'R'
+	KindExpire Kind = 'E'
+	KindClear  Kind = 'C'
+	KindTag    Kind = 'T'
+	KindDigest Kind = 'D'
+	KindBeat   Kind = 'B'
 )
 
 const noticeMagic = "W1"
 
-func (n notice) String() string {
-	kind := n.kind
-	if n.own != 0 {
-		kind = noticeBack
+// MaxNameBytes bounds the name of a cache.
+const MaxNameBytes = 128
+
+// String is the notice as it is sent.
+func (n Notice) String() string {
+	kind := n.Kind
+	if n.Own != 0 {
+		kind = KindBack
 	}
-	return noticeMagic + " " + string(rune(kind)) + " " + n.node + " " + strconv.FormatUint(n.number, 10) + " " + n.cache + " " + n.rest
+	return noticeMagic + " " + string(rune(kind)) + " " + n.Node + " " + strconv.FormatUint(n.Number, 10) + " " + n.Cache + " " + n.Rest
 }
 
 var errNotice = errors.New("malformed notice")
 
-func parseNotice(text string) (notice, error) {
+func parseNotice(text string) (Notice, error) {
 	parts := strings.SplitN(text, " ", 6)
-	if len(parts) != 6 || parts[0] != noticeMagic || len(parts[1]) != 1 || parts[2] == "" || len(parts[2]) > 64 || len(parts[4]) > maxNameBytes {
-		return notice{}, errNotice
+	if len(parts) != 6 || parts[0] != noticeMagic || len(parts[1]) != 1 || parts[2] == "" || len(parts[2]) > 64 || len(parts[4]) > MaxNameBytes {
+		return Notice{}, errNotice
 	}
 	number, err := strconv.ParseUint(parts[3], 10, 64)
 	if err != nil || number > 1<<62 {
-		return notice{}, errNotice
+		return Notice{}, errNotice
 	}
-	n := notice{kind: noticeKind(parts[1][0]), node: parts[2], number: number, cache: parts[4], rest: parts[5]}
-	switch n.kind {
-	case noticeKey, noticeBack, noticeExpire, noticeClear, noticeTag, noticeDigest, noticeBeat:
+	n := Notice{Kind: Kind(parts[1][0]), Node: parts[2], Number: number, Cache: parts[4], Rest: parts[5]}
+	switch n.Kind {
+	case KindKey, KindBack, KindExpire, KindClear, KindTag, KindDigest, KindBeat:
 		return n, nil
 	default:
-		return notice{}, errNotice
+		return Notice{}, errNotice
 	}
 }
 
@@ -92,7 +99,8 @@ type publisher struct {
 	missing map[uint64]int64 // numbers below it that were not, with when that was noticed
 	heard   int64            // when it last said anything
 	digest  int64            // when its last digest came that left nothing missing
-	awaited bool             // it lived when a subscription ended, and has not been heard since; see gap.go
+	// it lived when a subscription ended, and has not been heard since; see gap.go
+	awaited bool
 }
 
 // hear notes a number of a node at a moment. Where a node is heard for the first time in the middle
@@ -100,8 +108,8 @@ type publisher struct {
 // moment meeting, soon after we subscribed, when all nodes are heard for the first time, and what
 // they said before was said to an empty memory, or is covered by the epoch that began then, or by
 // the one that ends the meeting.
-func (p publishers) hear(n notice, now, meeting int64) (lost int) {
-	node, number, isDigest := n.node, n.number, n.kind == noticeDigest
+func (p publishers) hear(n Notice, now, meeting int64) (lost int) {
+	node, number, isDigest := n.Node, n.Number, n.Kind == KindDigest
 	pub := p[node]
 	if pub == nil {
 		pub = &publisher{missing: make(map[uint64]int64)}

@@ -1,4 +1,4 @@
-package tiercache
+package backplane
 
 import (
 	"testing"
@@ -11,20 +11,20 @@ const (
 )
 
 func TestReadAnswer(t *testing.T) {
-	a := readAnswer("run_id:r\r\nuptime_in_seconds:5\r\n", testMaster)
-	if a.runID != "r" || a.up != 5*time.Second || a.replica || a.replID != "aa" || a.parent != "" || a.offset != 100 || a.acked != 70 {
+	a := ReadAnswer("run_id:r\r\nuptime_in_seconds:5\r\n", testMaster)
+	if a.runID != "r" || a.up != 5*time.Second || a.Replica || a.replID != "aa" || a.parent != "" || a.offset != 100 || a.acked != 70 {
 		t.Errorf("%+v", a)
 	}
-	a = readAnswer("", testPromote)
+	a = ReadAnswer("", testPromote)
 	if a.replID != "bb" || a.parent != "aa" || a.branch != 80 || a.acked != 130 {
 		t.Errorf("%+v", a)
 	}
 	for _, role := range []string{"slave", "replica"} {
-		if a := readAnswer("", "role:"+role); !a.replica {
+		if a := ReadAnswer("", "role:"+role); !a.Replica {
 			t.Errorf("role %s is no replica", role)
 		}
 	}
-	if a := readAnswer("", ""); a.history() != "" || a.replica {
+	if a := ReadAnswer("", ""); a.History() != "" || a.Replica {
 		t.Errorf("of a server that says nothing: %+v", a)
 	}
 }
@@ -36,7 +36,7 @@ type beats struct {
 	now   int64
 }
 
-func (b *beats) hear(answers ...beatAnswer) []takeover {
+func (b *beats) hear(answers ...beatAnswer) []Takeover {
 	b.round++
 	b.now += int64(beatEvery)
 	return b.lineage.hear(b.round, answers, true, b.now)
@@ -64,11 +64,11 @@ func TestLineage_promotion(t *testing.T) {
 		t.Errorf("replicated up to round %d, want 2", got)
 	}
 	got := b.hear(promoted("bb", "r", "aa", 25))
-	if len(got) != 1 || got[0] != (takeover{id: "bb", since: 1}) {
+	if len(got) != 1 || got[0] != (Takeover{ID: "bb", Since: 1}) {
 		t.Errorf("%+v, want a takeover that lacks what was confirmed after round 1", got)
 	}
 	// and back, to the former master, which has become the new one's replica meanwhile
-	if got := b.hear(promoted("cc", "m", "bb", 76)); len(got) != 1 || got[0] != (takeover{id: "cc", since: 3}) {
+	if got := b.hear(promoted("cc", "m", "bb", 76)); len(got) != 1 || got[0] != (Takeover{ID: "cc", Since: 3}) {
 		t.Errorf("%+v, want a takeover that lacks what was confirmed after round 3", got)
 	}
 	if got := b.hear(promoted("cc", "m", "bb", 76)); len(got) != 0 {
@@ -79,14 +79,14 @@ func TestLineage_promotion(t *testing.T) {
 func TestLineage_nothingExactIsKnown(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer beatAnswer
-		want   takeover
+		want   Takeover
 	}{
-		"the data of another server":  {server("zz", "m", 10, 10), takeover{id: "zz", lost: true}},
-		"two promotions at once":      {promoted("cc", "r2", "bb", 30), takeover{id: "cc", lost: true}},
-		"a branch before all stamps":  {promoted("bb", "r", "aa", 5), takeover{id: "bb"}},
-		"a restart without a history": {beatAnswer{replID: "zz", runID: "m2", up: time.Second}, takeover{id: "zz", restarted: true}},
-		"a restart from a snapshot":   {beatAnswer{replID: "bb", runID: "m2", parent: "aa", branch: 20, up: 0}, takeover{id: "bb", since: 1, restarted: true}},
-		"a proxy before a restart":    {beatAnswer{runID: "m2", up: 0}, takeover{id: "m2", restarted: true}},
+		"the data of another server":  {server("zz", "m", 10, 10), Takeover{ID: "zz", Lost: true}},
+		"two promotions at once":      {promoted("cc", "r2", "bb", 30), Takeover{ID: "cc", Lost: true}},
+		"a branch before all stamps":  {promoted("bb", "r", "aa", 5), Takeover{ID: "bb"}},
+		"a restart without a history": {beatAnswer{replID: "zz", runID: "m2", up: time.Second}, Takeover{ID: "zz", Restarted: true}},
+		"a restart from a snapshot":   {beatAnswer{replID: "bb", runID: "m2", parent: "aa", branch: 20, up: 0}, Takeover{ID: "bb", Since: 1, Restarted: true}},
+		"a proxy before a restart":    {beatAnswer{runID: "m2", up: 0}, Takeover{ID: "m2", Restarted: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := &beats{lineage: newLineage()}
@@ -106,7 +106,7 @@ func TestLineage_sameDataUnderAnotherName(t *testing.T) {
 	if got := b.hear(server("bb", "m", 11, 11)); len(got) != 0 {
 		t.Errorf("a master that forgot its backlog: %+v, want no takeover", got)
 	}
-	if got := b.hear(promoted("cc", "r", "bb", 11)); len(got) != 1 || got[0].since != 1 || got[0].lost {
+	if got := b.hear(promoted("cc", "r", "bb", 11)); len(got) != 1 || got[0].Since != 1 || got[0].Lost {
 		t.Errorf("%+v, want what came after round 1", got)
 	}
 }
@@ -139,7 +139,7 @@ func TestLineage_silentAboutHistories(t *testing.T) {
 	}
 	got := b.hear(beatAnswer{runID: "r", up: time.Hour})
 	want := 400 - uint64(unsaidFor/beatEvery) - 1
-	if len(got) != 1 || got[0].since < want-1 || got[0].since > want || got[0].lost {
+	if len(got) != 1 || got[0].Since < want-1 || got[0].Since > want || got[0].Lost {
 		t.Errorf("%+v, want what was confirmed after round %d", got, want)
 	}
 }
@@ -153,7 +153,7 @@ func TestLineage_retiredMasterIsNotBelieved(t *testing.T) {
 		t.Errorf("%+v, want it to be retired", got)
 	}
 	b.now += int64(retiredFor)
-	if got := b.hear(server("aa", "m", 12, 12)); len(got) != 1 || !got[0].lost {
+	if got := b.hear(server("aa", "m", 12, 12)); len(got) != 1 || !got[0].Lost {
 		t.Errorf("%+v, want that it counts once nobody else answers", got)
 	}
 }

@@ -1,4 +1,4 @@
-package tiercache
+package backplane
 
 // Between two subscriptions there is a gap: what was said then is never heard. It need not be a
 // loss. Each node numbers what it says, and says its last number again and again: the first digest
@@ -11,10 +11,10 @@ package tiercache
 // an epoch doesn't reach: the entries that a warm run has written to Redis; see confirm.go.
 
 // patience is how long a node that is alive may be silent: in a large fleet digests are rare.
-func (ch *channel) patience() int64 { return 3 * ch.digestPause() }
+func (ch *Channel) patience() int64 { return 3 * ch.digestPause() }
 
 // gapBegins notes that a subscription has ended, and who lived when it last showed that it stood.
-func (ch *channel) gapBegins(s *session) {
+func (ch *Channel) gapBegins(s *session) {
 	if !s.confirmed.Load() {
 		return // the gap goes on
 	}
@@ -29,25 +29,25 @@ func (ch *channel) gapBegins(s *session) {
 }
 
 // gapEnds notes that a subscription stands.
-func (ch *channel) gapEnds(now int64) {
+func (ch *Channel) gapEnds(now int64) {
 	ch.pubsMu.Lock()
 	defer ch.pubsMu.Unlock()
-	if ch.subscribed.Load() == 0 {
-		ch.losses.Add(1)
+	if ch.Subscribed.Load() == 0 {
+		ch.Losses.Add(1)
 	} else {
 		ch.resumed = true
 	}
-	ch.subscribed.Store(now)
+	ch.Subscribed.Store(now)
 	ch.listening = true
 }
 
 // giveUp ends the wait for nodes that lived when the gap began. What those said last that are not
 // heard again was lost, if they said anything. It must be called with pubsMu held.
-func (ch *channel) giveUp(now int64) {
+func (ch *Channel) giveUp(now int64) {
 	if !ch.listening {
 		return
 	}
-	subscribed, over := ch.subscribed.Load(), now-ch.subscribed.Load() > ch.patience()
+	subscribed, over := ch.Subscribed.Load(), now-ch.Subscribed.Load() > ch.patience()
 	for _, pub := range ch.pubs {
 		switch {
 		case !pub.awaited:
@@ -55,20 +55,20 @@ func (ch *channel) giveUp(now int64) {
 			pub.awaited = false
 		case over:
 			pub.awaited = false
-			ch.losses.Add(1)
+			ch.Losses.Add(1)
 		}
 	}
 }
 
 // meetStranger counts a loss where a node that is heard for the first time, right after a gap, has
 // said something before. It must be called with pubsMu held.
-func (ch *channel) meetStranger(n notice) {
-	said := n.number
-	if n.kind != noticeDigest {
+func (ch *Channel) meetStranger(n Notice) {
+	said := n.Number
+	if n.Kind != KindDigest {
 		said-- // this one has come
 	}
 	if ch.resumed && said > 0 {
-		ch.losses.Add(1)
+		ch.Losses.Add(1)
 	}
 }
 
@@ -77,13 +77,13 @@ func (ch *channel) meetStranger(n notice) {
 // come after that one. After a gap that begins anew when everybody alive must have been heard:
 // also a digest that was on its way all through the gap has come by then. sent is when the
 // heartbeat was sent. It must be called with pubsMu held.
-func (ch *channel) settleUpTo(sent int64) {
-	now := ch.clock.Now()
+func (ch *Channel) settleUpTo(sent int64) {
+	now := ch.Clock.Now()
 	switch {
 	case ch.resumed && now < ch.meeting():
 		ch.candidate, ch.candidateSent = now, sent
 	case ch.pubs.settled(ch.candidate, now, ch.patience()):
-		ch.settled.Store(ch.candidateSent)
+		ch.Settled.Store(ch.candidateSent)
 		ch.candidate, ch.candidateSent = now, sent
 	}
 }

@@ -1,4 +1,4 @@
-package tiercache
+package backplane
 
 import (
 	"errors"
@@ -23,29 +23,29 @@ var errLacks = errors.New("a cache can't do without it")
 
 // lacks notes, and logs once, that a command is missing, if that is what err says of it, and then
 // says so itself.
-func (ch *channel) lacks(command string, err error) error {
+func (ch *Channel) lacks(command string, err error) error {
 	if err = redisconn.Quoted(err); !redisconn.UnknownCommand(err) {
 		return err
 	}
-	ch.missing.mu.Lock()
-	defer ch.missing.mu.Unlock()
-	if !slices.Contains(ch.missing.names, command) {
-		ch.missing.names = append(ch.missing.names, command)
-		ch.r.cfg.Logger.Warn("tiercache: Redis, or what stands before it, refuses a command: see docs/redis.md for what works without it",
+	ch.Missing.mu.Lock()
+	defer ch.Missing.mu.Unlock()
+	if !slices.Contains(ch.Missing.names, command) {
+		ch.Missing.names = append(ch.Missing.names, command)
+		ch.conn.Log.Warn("tiercache: Redis, or what stands before it, refuses a command: see docs/redis.md for what works without it",
 			slog.String("command", command), slog.Any("error", err))
 	}
 	return fmt.Errorf("%s is refused: %w: %w", command, errLacks, err)
 }
 
-// all lists them.
-func (m *missing) all() string {
+// All lists them.
+func (m *missing) All() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return strings.Join(m.names, " ")
 }
 
 // evaluated notes what came of the first script.
-func (ch *channel) evaluated(err error) {
+func (ch *Channel) evaluated(err error) {
 	if err = ch.lacks("EVAL", err); err == nil {
 		ch.evaluates.Store(true)
 	}

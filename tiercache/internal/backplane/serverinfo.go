@@ -1,4 +1,4 @@
-package tiercache
+package backplane
 
 import (
 	"strconv"
@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-
-	"github.com/warmcache/warmcache/tiercache/internal/record"
 )
 
 // beatAnswer is what a master says to a heartbeat: of itself, of the history of its data, and of
@@ -22,7 +20,7 @@ type beatAnswer struct {
 
 	runID   string
 	up      time.Duration
-	replica bool // it is none
+	Replica bool // it is none
 
 	replID string // the history of its data
 	parent string // the one that this one continues
@@ -31,18 +29,19 @@ type beatAnswer struct {
 	acked  int64  // what all of its connected replicas have, too
 }
 
-// readAnswer reads the sections server and replication of INFO.
-func readAnswer(server, replication string) beatAnswer {
+// ReadAnswer reads the sections server and replication of INFO.
+func ReadAnswer(server, replication string) beatAnswer {
 	a := beatAnswer{runID: infoField(server, "run_id"), up: uptime(server)}
 	role := infoField(replication, "role")
-	a.replica = role == "slave" || role == "replica"
+	a.Replica = role == "slave" || role == "replica"
 	a.replID = infoField(replication, "master_replid")
 	if parent := infoField(replication, "master_replid2"); strings.Trim(parent, "0") != "" {
 		a.parent, a.branch = parent, infoNumber(replication, "second_repl_offset")-1
 	}
 	a.offset = infoNumber(replication, "master_repl_offset")
 	a.acked = a.offset
-	for line := range strings.Lines(replication) { // slave0:ip=10.0.0.2,port=6379,state=online,offset=123,lag=0
+	// slave0:ip=10.0.0.2,port=6379,state=online,offset=123,lag=0
+	for line := range strings.Lines(replication) {
 		name, fields, _ := strings.Cut(strings.TrimSpace(line), ":")
 		if n, ok := strings.CutPrefix(name, "slave"); !ok || n == "" || strings.Trim(n, "0123456789") != "" {
 			continue
@@ -72,11 +71,14 @@ func infoNumber(info, name string) int64 {
 	return n
 }
 
+// long is more than any time that counts.
+const long = 10 * 365 * 24 * time.Hour
+
 // uptime is how long the server has been running; a long time where it doesn't say.
 func uptime(info string) time.Duration {
 	seconds, err := strconv.Atoi(infoField(info, "uptime_in_seconds"))
 	if err != nil {
-		return record.MaxLife
+		return long
 	}
 	return time.Duration(seconds) * time.Second
 }

@@ -1,4 +1,4 @@
-package tiercache
+package backplane
 
 import (
 	"errors"
@@ -7,22 +7,23 @@ import (
 	"time"
 
 	"github.com/warmcache/warmcache/internal/redistest"
+	"github.com/warmcache/warmcache/tiercache/internal/redisconn"
 )
 
 // A machine that was suspended has a monotonic clock that stood still, and a wall clock that did
 // not: what is in memory is validated.
 func TestSuspend_beginsAnEpoch(t *testing.T) {
 	t.Parallel()
-	r, err := NewRedis(redistest.Start(t).Client(), RedisConfig{Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
+	ch := New(redisconn.New(redistest.Start(t).Client(), 100*time.Millisecond, slog.New(slog.DiscardHandler)), "")
+	if err := ch.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = r.Close() })
+	t.Cleanup(func() { ch.Close(time.Second) })
 	quiet := func(since time.Duration) func() error {
-		from, epoch := time.Now(), r.Health().Epoch
+		from, epoch := time.Now(), ch.Epoch.Load()
 		return func() error {
-			if r.Health().Epoch != epoch {
-				from, epoch = time.Now(), r.Health().Epoch
+			if ch.Epoch.Load() != epoch {
+				from, epoch = time.Now(), ch.Epoch.Load()
 			}
 			if time.Since(from) < since {
 				return errors.New("the epoch has changed lately")
@@ -31,12 +32,13 @@ func TestSuspend_beginsAnEpoch(t *testing.T) {
 		}
 	}
 	redistest.Eventually(t, 10*time.Second, quiet(2*time.Second)) // heartbeats alone begin none
-	was := r.Health().Epoch
-	r.clocks.mu.Lock()
-	r.clocks.wall -= int64(time.Second) // as if the wall clock had gone on for a second more than the other
-	r.clocks.mu.Unlock()
+	was := ch.Epoch.Load()
+	ch.Clocks.mu.Lock()
+	// as if the wall clock had gone on for a second more than the other
+	ch.Clocks.wall -= int64(time.Second)
+	ch.Clocks.mu.Unlock()
 	redistest.Eventually(t, 5*time.Second, func() error {
-		if r.Health().Epoch == was {
+		if ch.Epoch.Load() == was {
 			return errors.New("no epoch has begun")
 		}
 		return nil
@@ -59,12 +61,12 @@ func TestServerClocks_age(t *testing.T) {
 		{200, 3600, 270},
 		{15, 3, 15}, // it would not have lived until the step
 	} {
-		got := clocks.age("m", time.Duration(c.seems*s), time.Duration(c.whole*s), now)
+		got := clocks.Age("m", time.Duration(c.seems*s), time.Duration(c.whole*s), now)
 		if got != time.Duration(c.want*s) {
 			t.Errorf("what seems %d s old, and lives %d s, counts as %v old, want %d s", c.seems, c.whole, got, c.want)
 		}
 	}
-	if got := clocks.age("another", time.Second, time.Hour, now); got != time.Second {
+	if got := clocks.Age("another", time.Second, time.Hour, now); got != time.Second {
 		t.Errorf("by another clock: %v", got)
 	}
 }
@@ -84,7 +86,7 @@ func TestServerClocks_drift(t *testing.T) {
 	if steps < 15 || steps > 20 {
 		t.Errorf("%d steps of 50 ms in a second, want nearly 20", steps)
 	}
-	if got := clocks.age("m", 100*time.Second, time.Hour, int64(400*time.Second)); got < 100*time.Second+150*time.Millisecond {
+	if got := clocks.Age("m", 100*time.Second, time.Hour, int64(400*time.Second)); got < 100*time.Second+150*time.Millisecond {
 		t.Errorf("a record that seems 100 s old counts as %v old", got)
 	}
 }

@@ -1,4 +1,4 @@
-package tiercache
+package backplane
 
 import (
 	"context"
@@ -19,7 +19,7 @@ type beatTimes struct{ back, answered int64 }
 
 // beaten notes that a heartbeat has come back. Of several masters the one that is furthest behind
 // counts.
-func (ch *channel) beaten(master string, sent int64) {
+func (ch *Channel) beaten(master string, sent int64) {
 	ch.mu.Lock()
 	if last, ok := ch.beats[master]; ok { // else it is a master no more
 		last.back = max(last.back, sent)
@@ -39,7 +39,7 @@ func (ch *channel) beaten(master string, sent int64) {
 const never = -int64(trustFor)
 
 // beatAnswered notes that a master has answered to a heartbeat.
-func (ch *channel) beatAnswered(master string, sent int64) {
+func (ch *Channel) beatAnswered(master string, sent int64) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	if last, ok := ch.beats[master]; ok {
@@ -53,20 +53,20 @@ func (ch *channel) beatAnswered(master string, sent int64) {
 
 // oldest is when the heartbeat was sent by which the master that is furthest behind has shown that
 // it is one, and that its notices are heard; trust runs from there. ch.mu is held.
-func (ch *channel) oldest() int64 {
+func (ch *Channel) oldest() int64 {
 	oldest := never
 	for i, last := range slices.Collect(maps.Values(ch.beats)) {
 		if sent := min(last.back, last.answered); i == 0 || sent < oldest {
 			oldest = sent
 		}
 	}
-	ch.trust.Store(oldest + int64(trustFor))
+	ch.Trust.Store(oldest + int64(trustFor))
 	return oldest
 }
 
 // expect says which masters there are: one that is new is not trusted before its first heartbeat
 // has come back, and one that is none any more proves nothing, and is not waited for.
-func (ch *channel) expect(masters map[string]redis.UniversalClient) {
+func (ch *Channel) expect(masters map[string]redis.UniversalClient) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	for master := range ch.beats {
@@ -83,7 +83,7 @@ func (ch *channel) expect(masters map[string]redis.UniversalClient) {
 }
 
 // beat sends heartbeats and digests until close.
-func (ch *channel) beat() {
+func (ch *Channel) beat() {
 	defer ch.done.Done()
 	tick := time.NewTicker(beatEvery)
 	defer tick.Stop()
@@ -96,7 +96,7 @@ func (ch *channel) beat() {
 			return
 		case <-tick.C:
 			ch.beatMasters()
-			if tick.Reset(beatEvery); ch.r.conn.Masters.State() == redisconn.HalfOpen {
+			if tick.Reset(beatEvery); ch.conn.Masters.State() == redisconn.HalfOpen {
 				tick.Reset(beatEvery / 8) // the next one may close it
 			}
 		case <-digest.C:
@@ -107,34 +107,34 @@ func (ch *channel) beat() {
 }
 
 // digestPause is the time between two digests of a node.
-func (ch *channel) digestPause() int64 {
-	return int64(digestEvery) * int64(max(digestNodes, ch.nodes())) / digestNodes
+func (ch *Channel) digestPause() int64 {
+	return int64(digestEvery) * int64(max(digestNodes, ch.Nodes())) / digestNodes
 }
 
-// nodes is about how many nodes the fleet has.
-func (ch *channel) nodes() int { return int(ch.heardNodes.Load()) + 1 }
+// Nodes is about how many nodes the fleet has.
+func (ch *Channel) Nodes() int { return int(ch.heardNodes.Load()) + 1 }
 
 // digest tells the others the last number of ours, so that they notice when that one was lost.
-func (ch *channel) digest() {
-	text := notice{kind: noticeDigest, node: ch.node(), number: ch.seq.Load()}.String()
-	_, _ = redisconn.Attempt(ch.ctx, ch.r.conn, ch.r.conn.Masters.Of(redisconn.AnyMaster), ch.r.conn.Timeout, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, ch.r.conn.Client.Publish(ctx, ch.shared(), text).Err()
+func (ch *Channel) digest() {
+	text := Notice{Kind: KindDigest, Node: ch.Node(), Number: ch.Seq.Load()}.String()
+	_, _ = redisconn.Attempt(ch.ctx, ch.conn, ch.conn.Masters.Of(redisconn.AnyMaster), ch.conn.Timeout, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, ch.conn.Client.Publish(ctx, ch.Shared(), text).Err()
 	})
 }
 
 // beatMasters sends a heartbeat through each master, each under its own deadline, and asks each who
 // it is. Heartbeats bypass the breakers: they are what opens them half. A master that is a replica
 // by now is none.
-func (ch *channel) beatMasters() {
-	if len(ch.r.conn.Masters.Known()) == 0 {
-		if ch.look(); len(ch.r.conn.Masters.Known()) == 0 {
+func (ch *Channel) beatMasters() {
+	if len(ch.conn.Masters.Known()) == 0 {
+		if ch.look(); len(ch.conn.Masters.Known()) == 0 {
 			return
 		}
 	}
 	ch.unsuspended()
-	masters := ch.r.conn.Masters.Known()
+	masters := ch.conn.Masters.Known()
 	ch.expect(masters)
-	round := ch.round.Add(1)
+	round := ch.Round.Add(1)
 	results := make(chan beatAnswer, len(masters))
 	for master, client := range masters {
 		go func() { results <- ch.beatMaster(master, client) }()
@@ -154,16 +154,16 @@ func (ch *channel) beatMasters() {
 }
 
 // answer takes in what masters answered in a round.
-func (ch *channel) answer(round uint64, answers []beatAnswer, all bool) {
+func (ch *Channel) answer(round uint64, answers []beatAnswer, all bool) {
 	ch.watchClocks(answers)
-	now := ch.clock.Now()
+	now := ch.Clock.Now()
 	changed := ch.lineage.hear(round, answers, all, now)
-	ch.replicated.Store(ch.lineage.replicated())
+	ch.Replicated.Store(ch.lineage.replicated())
 	for _, t := range changed {
-		ch.takeovers.Add(1)
+		ch.Takeovers.Add(1)
 		ch.missed("another server answers", 0)
-		for _, c := range ch.all() {
-			c.onServer(t)
+		for _, c := range ch.All() {
+			c.Server(t)
 		}
 	}
 	histories := ch.lineage.ids() // now that what they may lack is pending
@@ -173,20 +173,20 @@ func (ch *channel) answer(round uint64, answers []beatAnswer, all bool) {
 			ch.shed(a.client, func(again beatAnswer) bool { return again.replID == a.replID })
 		}
 	}
-	for _, c := range ch.all() {
-		c.onBeat(now)
+	for _, c := range ch.All() {
+		c.Beat(now)
 	}
 }
 
 // beatMaster is one heartbeat. It tells the master's breaker how it went, and in a Cluster that of
 // what is not about a key.
-func (ch *channel) beatMaster(master string, client redis.UniversalClient) beatAnswer {
-	sh, bound := ch.r.conn.Masters.Of(master), ch.r.conn.Timeout
+func (ch *Channel) beatMaster(master string, client redis.UniversalClient) beatAnswer {
+	sh, bound := ch.conn.Masters.Of(master), ch.conn.Timeout
 	began := time.Now()
-	a, err := redisconn.Attempt(ch.ctx, ch.r.conn, sh, bound, func(ctx context.Context) (beatAnswer, error) {
-		sent := ch.clock.Now()
+	a, err := redisconn.Attempt(ch.ctx, ch.conn, sh, bound, func(ctx context.Context) (beatAnswer, error) {
+		sent := ch.Clock.Now()
 		ch.sending(sent)
-		text := notice{kind: noticeBeat, node: ch.node(), number: uint64(sent), rest: master}.String()
+		text := Notice{Kind: KindBeat, Node: ch.Node(), Number: uint64(sent), Rest: master}.String()
 		pipe := client.Pipeline()
 		published := redis.NewIntCmd(ctx, "publish", ch.own(), text)
 		_ = pipe.Process(ctx, redisconn.Once{Cmder: published})
@@ -197,8 +197,8 @@ func (ch *channel) beatMaster(master string, client redis.UniversalClient) beatA
 			defer func() { ch.evaluated(eval.Err()) }()
 		}
 		_, _ = pipe.Exec(ctx) // each command has its own error
-		a := readAnswer(server.Val(), replication.Val())
-		if a.replica {
+		a := ReadAnswer(server.Val(), replication.Val())
+		if a.Replica {
 			return beatAnswer{}, redisconn.ErrReplica
 		}
 		if master == redisconn.AnyMaster && infoField(server.Val(), "redis_mode") == "cluster" {
@@ -207,7 +207,7 @@ func (ch *channel) beatMaster(master string, client redis.UniversalClient) beatA
 		if published.Err() == nil {
 			ch.beatAnswered(master, sent)
 		}
-		a.shows, a.sent, a.received = clock.Val(), sent, ch.clock.Now()
+		a.shows, a.sent, a.received = clock.Val(), sent, ch.Clock.Now()
 		_ = ch.lacks("INFO", server.Err())
 		return a, ch.lacks("PUBLISH", published.Err())
 	})
@@ -216,12 +216,12 @@ func (ch *channel) beatMaster(master string, client redis.UniversalClient) beatA
 	}
 	if errors.Is(err, redisconn.ErrReplica) {
 		ch.settle(err) // NewRedis waits no longer
-		ch.shed(client, func(a beatAnswer) bool { return a.replica })
+		ch.shed(client, func(a beatAnswer) bool { return a.Replica })
 	}
 	how := redisconn.Judge(ch.ctx, err, time.Since(began), bound)
-	ch.r.conn.NoteBeat(sh, how, err)
+	ch.conn.NoteBeat(sh, how, err)
 	if how == redisconn.Answered && master != redisconn.AnyMaster {
-		ch.r.conn.NoteBeat(ch.r.conn.Masters.Of(redisconn.AnyMaster), how, nil)
+		ch.conn.NoteBeat(ch.conn.Masters.Of(redisconn.AnyMaster), how, nil)
 	}
 	a.master, a.client, a.err = master, client, err
 	return a
@@ -233,7 +233,7 @@ const mostShed = 64
 // shed closes the connections of a client's pools that lead to a wrong server, until one does not.
 // Behind a balancer, or a name whose address has changed, old connections stay with a server that
 // is a master no more. go-redis has one pool for pipelines and another one for all else.
-func (ch *channel) shed(client redis.UniversalClient, wrong func(beatAnswer) bool) {
+func (ch *Channel) shed(client redis.UniversalClient, wrong func(beatAnswer) bool) {
 	piped := func(ctx context.Context) (string, error) {
 		pipe := client.Pipeline()
 		replication := pipe.Info(ctx, "replication")
@@ -250,10 +250,10 @@ func (ch *channel) shed(client redis.UniversalClient, wrong func(beatAnswer) boo
 		defer conn.Close() //nolint:errcheck // that closes the connection itself
 		return conn.Info(ctx, "replication").Result()
 	}
-	_, _ = redisconn.Apart(ch.ctx, ch.r.conn.Masters.Of(redisconn.AnyMaster), ch.r.conn.Timeout, func(ctx context.Context) (struct{}, error) {
+	_, _ = redisconn.Apart(ch.ctx, ch.conn.Masters.Of(redisconn.AnyMaster), ch.conn.Timeout, func(ctx context.Context) (struct{}, error) {
 		for _, ask := range []func(context.Context) (string, error){piped, plain} {
 			for range mostShed {
-				if replication, err := ask(ctx); err != nil || !wrong(readAnswer("", replication)) {
+				if replication, err := ask(ctx); err != nil || !wrong(ReadAnswer("", replication)) {
 					break
 				}
 			}
@@ -264,20 +264,20 @@ func (ch *channel) shed(client redis.UniversalClient, wrong func(beatAnswer) boo
 
 // look asks a Cluster for its masters. It may take several seconds where go-redis happens to ask a
 // node that is frozen, so it is left behind then.
-func (ch *channel) look() {
+func (ch *Channel) look() {
 	const bound = 500 * time.Millisecond
-	_, err := redisconn.Apart(ch.ctx, ch.r.conn.Masters.Of(redisconn.AnyMaster), bound, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, ch.r.conn.Masters.Survey(ctx)
+	_, err := redisconn.Apart(ch.ctx, ch.conn.Masters.Of(redisconn.AnyMaster), bound, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, ch.conn.Masters.Survey(ctx)
 	})
 	if err != nil {
 		ch.settle(err)
-		ch.r.conn.NoteBeat(ch.r.conn.Masters.Of(redisconn.AnyMaster), redisconn.Judge(ch.ctx, err, 0, bound), err)
+		ch.conn.NoteBeat(ch.conn.Masters.Of(redisconn.AnyMaster), redisconn.Judge(ch.ctx, err, 0, bound), err)
 	}
 }
 
 // survey follows the masters of a Cluster until close: go-redis by itself would fail a dead
 // master's slots for most of a minute.
-func (ch *channel) survey() {
+func (ch *Channel) survey() {
 	defer ch.done.Done()
 	const rarely = 3 // while all is well
 	tick := time.NewTicker(beatEvery)
@@ -288,7 +288,7 @@ func (ch *channel) survey() {
 			return
 		case <-tick.C:
 		}
-		if n%rarely == 0 || !ch.coherent() || ch.r.conn.Masters.State() != redisconn.Closed {
+		if n%rarely == 0 || !ch.Coherent() || ch.conn.Masters.State() != redisconn.Closed {
 			ch.look()
 		}
 	}
