@@ -7,6 +7,6 @@ func list() []mutant {
 	return slices.Concat(
 		processGuards(), channelGuards(), redisGuards(), recordGuards(), hotKeys(), fleetGuards(), edgeGuards(), tagGuards(),
 		clockGuards(), leaseGuards(), warmRuns(), journalGuards(), loaderGuards(), httpCache(), httpAround(),
-		contradictionGuards(), valueGuards(), quotedGuards(), memoryGuards(), hitrateGuards(),
+		contradictionGuards(), valueGuards(), quotedGuards(), memoryGuards(), hitrateGuards(), roomGuards(),
 	)
 }
