@@ -43,10 +43,14 @@ var knows = map[string][]string{
 
 	"bench/internal": {"examples", "internal", "loaders", "schedule", "tiercache", "warm"}, // what its programs share
 
-	"tiercache/internal/clock":    {},
-	"tiercache/internal/deadline": {},
-	"tiercache/internal/stat":     {},
-	"tiercache/internal/topk":     {},
+	"tiercache/internal/backplane": {"tiercache/internal/clock", "tiercache/internal/failure", "tiercache/internal/redisconn"},
+	"tiercache/internal/clock":     {},
+	"tiercache/internal/deadline":  {},
+	"tiercache/internal/failure":   {},
+	"tiercache/internal/record":    {},
+	"tiercache/internal/redisconn": {"tiercache/internal/deadline", "tiercache/internal/failure"},
+	"tiercache/internal/stat":      {},
+	"tiercache/internal/topk":      {},
 
 	"internal/order":       {}, // of tasks, for tiercache and warm
 	"warm/internal/ledger": {"tiercache"},

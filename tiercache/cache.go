@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"reflect"
 	"sync"
 	"sync/atomic"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/warmcache/warmcache/tiercache/internal/clock"
 	"github.com/warmcache/warmcache/tiercache/internal/deadline"
+	"github.com/warmcache/warmcache/tiercache/internal/record"
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
@@ -21,7 +21,7 @@ import (
 type Cache[K comparable, V any] struct {
 	name     string
 	cfg      Config[K, V]
-	format   format
+	format   record.Format
 	version  uint32      // as it stands in records: Config.Version, and the name of V
 	compared atomic.Bool // a value was compared with what comes back of it
 	lossless bool        // every text form is known to lead back to its key
@@ -85,17 +85,17 @@ func New[K comparable, V any](cfg Config[K, V]) (*Cache[K, V], error) {
 	}
 	c.sourced = cfg.Load != nil || cfg.LoadMany != nil || cfg.Reload != nil
 	c.oddKeys = hasInterface(reflect.TypeFor[K]())
-	c.format.codec = fmt.Sprintf("%-8s", cfg.Codec.Name())
+	c.format.Codec = fmt.Sprintf("%-8s", cfg.Codec.Name())
 	c.version = cfg.Version ^ typePrint(cfg.Codec)
 	c.watcher.observer, c.watcher.cache, c.watcher.log = cfg.Observer, c.name, c.log
 	c.lossless = isLossless(cfg.Keys)
 	c.epoch.Store(1)
 	started := clock.Since(time.Now())
 	if c.redis != nil {
-		started = c.redis.channel.clock
+		started = c.redis.channel.Clock
 		c.remote = &remote{r: c.redis, ns: namespace{prefix: c.redis.cfg.Prefix + c.name + ":"}, format: &c.format}
-		c.format.limit, c.format.compression = c.redis.cfg.MaxValueBytes, cfg.Compression
-		c.format.signer = newSigner(c.redis.cfg.Secrets, c.remote.ns.prefix)
+		c.format.Limit, c.format.Compression = c.redis.cfg.MaxValueBytes, record.Compression(cfg.Compression)
+		c.format.Signer = record.NewSigner(secretBytes(c.redis.cfg.Secrets), c.remote.ns.prefix)
 		c.journal = c.redis.inherit(c.name)
 	}
 	var evicted func(EventKind, []K) // keys are collected only where somebody listens
@@ -111,7 +111,7 @@ func New[K comparable, V any](cfg Config[K, V]) (*Cache[K, V], error) {
 	c.stopped, c.stop = context.WithCancel(context.Background()) //nolint:forbidigo // the cache's own lifetime has no other parent
 	c.loadTimes.Parent, c.loadTimes.Bound, c.loadTimes.Share = c.stopped, cfg.LoadTimeout, cfg.LoadTimeout/64
 	if c.redis != nil {
-		if err := c.redis.register(c.name, c); err != nil {
+		if err := c.redis.register(c.name, subscriber[K, V]{c}); err != nil {
 			c.stop()
 			c.memory.close()
 			c.redis.bequeath(c.name, c.journal)
@@ -188,11 +188,6 @@ func (c *Cache[K, V]) loadError(key K, err error) error {
 		return ErrClosed
 	}
 	return fmt.Errorf("tiercache: cache %q: load %q: %w", c.name, fmt.Sprint(key), err)
-}
-
-// newToken is a random name for one lead's leases.
-func newToken() string {
-	return string(appendHex(appendHex(nil, rand.Uint64(), 16), rand.Uint64(), 16))
 }
 
 // texts is the text forms of the flights' keys. It is not to be changed.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/warmcache/warmcache/tiercache/internal/deadline"
+	"github.com/warmcache/warmcache/tiercache/internal/failure"
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
@@ -65,7 +66,7 @@ func (l *loading[K, V]) askEach(ctx context.Context, fls []*flight[K, V], held t
 			defer func() {
 				<-l.slots
 				if v := recover(); v != nil {
-					l.c.end(f, nil, 0, newPanicError(v))
+					l.c.end(f, nil, 0, failure.NewPanicError(v))
 				}
 			}()
 			l.ask(ctx, f.one[:], held, nil)
@@ -157,7 +158,7 @@ func (cl *call[K, V]) run() {
 	err := ErrGoexit // stands if the loader neither returns nor panics
 	defer func() {
 		if v := recover(); v != nil {
-			err = newPanicError(v)
+			err = failure.NewPanicError(v)
 		}
 		cl.done <- err
 	}()
@@ -174,14 +175,14 @@ func (cl *call[K, V]) askOne(ctx context.Context) (err error) {
 	switch f := said.f; {
 	case f.load != nil:
 		said.value, err = f.load(ctx)
-		err = ofLoader(err)
+		err = failure.OfLoader(err)
 	case f.reload != nil:
 		said.value, err = cl.l.reloadWith(ctx, f)
 	case cfg.Reload != nil && cl.l.previous(f) != nil:
 		said.value, err = cl.l.reload(ctx, f, cl.l.previous(f))
 	case cfg.Load != nil:
 		said.value, err = cfg.Load(ctx, f.key)
-		err = ofLoader(err)
+		err = failure.OfLoader(err)
 	case cfg.LoadMany != nil:
 		if err = cl.askMany(ctx); said.known {
 			return nil // what came is good, whatever became of the rest
@@ -208,7 +209,7 @@ func (cl *call[K, V]) askMany(ctx context.Context) error {
 		said := &cl.said[i]
 		said.value, said.known = values[said.f.key]
 	}
-	return alien(err)
+	return failure.Alien(err)
 }
 
 // previous is the value that Reload may build on.
@@ -225,7 +226,7 @@ func (l *loading[K, V]) previous(f *flight[K, V]) *item[V] {
 
 func (l *loading[K, V]) reload(ctx context.Context, f *flight[K, V], old *item[V]) (V, error) {
 	value, err := l.c.cfg.Reload(ctx, f.key, l.c.clone(old.value))
-	err = ofLoader(err)
+	err = failure.OfLoader(err)
 	if errors.Is(err, ErrNotModified) {
 		return old.value, nil // it was just compared with the source: that is a read of it
 	}

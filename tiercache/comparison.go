@@ -17,7 +17,7 @@ func (c *Cache[K, V]) compareFirst(value V, encoded []byte) {
 	if c.compared.Load() || !c.compared.CompareAndSwap(false, true) {
 		return
 	}
-	name := strings.TrimSpace(c.format.codec)
+	name := strings.TrimSpace(c.format.Codec)
 	back, err := c.decodePayload(bytes.Clone(encoded)) // a codec may keep what it decodes
 	if err != nil {
 		c.log.Warn("tiercache: the codec cannot read what it has written: what is in Redis is a miss for all who look",

@@ -8,6 +8,10 @@ import (
 	"reflect"
 	"strings"
 	"time"
+
+	"github.com/warmcache/warmcache/tiercache/internal/backplane"
+	"github.com/warmcache/warmcache/tiercache/internal/record"
+	"github.com/warmcache/warmcache/tiercache/internal/redisconn"
 )
 
 // Config describes a cache. The zero value of every field but Name is a working default; a
@@ -114,10 +118,6 @@ const (
 	defaultCapacity    = 100_000
 	defaultLoadTimeout = 30 * time.Second
 	defaultDegradedTTL = time.Second
-	maxNameBytes       = 128
-	// forever is the lifetime in Redis of values without a TTL, so that an abandoned namespace
-	// empties itself.
-	forever = 30 * 24 * time.Hour
 )
 
 // withDefaults returns cfg with every zero field filled in, or one error that names every bad
@@ -127,10 +127,10 @@ func (cfg Config[K, V]) withDefaults() (Config[K, V], error) {
 		return cfg, fmt.Errorf("tiercache: cache %q: %w", cfg.Name, err)
 	}
 	if cfg.TTL == 0 {
-		cfg.TTL = forever
+		cfg.TTL = redisconn.Forever
 	}
 	if cfg.MemoryTTL == 0 {
-		cfg.MemoryTTL = maxLife
+		cfg.MemoryTTL = record.MaxLife
 	}
 	if cfg.LoadTimeout == 0 {
 		cfg.LoadTimeout = defaultLoadTimeout
@@ -160,8 +160,8 @@ func (cfg Config[K, V]) withDefaults() (Config[K, V], error) {
 func (cfg Config[K, V]) check() error { //nolint:gocognit // a list of checks
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	if cfg.Name == "" || len(cfg.Name) > maxNameBytes || strings.ContainsFunc(cfg.Name, func(r rune) bool { return !isNameRune(r) }) {
-		bad("Name %q must be 1 to %d of A-Z a-z 0-9 _ . -", cfg.Name, maxNameBytes)
+	if cfg.Name == "" || len(cfg.Name) > backplane.MaxNameBytes || strings.ContainsFunc(cfg.Name, func(r rune) bool { return !isNameRune(r) }) {
+		bad("Name %q must be 1 to %d of A-Z a-z 0-9 _ . -", cfg.Name, backplane.MaxNameBytes)
 	}
 	for _, d := range []struct {
 		field string
@@ -178,8 +178,8 @@ func (cfg Config[K, V]) check() error { //nolint:gocognit // a list of checks
 		if d.value < 0 {
 			bad("%s %v is negative", d.field, d.value)
 		}
-		if d.value > maxLife {
-			bad("%s %v is longer than %v", d.field, d.value, maxLife)
+		if d.value > record.MaxLife {
+			bad("%s %v is longer than %v", d.field, d.value, record.MaxLife)
 		}
 	}
 	if !(cfg.Jitter >= 0 && cfg.Jitter < 1) {
@@ -208,8 +208,8 @@ func (cfg Config[K, V]) check() error { //nolint:gocognit // a list of checks
 	if cfg.LearnHot < 0 || cfg.LearnHot > mostHot {
 		bad("LearnHot %d must be from 0 to %d", cfg.LearnHot, mostHot)
 	}
-	if cfg.HotHalfLife != 0 && (cfg.HotHalfLife < shortestHotHalf || cfg.HotHalfLife > maxLife) {
-		bad("HotHalfLife %v must be from %v to %v", cfg.HotHalfLife, shortestHotHalf, maxLife)
+	if cfg.HotHalfLife != 0 && (cfg.HotHalfLife < shortestHotHalf || cfg.HotHalfLife > record.MaxLife) {
+		bad("HotHalfLife %v must be from %v to %v", cfg.HotHalfLife, shortestHotHalf, record.MaxLife)
 	}
 	return errors.Join(append(errs, cfg.contradictions())...)
 }

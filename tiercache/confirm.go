@@ -10,6 +10,9 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/warmcache/warmcache/tiercache/internal/backplane"
+	"github.com/warmcache/warmcache/tiercache/internal/record"
+	"github.com/warmcache/warmcache/tiercache/internal/redisconn"
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
@@ -25,8 +28,8 @@ var errTakeover = errors.New("redis: another server answers than when the run be
 
 // times asks all masters for their time. One that doesn't say gets none of the run's entries.
 func (m *remote) times(ctx context.Context) (*serverTime, error) {
-	takeovers := m.r.channel.takeovers.Load()
-	if _, err := m.r.route(ctx, 0, nil); err != nil {
+	takeovers := m.r.channel.Takeovers.Load()
+	if _, err := m.r.conn.Route(ctx, 0, nil); err != nil {
 		return nil, err
 	}
 	type answer struct {
@@ -34,11 +37,11 @@ func (m *remote) times(ctx context.Context) (*serverTime, error) {
 		now    time.Time
 		err    error
 	}
-	known := m.r.masters.known()
+	known := m.r.conn.Masters.Known()
 	answers := make(chan answer, len(known))
 	for addr, client := range known {
 		go func() {
-			now, err := doOn(ctx, m.r, operation{m.r.masters.of(addr), m.r.cfg.Timeout, nil}, func(ctx context.Context) (time.Time, error) { return client.Time(ctx).Result() })
+			now, err := redisconn.DoOn(ctx, m.r.conn, m.r.conn.Masters.Of(addr), func(ctx context.Context) (time.Time, error) { return client.Time(ctx).Result() })
 			answers <- answer{addr, now, err}
 		}()
 	}
@@ -141,7 +144,7 @@ func (c *Cache[K, V]) confirm(settled, now int64) {
 	var due []unconfirmed
 	rest := c.unconfirmed[:0]
 	for _, u := range c.unconfirmed {
-		missed := u.losses != c.redis.channel.losses.Load()
+		missed := u.losses != c.redis.channel.Losses.Load()
 		if missed || u.at < settled || now-u.at > int64(c.redis.cfg.HoldLife) {
 			due = append(due, u)
 		} else {
@@ -161,7 +164,7 @@ func (c *Cache[K, V]) confirm(settled, now int64) {
 
 // takeBack ends those entries of a batch that an invalidation may have overtaken.
 func (c *Cache[K, V]) takeBack(ctx context.Context, u *unconfirmed, settled int64) {
-	heard := u.losses == c.redis.channel.losses.Load() && u.at < settled
+	heard := u.losses == c.redis.channel.Losses.Load() && u.at < settled
 	var ended []unconfirmedKey
 	doubtful := 0
 	for _, k := range u.keys {
@@ -192,7 +195,7 @@ func (c *Cache[K, V]) noteTakenBack(back *takenBackOf, n int) {
 // mayStand reports whether a warm write that failed may stand in Redis all the same, or may yet
 // arrive: what this process never sent does not.
 func mayStand(err error) bool {
-	for _, unsent := range []error{errBreakerOpen, errTakeover, errBusy, errNoMasters, errTooLarge} {
+	for _, unsent := range []error{redisconn.ErrBreakerOpen, errTakeover, redisconn.ErrBusy, redisconn.ErrNoMasters, record.ErrTooLarge} {
 		if errors.Is(err, unsent) {
 			return false
 		}
@@ -207,18 +210,18 @@ func (c *Cache[K, V]) disown(ctx context.Context, keys []unconfirmedKey) {
 	if len(keys) == 0 {
 		return
 	}
-	notices := make([]notice, len(keys))
+	notices := make([]backplane.Notice, len(keys))
 	for i, k := range keys {
-		notices[i] = c.redis.channel.next(noticeKey, c.name, k.text)
-		notices[i].own = k.id
+		notices[i] = c.redis.channel.Next(backplane.KindKey, c.name, k.text)
+		notices[i].Own = k.id
 	}
 	c.tell(ctx, notices)
-	c.counters.Add(notices[0].number, stat.TakenBack, uint64(len(notices)))
+	c.counters.Add(notices[0].Number, stat.TakenBack, uint64(len(notices)))
 }
 
 // stillThere reports whether the server that a run began with still is the one that answers.
 func (t *serverTime) stillThere(r *Redis) error {
-	if t.takeovers != r.channel.takeovers.Load() {
+	if t.takeovers != r.channel.Takeovers.Load() {
 		return fmt.Errorf("%w: run it again", errTakeover)
 	}
 	return nil

@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/warmcache/warmcache/tiercache/internal/record"
+	"github.com/warmcache/warmcache/tiercache/internal/redisconn"
 )
 
 // Explain says why a read of the key would answer as it does at this moment, tier by tier. It
@@ -123,12 +126,12 @@ func (c *Cache[K, V]) sourceState(f *flight[K, V]) SourceState {
 }
 
 func (c *Cache[K, V]) memoryState(it *item[V], now int64) MemoryState {
-	m := MemoryState{Trusted: c.redis == nil || c.redis.channel.coherent()}
+	m := MemoryState{Trusted: c.redis == nil || c.redis.channel.Coherent()}
 	if it == nil {
 		return m
 	}
 	left := func(until int64) time.Duration { return time.Duration(max(0, until-now)) }
-	m.Present, m.NotFound, m.ID, m.Age = true, it.absent, idText(it.id), time.Duration(max(0, now-it.read))
+	m.Present, m.NotFound, m.ID, m.Age = true, it.absent, record.IDText(it.id), time.Duration(max(0, now-it.read))
 	m.FreshFor, m.StaleFor, m.BackOff = left(it.fresh), left(it.dead), left(it.backedOff())
 	m.EpochValid, m.TagsValid = it.epoch == c.epoch.Load(), c.tokens.stand(it.tags)
 	if !m.Trusted {
@@ -140,8 +143,6 @@ func (c *Cache[K, V]) memoryState(it *item[V], now int64) MemoryState {
 	}
 	return m
 }
-
-func idText(id uint64) string { return string(appendHex(nil, id, 16)) }
 
 func (c *Cache[K, V]) redisState(ctx context.Context, text string, seen sight) *RedisState {
 	s := &RedisState{Key: c.remote.ns.value(text), Breaker: c.redis.Health().Breaker, Pending: c.journal.bypass(text)}
@@ -165,7 +166,7 @@ func (c *Cache[K, V]) redisState(ctx context.Context, text string, seen sight) *
 	f := &at.found
 	it, bad := c.interpret(f, now, seen)
 	if bad != nil {
-		s.Record, s.Corrupt = "unreadable", bad.cause.String()
+		s.Record, s.Corrupt = "unreadable", bad.Cause.String()
 		return s
 	}
 	if it == nil {
@@ -175,8 +176,8 @@ func (c *Cache[K, V]) redisState(ctx context.Context, text string, seen sight) *
 	if it.absent {
 		s.Record = "not found"
 	}
-	s.Codec, s.Signed, s.ID = strings.TrimSpace(f.record.codec), f.record.signed, idText(it.id)
-	s.Packed = map[byte]string{packedS2: S2.String(), packedZstd: Zstd.String()}[f.record.packed]
+	s.Codec, s.Signed, s.ID = strings.TrimSpace(f.record.Codec), f.record.Signed, record.IDText(it.id)
+	s.Packed = map[byte]string{record.PackedS2: S2.String(), record.PackedZstd: Zstd.String()}[f.record.Packed]
 	s.Age, s.FreshFor, s.StaleFor = f.age(), f.fresh(), max(0, time.Duration(it.dead-now))
 	s.Valid = c.current(f, at.tokens)
 	s.Outdated = c.journal.check(text, it.tagNames(), it.read) == outdated
@@ -240,7 +241,7 @@ func (c *Cache[K, V]) peekTokens(ctx context.Context, client redis.UniversalClie
 	}
 	_, _ = pipe.Exec(ctx) // each command has its own error
 	tokens, err := readTokens(own, hash, fields)
-	if errors.Is(err, redis.Nil) || isReply(err) { // where there are none, none is the record's
+	if errors.Is(err, redis.Nil) || redisconn.IsReply(err) { // where there are none, none is the record's
 		return nil, nil
 	}
 	return tokens, err

@@ -168,8 +168,8 @@ func (f *flight[K, V]) serves(o *flight[K, V]) bool {
 
 // heard reports whether the flight may be joined by who comes now. While notices are not heard it
 // is remembered of Redis like an entry: what ended its key since it began may not be known here, as
-// after a freeze of the process. Then a flight is joined for DegradedTTL, and where that is less for
-// leastJoin: without any joining an outage would have each reader ask the source.
+// after a freeze of the process. Then a flight is joined for DegradedTTL, and where that is less
+// for leastJoin: without any joining an outage would have each reader ask the source.
 func (f *flight[K, V]) heard() bool {
 	c := f.cache
 	return c.redis == nil || c.trusts(f.began+int64(max(0, leastJoin-c.cfg.DegradedTTL)), c.memory.clock.Now())

@@ -86,7 +86,7 @@ func TestConfirm_aCutSubscriptionAloneTakesNothingBack(t *testing.T) {
 				t.Fatal(err)
 			}
 			redistest.Eventually(t, 10*time.Second, func() error {
-				if a.redis.channel.received.Load() == 0 {
+				if a.redis.channel.Received.Load() == 0 {
 					return errors.New("the Delete has not been heard")
 				}
 				return nil
@@ -94,10 +94,10 @@ func TestConfirm_aCutSubscriptionAloneTakesNothingBack(t *testing.T) {
 			err := a.RegisterLoader(Loader[string, string]{Name: "all", Load: func(ctx context.Context, emit func(string, string) error) error {
 				for i := range all {
 					if i == all*percent/100 {
-						before := a.redis.channel.subscribed.Load()
+						before := a.redis.channel.Subscribed.Load()
 						cut(t, raw) //nolint:contextcheck // it has the test's
 						redistest.Eventually(t, 10*time.Second, func() error {
-							if a.redis.channel.subscribed.Load() == before {
+							if a.redis.channel.Subscribed.Load() == before {
 								return errors.New("not subscribed again")
 							}
 							return nil
@@ -167,17 +167,17 @@ func TestConfirm_whatTheNumbersTellOfAGap(t *testing.T) {
 			say(trial.before)
 			if trial.before != "" {
 				redistest.Eventually(t, 10*time.Second, func() error {
-					if a.redis.channel.nodes() != 2 {
+					if a.redis.channel.Nodes() != 2 {
 						return errors.New("it has not been heard")
 					}
 					return nil
 				})
 			}
 			err := a.RegisterLoader(Loader[string, string]{Name: "all", Load: func(_ context.Context, emit func(string, string) error) error {
-				before := a.redis.channel.subscribed.Load()
+				before := a.redis.channel.Subscribed.Load()
 				cut(t, raw, trial.gap) //nolint:contextcheck // it has the test's
 				redistest.Eventually(t, 10*time.Second, func() error {
-					if a.redis.channel.subscribed.Load() == before {
+					if a.redis.channel.Subscribed.Load() == before {
 						return errors.New("not subscribed again")
 					}
 					return nil
@@ -222,31 +222,6 @@ func TestConfirm_whatTheNumbersTellOfAGap(t *testing.T) {
 				t.Errorf("Redis holds %.5q, %d were said to be taken back; want %q and %d", got, late.Load(), want, n)
 			}
 		})
-	}
-}
-
-// In a large fleet digests are rare: a node that has been silent for longer than a small fleet's
-// pause is alive, and waited for.
-func TestConfirm_waitsForRareDigests(t *testing.T) {
-	ch := &channel{pubs: make(publishers)}
-	const nodes, now = 1000, int64(time.Hour)
-	ch.heardNodes.Store(nodes - 1)
-	for i := range nodes - 1 {
-		ch.pubs[strconv.Itoa(i)] = &publisher{heard: now, digest: now}
-	}
-	silent := ch.pubs["0"]
-	since := now - int64(4*time.Second)
-	silent.heard, silent.digest = since-1, since-1 // its next digest is due 10 s after that
-	if ch.pubs.settled(since, now, ch.patience()) {
-		t.Error("confirmed without the digest of a node that is alive")
-	}
-	silent.heard, silent.digest = now, now
-	if !ch.pubs.settled(since, now, ch.patience()) {
-		t.Error("not confirmed with the digests of all nodes")
-	}
-	silent.heard, silent.digest = now-int64(31*time.Second), now-int64(31*time.Second)
-	if !ch.pubs.settled(since, now, ch.patience()) {
-		t.Error("a dead node is waited for")
 	}
 }
 
@@ -347,7 +322,7 @@ func TestHold_letsARunStoreThatBeganAfterIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	redistest.Eventually(t, 10*time.Second, func() error { // the server's clock shows another ms, and the notice has come
-		if a.redis.channel.received.Load() == 0 {
+		if a.redis.channel.Received.Load() == 0 {
 			return errors.New("the Delete has not been heard")
 		}
 		return nil

@@ -3,46 +3,13 @@ package tiercache
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/warmcache/warmcache/internal/redistest"
-	"github.com/warmcache/warmcache/tiercache/internal/clock"
+	"github.com/warmcache/warmcache/tiercache/internal/backplane"
 )
-
-// Trust runs from a heartbeat's sending: one that lay in a buffer for longer than that proves
-// nothing.
-func TestTrust_runsFromTheSendingOfAHeartbeat(t *testing.T) {
-	t.Parallel()
-	ch := newChannel(&Redis{cfg: RedisConfig{Logger: slog.New(slog.DiscardHandler)}})
-	defer ch.cancel()
-	ch.clock = clock.Since(time.Now().Add(-time.Hour))
-	ch.expect(map[string]redis.UniversalClient{"a": new(redis.Client), "b": new(redis.Client)})
-	now := ch.clock.Now()
-	for _, master := range []string{"a", "b"} {
-		ch.beatAnswered(master, now)
-	}
-	ch.beaten("a", now)
-	if ch.coherent() {
-		t.Error("coherent before the other master's heartbeat")
-	}
-	ch.beaten("b", now-int64(trustFor)-1)
-	if ch.coherent() {
-		t.Error("coherent by a heartbeat that was sent before trust's time")
-	}
-	ch.beaten("b", now-int64(trustFor)/2)
-	if !ch.coherent() {
-		t.Error("not coherent although both heartbeats were sent lately")
-	}
-	ch.expect(map[string]redis.UniversalClient{"a": new(redis.Client), "b": new(redis.Client), "c": new(redis.Client)})
-	if ch.beaten("c", now); ch.coherent() {
-		t.Error("coherent by a heartbeat that a server passed on which has not said that it is a master")
-	}
-}
 
 // A new epoch is not a flush: what must be validated, and can't be, may still be served stale.
 func TestEpoch_isNotAFlush(t *testing.T) {
@@ -72,16 +39,6 @@ func TestEpoch_isNotAFlush(t *testing.T) {
 	}
 }
 
-func TestJudge_aLateAnswerIsAFailure(t *testing.T) {
-	t.Parallel()
-	const bound = 100 * time.Millisecond
-	for took, want := range map[time.Duration]outcome{0: answered, bound/2 - 1: answered, bound / 2: unanswered, bound: unanswered} {
-		if got := judge(t.Context(), nil, took, bound); got != want {
-			t.Errorf("an answer after %v of %v: outcome %d, want %d", took, bound, got, want)
-		}
-	}
-}
-
 // Each node tells what it thinks of a restart; only the first one ends the cache.
 func TestRestart_endsTheCacheOnce(t *testing.T) {
 	t.Parallel()
@@ -99,7 +56,7 @@ func TestRestart_endsTheCacheOnce(t *testing.T) {
 	token := func() any { return server.Do("GET", "{c}:clear") }
 	restarted := func(runID string) {
 		t.Helper()
-		if err := c.remote.restarted(t.Context(), r.channel.next(noticeClear, "c", ""), runID); err != nil {
+		if err := c.remote.restarted(t.Context(), r.channel.Next(backplane.KindClear, "c", ""), runID); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/warmcache/warmcache/tiercache/internal/redisconn"
 )
 
 // The nodes of a fleet add up what they count in one sorted set a cache, {name}:hot. A member is a
@@ -153,8 +155,8 @@ func (m *remote) hotList(ctx context.Context, n int) (members []string, now floa
 		members []string
 		now     float64
 	}
-	got, err := doFor(ctx, m.r, m.ns.hotKey(), func(ctx context.Context) (list, error) {
-		reply, err := hotListScript.Run(ctx, m.r.client, []string{m.ns.hotKey()}, n).Slice()
+	got, err := redisconn.DoFor(ctx, m.r.conn, m.ns.hotKey(), func(ctx context.Context) (list, error) {
+		reply, err := hotListScript.Run(ctx, m.r.conn.Client, []string{m.ns.hotKey()}, n).Slice()
 		if err != nil {
 			return list{}, err
 		}

@@ -27,10 +27,9 @@ func TestIdentity_twinsPartWays(t *testing.T) {
 	}
 	ra, a := open()
 	rb, b := open()
-	twin := ra.channel.node()
-	rb.channel.name.Store(&twin)
+	rb.channel.Become(ra.channel.Node())
 	redistest.Eventually(t, 5*time.Second, func() error {
-		if ra.channel.node() == rb.channel.node() || !ra.channel.coherent() || !rb.channel.coherent() {
+		if ra.channel.Node() == rb.channel.Node() || !ra.channel.Coherent() || !rb.channel.Coherent() {
 			return errors.New("they are still twins, or hear nothing")
 		}
 		return nil

@@ -12,6 +12,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/warmcache/warmcache/tiercache/internal/backplane"
+	"github.com/warmcache/warmcache/tiercache/internal/failure"
+	"github.com/warmcache/warmcache/tiercache/internal/record"
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
@@ -82,7 +85,7 @@ func (c *Cache[K, V]) newItem(key K, value V, read int64, ttl time.Duration) *it
 		c.counters.Add(c.memory.hash(key), stat.Refused, 1)
 		ttl = -1 // it has no life
 	}
-	ttl = max(c.jitter(min(ttl, maxLife)), -1)
+	ttl = max(c.jitter(min(ttl, record.MaxLife)), -1)
 	it := &item[V]{value: value, id: rand.Uint64(), read: read, ttl: int64(ttl), tags: taggedBy(tags)}
 	now := c.memory.clock.Now()
 	it.filled = now
@@ -125,14 +128,14 @@ func (c *Cache[K, V]) fromRecord(got *found, now int64, seen sight) *item[V] {
 	return it
 }
 
-func (c *Cache[K, V]) noteCorrupt(bad *corruptError) {
-	const _ = uint(stat.NumCorrupt - numCauses) // each cause has a counter
-	c.counters.Unreadable(uint8(bad.cause))
+func (c *Cache[K, V]) noteCorrupt(bad *record.CorruptError) {
+	const _ = uint(stat.NumCorrupt - record.NumCauses) // each cause has a counter
+	c.counters.Unreadable(uint8(bad.Cause))
 	c.observe(Event{Kind: EventCorrupt, Keys: 1, Err: bad})
 }
 
 // interpret is fromRecord that counts nothing, and says why a record cannot be read.
-func (c *Cache[K, V]) interpret(got *found, now int64, seen sight) (*item[V], *corruptError) {
+func (c *Cache[K, V]) interpret(got *found, now int64, seen sight) (*item[V], *record.CorruptError) {
 	rec := &got.record
 	var value V
 	switch {
@@ -140,17 +143,17 @@ func (c *Cache[K, V]) interpret(got *found, now int64, seen sight) (*item[V], *c
 		return nil, got.corrupt
 	case !got.ok:
 		return nil, nil
-	case rec.kind == kindValue && rec.codec != c.format.codec:
-		return nil, &corruptError{cause: causeCodec, detail: fmt.Sprintf("codec %q, not %q", strings.TrimSpace(rec.codec), strings.TrimSpace(c.format.codec))}
-	case rec.version != c.version:
-		return nil, &corruptError{cause: causeVersion, detail: fmt.Sprintf("of another Config.Version than %d, or of another type than %v", c.cfg.Version, reflect.TypeFor[V]())}
-	case rec.kind == kindValue:
-		var bad *corruptError
+	case rec.Kind == record.KindValue && rec.Codec != c.format.Codec:
+		return nil, &record.CorruptError{Cause: record.CauseCodec, Detail: fmt.Sprintf("codec %q, not %q", strings.TrimSpace(rec.Codec), strings.TrimSpace(c.format.Codec))}
+	case rec.Version != c.version:
+		return nil, &record.CorruptError{Cause: record.CauseVersion, Detail: fmt.Sprintf("of another Config.Version than %d, or of another type than %v", c.cfg.Version, reflect.TypeFor[V]())}
+	case rec.Kind == record.KindValue:
+		var bad *record.CorruptError
 		if value, bad = c.decode(rec); bad != nil {
 			return nil, bad
 		}
 	}
-	it := &item[V]{value: value, absent: rec.kind == kindAbsent, id: rec.id, read: now - int64(got.age()), ttl: int64(rec.fresh)}
+	it := &item[V]{value: value, absent: rec.Kind == record.KindAbsent, id: rec.ID, read: now - int64(got.age()), ttl: int64(rec.Fresh)}
 	it.tags = taggedBy(got.tags())
 	it.stamp(seen)
 	it.filled = now
@@ -168,7 +171,7 @@ func (c *Cache[K, V]) interpret(got *found, now int64, seen sight) (*item[V], *c
 // knownAs keeps what is known of an item that was validated: it is no younger than this process
 // knew, and no fresher.
 func (it *item[V]) knownAs(old *item[V]) {
-	if it.read = min(it.read, old.read); old.read-it.read < int64(clockTolerance) {
+	if it.read = min(it.read, old.read); old.read-it.read < int64(backplane.ClockTolerance) {
 		it.read = old.read // Redis's answer is rounded
 	}
 	over := it.read + it.ttl
@@ -177,13 +180,13 @@ func (it *item[V]) knownAs(old *item[V]) {
 	it.useful.Store(old.useful.Load())
 }
 
-func (c *Cache[K, V]) decode(rec *record) (value V, bad *corruptError) {
-	payload, err := c.format.payload(rec)
+func (c *Cache[K, V]) decode(rec *record.Record) (value V, bad *record.CorruptError) {
+	payload, err := c.format.Payload(rec)
 	if err != nil {
-		return value, unreadable(err)
+		return value, record.Unreadable(err)
 	}
 	if value, err = c.decodePayload(payload); err != nil {
-		return value, &corruptError{cause: causeDecode, detail: err.Error()}
+		return value, &record.CorruptError{Cause: record.CauseDecode, Detail: err.Error()}
 	}
 	return value, nil
 }
@@ -191,7 +194,7 @@ func (c *Cache[K, V]) decode(rec *record) (value V, bad *corruptError) {
 func (c *Cache[K, V]) decodePayload(payload []byte) (value V, err error) {
 	defer c.recovered(&err)
 	value, err = c.cfg.Codec.Decode(payload)
-	return value, fromUser(err)
+	return value, failure.FromUser(err)
 }
 
 // encode is the item as a record on its way to Redis. What cannot be stored there is a write of no
@@ -202,31 +205,31 @@ func (c *Cache[K, V]) encode(text string, it *item[V], tokens string) write {
 
 // encodeInto is encode that appends the record to dst, where there is one.
 func (c *Cache[K, V]) encodeInto(dst []byte, text string, it *item[V], tokens string) write {
-	rec := record{
-		kind: kindValue, codec: c.format.codec, id: it.id, version: c.version, tokens: tokens, key: text,
-		fresh: time.Duration(it.ttl), stale: time.Duration(it.late), age: time.Duration(c.memory.clock.Now() - it.read),
+	rec := record.Record{
+		Kind: record.KindValue, Codec: c.format.Codec, ID: it.id, Version: c.version, Tokens: tokens, Key: text,
+		Fresh: time.Duration(it.ttl), Stale: time.Duration(it.late), Age: time.Duration(c.memory.clock.Now() - it.read),
 	}
 	if it.absent {
-		rec.kind, rec.stale = kindAbsent, 0
+		rec.Kind, rec.Stale = record.KindAbsent, 0
 	}
-	w := write{text: text, id: it.id, read: it.read, age: rec.age, life: rec.life(), encoded: time.Now()}
+	w := write{text: text, id: it.id, read: it.read, age: rec.Age, life: rec.Life(), encoded: time.Now()}
 	if w.life < time.Millisecond || it.ttl < 0 {
 		w.life = 0
 		return w
 	}
-	data, err := c.format.make(dst, &rec, func(dst []byte) ([]byte, error) {
+	data, err := c.format.Make(dst, &rec, func(dst []byte) ([]byte, error) {
 		data, err := c.cfg.Codec.Encode(dst, it.value)
 		if err == nil && len(data) >= len(dst) {
 			c.compareFirst(it.value, data[len(dst):])
 		}
-		return data, fromUser(err)
+		return data, failure.FromUser(err)
 	})
 	switch {
-	case errors.Is(err, errTooLarge):
+	case errors.Is(err, record.ErrTooLarge):
 		w.life, w.err = 0, err
 		c.counters.Add(it.id, stat.Oversized, 1)
 	case err != nil:
-		w.life, w.err = 0, fmt.Errorf("codec %s: %w", strings.TrimSpace(c.format.codec), err)
+		w.life, w.err = 0, fmt.Errorf("codec %s: %w", strings.TrimSpace(c.format.Codec), err)
 	default:
 		w.record = data
 	}

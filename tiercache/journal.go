@@ -4,8 +4,9 @@ import (
 	"container/list"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
+
+	"github.com/warmcache/warmcache/tiercache/internal/backplane"
 )
 
 // entry is one invalidation of this node: of a key, of a tag, or of the whole cache. It is kept for
@@ -14,8 +15,8 @@ import (
 // record whose source was read before it is not believed, wherever it comes from.
 type entry struct {
 	key    entryKey
-	notice notice // as it is, or will be, published; the number is kept through all tries
-	at     int64  // when it was made last
+	notice backplane.Notice // as it is, or will be, published; the number is kept through all tries
+	at     int64            // when it was made last
 	state  entryState
 	void   int64         // from then on no try that failed can still take effect in Redis
 	round  uint64        // of heartbeats, when Redis had confirmed it
@@ -34,8 +35,8 @@ const (
 type journal struct {
 	hold     int64
 	cache    string
-	number   func(kind noticeKind, cache, rest string) notice
-	progress *progress
+	number   func(kind backplane.Kind, cache, rest string) backplane.Notice
+	progress *backplane.Progress
 
 	mu      sync.Mutex
 	m       map[entryKey]*entry
@@ -44,22 +45,13 @@ type journal struct {
 	forgot  uint64     // the latest round of what was forgotten
 }
 
-// progress is how far the invalidations of a node have come in Redis, by rounds of heartbeats. All
-// masters are asked in a round; what had been answered before the round was sent is in the data
-// that they describe.
-type progress struct {
-	round      atomic.Uint64 // the one that was sent last
-	replicated atomic.Uint64 // every replica has what was confirmed in this round or before
-	takeovers  atomic.Uint64 // how often another server has answered
-}
-
 type entryKey struct {
-	kind   noticeKind
+	kind   backplane.Kind
 	rest   string
 	number uint64 // 0, but for a failed try that a later entry for the same has overtaken
 }
 
-func keyOf(n notice) entryKey { return entryKey{kind: n.kind, rest: n.rest} }
+func keyOf(n backplane.Notice) entryKey { return entryKey{kind: n.Kind, rest: n.Rest} }
 
 const (
 	// mostEntries bounds what is kept of what Redis has confirmed. A failover that may have lost
@@ -69,7 +61,7 @@ const (
 	mostPending = 100_000
 )
 
-func newJournal(cache string, hold time.Duration, p *progress, number func(noticeKind, string, string) notice) *journal {
+func newJournal(cache string, hold time.Duration, p *backplane.Progress, number func(backplane.Kind, string, string) backplane.Notice) *journal {
 	return &journal{
 		cache: cache, hold: int64(hold), progress: p, number: number,
 		m: make(map[entryKey]*entry), done: list.New(),
@@ -78,18 +70,18 @@ func newJournal(cache string, hold time.Duration, p *progress, number func(notic
 
 // begin enters an invalidation and returns the notice to publish. confirm or fail must follow.
 // Where an earlier try of the same is pending its number is used again, so that others see no gap.
-func (j *journal) begin(kind noticeKind, rest string, now int64) notice {
+func (j *journal) begin(kind backplane.Kind, rest string, now int64) backplane.Notice {
 	return j.beginAt(kind, rest, now, now)
 }
 
 // beginAt is begin for what stands since a moment: a record that was read then is not outdated.
-func (j *journal) beginAt(kind noticeKind, rest string, at, now int64) notice {
+func (j *journal) beginAt(kind backplane.Kind, rest string, at, now int64) backplane.Notice {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.enter(kind, rest, at).telling(now, j.progress)
 }
 
-func (j *journal) enter(kind noticeKind, rest string, at int64) *entry {
+func (j *journal) enter(kind backplane.Kind, rest string, at int64) *entry {
 	j.forget(at)
 	key := entryKey{kind: kind, rest: rest}
 	e := j.m[key]
@@ -120,7 +112,7 @@ func (j *journal) become(e *entry, state entryState) {
 	}
 	switch e.state = state; state {
 	case confirmed:
-		e.age, e.round = j.done.PushBack(e), j.progress.round.Load()
+		e.age, e.round = j.done.PushBack(e), j.progress.Round.Load()
 	case pending:
 		j.pending++
 	case trying:
@@ -128,14 +120,14 @@ func (j *journal) become(e *entry, state entryState) {
 }
 
 // telling is the entry's notice, for a try that begins now.
-func (e *entry) telling(now int64, p *progress) notice {
+func (e *entry) telling(now int64, p *backplane.Progress) backplane.Notice {
 	n := e.notice
-	n.made, n.takeovers = now, p.takeovers.Load()
+	n.Made, n.Takeovers = now, p.Takeovers.Load()
 	return n
 }
 
 // pend enters an invalidation that Redis is not told yet.
-func (j *journal) pend(kind noticeKind, rest string, now int64) {
+func (j *journal) pend(kind backplane.Kind, rest string, now int64) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.wait(j.enter(kind, rest, now))
@@ -144,13 +136,13 @@ func (j *journal) pend(kind noticeKind, rest string, now int64) {
 // confirm notes that Redis has done what the notice says. That settles the entry unless it was made
 // again since the try began, an earlier try may still take effect behind this one, or the server
 // that answered may have been replaced.
-func (j *journal) confirm(n notice) {
+func (j *journal) confirm(n backplane.Notice) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	e := j.find(n)
 	switch {
-	case e == nil || e.at > n.made || n.made < e.void:
-	case n.takeovers != j.progress.takeovers.Load():
+	case e == nil || e.at > n.Made || n.Made < e.void:
+	case n.Takeovers != j.progress.Takeovers.Load():
 		j.wait(e)
 	default:
 		j.become(e, confirmed)
@@ -159,7 +151,7 @@ func (j *journal) confirm(n notice) {
 
 // fail notes that a try failed. Until void it may still take effect, as it may lie in a server's
 // socket; zero: it does no harm when it is late.
-func (j *journal) fail(n notice, void int64) {
+func (j *journal) fail(n backplane.Notice, void int64) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	e := j.find(n)
@@ -168,8 +160,8 @@ func (j *journal) fail(n notice, void int64) {
 		// A later entry for the same has overtaken it, and speaks for both. That this one's number
 		// is said, too, keeps others from missing it.
 		key := keyOf(n)
-		key.number = n.number
-		e = j.add(&entry{key: key, notice: n, at: n.made})
+		key.number = n.Number
+		e = j.add(&entry{key: key, notice: n, at: n.Made})
 	case e.state == confirmed && void == 0:
 		return
 	}
@@ -178,19 +170,19 @@ func (j *journal) fail(n notice, void int64) {
 }
 
 // find is the entry that a notice belongs to, or nil.
-func (j *journal) find(n notice) *entry {
+func (j *journal) find(n backplane.Notice) *entry {
 	key := keyOf(n)
-	if e := j.m[key]; e != nil && e.notice.number == n.number {
+	if e := j.m[key]; e != nil && e.notice.Number == n.Number {
 		return e
 	}
-	key.number = n.number
+	key.number = n.Number
 	return j.m[key]
 }
 
 // wait makes an entry pending. Where too many are, a Clear replaces all of them; while it is
 // pending it covers all others. j.mu is held.
 func (j *journal) wait(e *entry) {
-	clearing := j.m[entryKey{kind: noticeClear}]
+	clearing := j.m[entryKey{kind: backplane.KindClear}]
 	switch {
 	case e.state == pending:
 	case clearing != nil && clearing.state == pending && e != clearing:
@@ -212,7 +204,7 @@ func (j *journal) condense(now int64) {
 			j.remove(e)
 		}
 	}
-	j.wait(j.enter(noticeClear, "", now))
+	j.wait(j.enter(backplane.KindClear, "", now))
 }
 
 // remove takes an entry out. j.mu is held.
@@ -224,7 +216,7 @@ func (j *journal) remove(e *entry) {
 // forget drops what is confirmed and older than the hold, as far as every replica has it, and the
 // oldest of what is confirmed where there is too much. j.mu is held.
 func (j *journal) forget(now int64) {
-	replicated := j.progress.replicated.Load()
+	replicated := j.progress.Replicated.Load()
 	for at := j.done.Front(); at != nil; at = j.done.Front() {
 		e, _ := at.Value.(*entry)
 		if j.done.Len() < mostEntries && (now-e.at < j.hold || e.round > replicated) {
@@ -240,14 +232,14 @@ func (j *journal) forget(now int64) {
 func (j *journal) bypass(text string) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.pending > 0 && (j.waits(noticeKey, text) || j.waits(noticeExpire, text) || j.waits(noticeClear, ""))
+	return j.pending > 0 && (j.waits(backplane.KindKey, text) || j.waits(backplane.KindExpire, text) || j.waits(backplane.KindClear, ""))
 }
 
 // clearing reports whether Redis has yet to hear of a Clear.
 func (j *journal) clearing() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.waits(noticeClear, "")
+	return j.waits(backplane.KindClear, "")
 }
 
 // mustWait reports whether a Set of the key must not be sent yet: an earlier one may still take
@@ -255,7 +247,7 @@ func (j *journal) clearing() bool {
 func (j *journal) mustWait(text string, now int64) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	e := j.m[entryKey{kind: noticeKey, rest: text}]
+	e := j.m[entryKey{kind: backplane.KindKey, rest: text}]
 	return e != nil && e.state == pending && now < e.void
 }
 
@@ -263,10 +255,10 @@ func (j *journal) mustWait(text string, now int64) bool {
 func (j *journal) tagBypass(tag string) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.pending > 0 && j.waits(noticeTag, tag)
+	return j.pending > 0 && j.waits(backplane.KindTag, tag)
 }
 
-func (j *journal) waits(kind noticeKind, rest string) bool {
+func (j *journal) waits(kind backplane.Kind, rest string) bool {
 	e := j.m[entryKey{kind: kind, rest: rest}]
 	return e != nil && e.state == pending
 }
@@ -287,15 +279,15 @@ func (j *journal) check(text string, tags []string, read int64) standing {
 	if len(j.m) == 0 {
 		return stands
 	}
-	after := func(kind noticeKind, rest string) bool {
+	after := func(kind backplane.Kind, rest string) bool {
 		e := j.m[entryKey{kind: kind, rest: rest}]
 		return e != nil && read < e.at
 	}
 	switch {
-	case after(noticeKey, text) || after(noticeClear, "") ||
-		slices.ContainsFunc(tags, func(tag string) bool { return after(noticeTag, tag) }):
+	case after(backplane.KindKey, text) || after(backplane.KindClear, "") ||
+		slices.ContainsFunc(tags, func(tag string) bool { return after(backplane.KindTag, tag) }):
 		return outdated
-	case after(noticeExpire, text):
+	case after(backplane.KindExpire, text):
 		return expired
 	default:
 		return stands
@@ -303,13 +295,13 @@ func (j *journal) check(text string, tags []string, read int64) standing {
 }
 
 // due lists what is to be told to Redis again now.
-func (j *journal) due(now int64) []notice {
+func (j *journal) due(now int64) []backplane.Notice {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.pending == 0 {
 		return nil
 	}
-	all := make([]notice, 0, j.pending)
+	all := make([]backplane.Notice, 0, j.pending)
 	for _, e := range j.m {
 		if e.state == pending && now >= e.void {
 			all = append(all, e.telling(now, j.progress))
@@ -319,10 +311,10 @@ func (j *journal) due(now int64) []notice {
 }
 
 // undone is those of the notices whose entries are still pending, for a try that begins now.
-func (j *journal) undone(notices []notice, now int64) []notice {
+func (j *journal) undone(notices []backplane.Notice, now int64) []backplane.Notice {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	var all []notice
+	var all []backplane.Notice
 	for _, n := range notices {
 		if e := j.find(n); e != nil && e.state == pending && now >= e.void {
 			all = append(all, e.telling(now, j.progress))

@@ -6,14 +6,16 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/warmcache/warmcache/tiercache/internal/backplane"
 )
 
 // testJournal is a journal whose notices are numbered from 1.
 func testJournal() *journal {
 	last := uint64(0)
-	return newJournal("c", 2*time.Minute, new(progress), func(kind noticeKind, cache, rest string) notice {
+	return newJournal("c", 2*time.Minute, new(backplane.Progress), func(kind backplane.Kind, cache, rest string) backplane.Notice {
 		last++
-		return notice{kind: kind, node: "n", number: last, cache: cache, rest: rest}
+		return backplane.Notice{Kind: kind, Node: "n", Number: last, Cache: cache, Rest: rest}
 	})
 }
 
@@ -21,7 +23,7 @@ func testJournal() *journal {
 func tellAll(j *journal, now int64) (told string) {
 	var kinds []byte
 	for _, n := range j.due(now) {
-		kinds = append(kinds, byte(n.kind))
+		kinds = append(kinds, byte(n.Kind))
 		j.confirm(n)
 	}
 	slices.Sort(kinds)
@@ -31,8 +33,8 @@ func tellAll(j *journal, now int64) (told string) {
 func TestJournal_failedTriesOfOneKeyThatOvertakeEachOther(t *testing.T) {
 	for _, secondFails := range []bool{false, true} {
 		j := testJournal()
-		first := j.begin(noticeKey, "k", 1)
-		second := j.begin(noticeKey, "k", 2)
+		first := j.begin(backplane.KindKey, "k", 1)
+		second := j.begin(backplane.KindKey, "k", 2)
 		j.fail(first, 0)
 		if secondFails {
 			j.fail(second, 0)
@@ -52,8 +54,8 @@ func TestJournal_failedTriesOfOneKeyThatOvertakeEachOther(t *testing.T) {
 
 func TestJournal_deleteIsNotSoftenedByExpire(t *testing.T) {
 	j := testJournal()
-	j.fail(j.begin(noticeKey, "k", 1), 0)
-	j.fail(j.begin(noticeExpire, "k", 3), 0)
+	j.fail(j.begin(backplane.KindKey, "k", 1), 0)
+	j.fail(j.begin(backplane.KindExpire, "k", 3), 0)
 	if got := j.check("k", nil, 0); got != outdated {
 		t.Errorf("what stood there before Delete is %d after Expire, want outdated", got)
 	}
@@ -68,14 +70,14 @@ func TestJournal_deleteIsNotSoftenedByExpire(t *testing.T) {
 // A Set that timed out may still be executed. Nothing settles the key before that is over.
 func TestJournal_waitsForWhatMayStillTakeEffect(t *testing.T) {
 	j := testJournal()
-	j.fail(j.begin(noticeKey, "k", 1), 100)
+	j.fail(j.begin(backplane.KindKey, "k", 1), 100)
 	if !j.mustWait("k", 99) || j.mustWait("k", 100) || j.mustWait("other", 99) {
 		t.Error("another Set of the key waits until the first is void, and no longer")
 	}
 	if due := j.due(99); len(due) != 0 {
 		t.Errorf("%v is told again while the Set may still take effect", due)
 	}
-	j.confirm(j.begin(noticeKey, "k", 50)) // a Delete, behind which the Set may come
+	j.confirm(j.begin(backplane.KindKey, "k", 50)) // a Delete, behind which the Set may come
 	if !j.bypass("k") {
 		t.Error("a Delete has settled a key over which a Set may still come")
 	}
@@ -86,24 +88,24 @@ func TestJournal_waitsForWhatMayStillTakeEffect(t *testing.T) {
 
 func TestJournal_writeDuringAReplaySettlesTheKeyItself(t *testing.T) {
 	j := testJournal()
-	j.pend(noticeKey, "k", 1)
+	j.pend(backplane.KindKey, "k", 1)
 	replay := j.due(10)[0]
-	j.pend(noticeKey, "k", 11) // Redis may have carried the replay out already
+	j.pend(backplane.KindKey, "k", 11) // Redis may have carried the replay out already
 	j.confirm(replay)
 	if !j.bypass("k") {
 		t.Error("a write that Redis has not heard of is settled")
 	}
-	write := j.begin(noticeKey, "k", 12)
+	write := j.begin(backplane.KindKey, "k", 12)
 	j.confirm(write)
-	if j.bypass("k") || write.number != replay.number {
-		t.Errorf("after a write that Redis took: pending %v, number %d, want the first one, %d", j.bypass("k"), write.number, replay.number)
+	if j.bypass("k") || write.Number != replay.Number {
+		t.Errorf("after a write that Redis took: pending %v, number %d, want the first one, %d", j.bypass("k"), write.Number, replay.Number)
 	}
 }
 
 func TestJournal_tooMuchIsOneClear(t *testing.T) {
 	j := testJournal()
 	for i := range 3 * mostPending {
-		j.fail(j.begin(noticeKey, fmt.Sprint("k", i), int64(i)), 0)
+		j.fail(j.begin(backplane.KindKey, fmt.Sprint("k", i), int64(i)), 0)
 		if !j.bypass("k0") || !j.bypass(fmt.Sprint("k", i)) {
 			t.Fatalf("after %d: Redis is asked about what it has not heard of", i)
 		}
@@ -120,7 +122,7 @@ func TestJournal_tooMuchIsOneClear(t *testing.T) {
 	if told := tellAll(j, 4*mostPending); told != "C" || j.waiting() != 0 || j.bypass("k0") {
 		t.Errorf("told %q, %d pending; want one Clear, and none", told, j.waiting())
 	}
-	j.fail(j.begin(noticeKey, "k", 5*mostPending), 0)
+	j.fail(j.begin(backplane.KindKey, "k", 5*mostPending), 0)
 	if told := tellAll(j, 6*mostPending); told != "K" {
 		t.Errorf("after the Clear, a failed write told %q", told)
 	}
@@ -128,7 +130,7 @@ func TestJournal_tooMuchIsOneClear(t *testing.T) {
 
 func TestJournal_tagsAndClearOverrideOlderRecords(t *testing.T) {
 	j := testJournal()
-	j.confirm(j.begin(noticeTag, "t", 100))
+	j.confirm(j.begin(backplane.KindTag, "t", 100))
 	for _, c := range []struct {
 		tags []string
 		read int64
@@ -138,7 +140,7 @@ func TestJournal_tagsAndClearOverrideOlderRecords(t *testing.T) {
 			t.Errorf("%v, read at %d: %d, want %d", c.tags, c.read, got, c.want)
 		}
 	}
-	j.confirm(j.begin(noticeClear, "", 200))
+	j.confirm(j.begin(backplane.KindClear, "", 200))
 	if j.check("k", nil, 199) != outdated || j.check("k", nil, 200) != stands {
 		t.Error("outdated is what was read before the clearing")
 	}
@@ -149,11 +151,11 @@ func TestJournal_replaysWhatWasConfirmedAfterARound(t *testing.T) {
 	j := testJournal()
 	p := j.progress
 	for round, key := range []string{"old", "new"} {
-		p.round.Store(uint64(round + 1))
-		j.confirm(j.begin(noticeKey, key, int64(round)))
+		p.Round.Store(uint64(round + 1))
+		j.confirm(j.begin(backplane.KindKey, key, int64(round)))
 	}
-	underway := j.begin(noticeKey, "underway", 5)
-	p.takeovers.Add(1)
+	underway := j.begin(backplane.KindKey, "underway", 5)
+	p.Takeovers.Add(1)
 	if j.replay(1) {
 		t.Error("something is forgotten")
 	}
@@ -174,15 +176,15 @@ func TestJournal_replaysWhatWasConfirmedAfterARound(t *testing.T) {
 func TestJournal_forgetsWhatReplicasHave(t *testing.T) {
 	j := testJournal()
 	p := j.progress
-	p.round.Store(7)
-	j.confirm(j.begin(noticeKey, "k", 1))
+	p.Round.Store(7)
+	j.confirm(j.begin(backplane.KindKey, "k", 1))
 	late := int64(time.Hour)
-	j.confirm(j.begin(noticeKey, "another", late))
+	j.confirm(j.begin(backplane.KindKey, "another", late))
 	if j.check("k", nil, 0) != outdated || j.replay(7) {
 		t.Error("an invalidation that no replica has is forgotten after an hour")
 	}
-	p.replicated.Store(7)
-	j.confirm(j.begin(noticeKey, "a third", late))
+	p.Replicated.Store(7)
+	j.confirm(j.begin(backplane.KindKey, "a third", late))
 	if j.check("k", nil, 0) != stands {
 		t.Error("an invalidation that every replica has is remembered for longer than the hold")
 	}
@@ -190,7 +192,7 @@ func TestJournal_forgetsWhatReplicasHave(t *testing.T) {
 		t.Error("what is missing before round 7 is forgotten, and nothing after it")
 	}
 	for i := range 2 * mostEntries {
-		j.confirm(j.begin(noticeKey, strconv.Itoa(i), late))
+		j.confirm(j.begin(backplane.KindKey, strconv.Itoa(i), late))
 	}
 	if len(j.m)-j.waiting() > mostEntries {
 		t.Errorf("%d are remembered, want at most %d", len(j.m), mostEntries)

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/warmcache/warmcache/tiercache/internal/failure"
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
@@ -213,10 +214,10 @@ func (c *Cache[K, V]) text(key K) (string, error) {
 func (c *Cache[K, V]) encodeKey(key K) (text string, err error) {
 	defer c.recovered(&err)
 	if text, err = c.cfg.Keys.EncodeKey(key); err != nil || c.lossless {
-		return text, fromUser(err)
+		return text, failure.FromUser(err)
 	}
 	back, err := c.cfg.Keys.DecodeKey(text)
-	if err = fromUser(err); err == nil && back != key {
+	if err = failure.FromUser(err); err == nil && back != key {
 		err = fmt.Errorf("%w: %.200q is that of %v", errNoRoundTrip, text, back)
 	}
 	return text, err
@@ -226,10 +227,10 @@ func (c *Cache[K, V]) encodeKey(key K) (text string, err error) {
 func (c *Cache[K, V]) decodeKey(text string) (key K, err error) {
 	defer c.recovered(&err)
 	if key, err = c.cfg.Keys.DecodeKey(text); err != nil {
-		return key, fromUser(err)
+		return key, failure.FromUser(err)
 	}
 	back, err := c.cfg.Keys.EncodeKey(key)
-	if err = fromUser(err); err == nil && back != text {
+	if err = failure.FromUser(err); err == nil && back != text {
 		err = fmt.Errorf("%w: it is read as the key with the text %.200q", errNoRoundTrip, back)
 	}
 	return key, err

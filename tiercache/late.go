@@ -18,20 +18,20 @@ const (
 // lateAfter is the moment in ms, by the clock of the server that has the key, after which a Set
 // that is sent now is late; 0 where that clock is not known.
 func (r *Redis) lateAfter(key string, now int64) int64 {
-	shows, known := r.clocks.of(r.masters.ofKey(r.channel.ctx, key).addr)
+	shows, known := r.channel.Clocks.Of(r.channel.Holder(key))
 	if !known {
 		return 0
 	}
-	return (shows.high+now+int64(r.cfg.Timeout))/int64(time.Millisecond) + 1 // rounded up
+	return (shows.High+now+int64(r.cfg.Timeout))/int64(time.Millisecond) + 1 // rounded up
 }
 
 // voidAt is the moment from which on a Set that was sent before now, and not answered, takes no
 // effect.
 func (r *Redis) voidAt(key string) int64 {
-	now := r.channel.clock.Now()
-	shows, known := r.clocks.of(r.masters.ofKey(r.channel.ctx, key).addr)
+	now := r.channel.Clock.Now()
+	shows, known := r.channel.Clocks.Of(r.channel.Holder(key))
 	if !known {
 		return now + int64(unknownLate)
 	}
-	return now + int64(r.cfg.Timeout) + shows.high - shows.low + int64(lateSlack)
+	return now + int64(r.cfg.Timeout) + shows.High - shows.Low + int64(lateSlack)
 }

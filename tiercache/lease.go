@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/warmcache/warmcache/tiercache/internal/failure"
+	"github.com/warmcache/warmcache/tiercache/internal/record"
 )
 
 // share loads the keys whose leases it has, or gets, batch by batch, and beside that looks after
@@ -79,7 +82,7 @@ func (l *loading[K, V]) beside(ctx context.Context, fls []*flight[K, V], held te
 	go func() {
 		defer func() {
 			if v := recover(); v != nil {
-				l.c.finishAll(fls, newPanicError(v))
+				l.c.finishAll(fls, failure.NewPanicError(v))
 			}
 			over <- struct{}{}
 		}()
@@ -119,7 +122,7 @@ type acquire func(ctx context.Context, texts []string, token string) ([]found, e
 // acquire asks for leases, and ends the flights to which Redis has the answer.
 func (l *loading[K, V]) acquire(ctx context.Context, fls []*flight[K, V], acquire acquire) (got leases[K, V], err error) {
 	if l.token == "" {
-		l.token = newToken()
+		l.token = record.NewToken()
 	}
 	now := l.c.memory.clock.Now()
 	names := texts(fls)

@@ -82,7 +82,7 @@ func (l *loading[K, V]) unasked(f *flight[K, V]) bool {
 
 // readTokens notes the cache's tokens, before the source is asked.
 func (l *loading[K, V]) readTokens(ctx context.Context, fls []*flight[K, V]) (err error) {
-	l.takeovers = l.c.redis.channel.takeovers.Load()
+	l.takeovers = l.c.redis.channel.Takeovers.Load()
 	l.tokens, err = l.c.currentTokens(ctx, fls[0].seen.epoch, l.c.loadTokens(), known)
 	return err
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/warmcache/warmcache/tiercache/internal/record"
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
@@ -131,8 +132,8 @@ func (c *Cache[K, V]) checkLoader(l Loader[K, V]) error {
 	if l.Load == nil {
 		bad("Load is nil")
 	}
-	if l.TTL < 0 || l.TTL > maxLife {
-		bad("TTL %v must be from 0 to %v", l.TTL, maxLife)
+	if l.TTL < 0 || l.TTL > record.MaxLife {
+		bad("TTL %v must be from 0 to %v", l.TTL, record.MaxLife)
 	}
 	if l.Timeout < 0 {
 		bad("Timeout %v is negative", l.Timeout)
@@ -175,7 +176,7 @@ func (c *Cache[K, V]) recordFormat() string {
 	if c.remote == nil {
 		return ""
 	}
-	format := fmt.Sprintf("%d/%s", c.cfg.Version, strings.TrimSpace(c.format.codec))
+	format := fmt.Sprintf("%d/%s", c.cfg.Version, strings.TrimSpace(c.format.Codec))
 	if name := typePrint(c.cfg.Codec); name != 0 {
 		format += fmt.Sprintf("/%08x", name)
 	}

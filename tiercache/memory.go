@@ -25,16 +25,16 @@ import (
 //
 // and leaves the index where Ristretto does not admit it, or gives it up unread. The window is a
 // share of the capacity in order of age: a writer sees its own write also in a full cache, where
-// Ristretto would turn a newcomer away. The share follows who comes back, see ghosts. Each shard has
-// a part of it, and all entries that are large for such a part have one together, see large. The
-// lobby collects a batch of what fell out of windows, see feed.
+// Ristretto would turn a newcomer away. The share follows who comes back, see ghosts. Each shard
+// has a part of it, and all entries that are large for such a part have one together, see large.
+// The lobby collects a batch of what fell out of windows, see feed.
 //
 // A hit only marks its slot, and takes no lock. The marks are counted when somebody wants the slot
 // gone.
 //
-// Lock order: balanceMu, feedMu, releaseMu, then one shard's lock, then one window's, then lobbyMu or
-// goneMu. No shard's lock is held while Ristretto may block (Set, Del, Wait), and its callback takes
-// goneMu alone.
+// Lock order: balanceMu, feedMu, releaseMu, then one shard's lock, then one window's, then lobbyMu
+// or goneMu. No shard's lock is held while Ristretto may block (Set, Del, Wait), and its callback
+// takes goneMu alone.
 type memory[K comparable, V any] struct {
 	seed     maphash.Seed
 	shards   []shard[K, V]

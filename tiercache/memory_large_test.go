@@ -90,8 +90,8 @@ func TestLarge_givesItsRoomBack(t *testing.T) {
 	}
 }
 
-// A large entry is kept for how often it is read, in a cache that is full of small ones, and one that
-// is asked for once pushes out little.
+// A large entry is kept for how often it is read, in a cache that is full of small ones, and one
+// that is asked for once pushes out little.
 func TestLarge_byItsWorth(t *testing.T) {
 	if racetest.Enabled {
 		t.Skip("a simulation: under the race detector Ristretto's buffers lose what they are told")

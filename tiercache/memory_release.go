@@ -20,8 +20,8 @@ type ends[V any] struct {
 	took int64
 }
 
-// Looking at all entries takes no more than a tenth of the time, whatever the rate at which tags are
-// ended; and is done a second after the last, at the latest.
+// Looking at all entries takes no more than a tenth of the time, whatever the rate at which tags
+// are ended; and is done a second after the last, at the latest.
 const (
 	releasePause     = 9 // times as long as it took
 	longestReleasing = int64(time.Second / 2)

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/warmcache/warmcache/tiercache/internal/failure"
 )
 
 // A miss takes four steps: look the keys up in Redis, lease them, call the loader, commit what it
@@ -121,7 +123,7 @@ func (l *loading[K, V]) leave() {
 // over ends what has not ended: where a bug of ours panicked the waiters hear of it; others don't.
 func (l *loading[K, V]) over(panicked any) {
 	if panicked != nil {
-		l.c.finishAll(l.fls, newPanicError(panicked))
+		l.c.finishAll(l.fls, failure.NewPanicError(panicked))
 	}
 	for _, f := range l.fls {
 		if !f.ended.Load() {

@@ -3,6 +3,10 @@ package tiercache
 import (
 	"context"
 	"time"
+
+	"github.com/warmcache/warmcache/tiercache/internal/backplane"
+	"github.com/warmcache/warmcache/tiercache/internal/record"
+	"github.com/warmcache/warmcache/tiercache/internal/redisconn"
 )
 
 // What Redis has confirmed to this node stands there before whatever is stored later. So a record
@@ -29,14 +33,14 @@ func (c *Cache[K, V]) disbelieveOutdated(ctx context.Context, texts []string, al
 			earliest, latest = f.read, f.read
 		}
 		left := c.journal.check(texts[i], f.tags(), earliest)
-		if left != stands && c.journal.check(texts[i], f.tags(), latest) == stands && c.remote.standsInKnownHistory(ctx, texts[i], f.record.id) {
+		if left != stands && c.journal.check(texts[i], f.tags(), latest) == stands && c.remote.standsInKnownHistory(ctx, texts[i], f.record.ID) {
 			left = stands
 		}
 		switch left {
 		case outdated:
 			f.disbelieve()
 		case expired:
-			f.left = min(f.left, f.record.stale)
+			f.left = min(f.left, f.record.Stale)
 		case stands:
 		}
 	}
@@ -47,12 +51,12 @@ func (c *Cache[K, V]) disbelieveOutdated(ctx context.Context, texts []string, al
 // word.
 func (m *remote) standsInKnownHistory(ctx context.Context, text string, id uint64) bool {
 	name := m.ns.value(text)
-	sh := m.r.masters.ofKey(ctx, name)
-	client := m.r.masters.known()[sh.addr]
+	sh := m.r.conn.Masters.OfKey(ctx, name)
+	client := m.r.conn.Masters.Known()[sh.Addr]
 	if client == nil {
 		return false
 	}
-	stands, err := doOn(ctx, m.r, operation{sh, m.r.cfg.Timeout, nil}, func(ctx context.Context) (bool, error) {
+	stands, err := redisconn.DoOn(ctx, m.r.conn, sh, func(ctx context.Context) (bool, error) {
 		pipe := client.Pipeline() // over one connection, and so to one server
 		server, replication := pipe.Info(ctx, "server"), pipe.Info(ctx, "replication")
 		stored := pipe.GetRange(ctx, name, 16, 31)
@@ -60,14 +64,8 @@ func (m *remote) standsInKnownHistory(ctx context.Context, text string, id uint6
 		if err := stored.Err(); err != nil {
 			return false, err
 		}
-		a := readAnswer(server.Val(), replication.Val())
-		return stored.Val() == idText(id) && !a.replica && m.r.channel.knows(a.history()), nil
+		a := backplane.ReadAnswer(server.Val(), replication.Val())
+		return stored.Val() == record.IDText(id) && !a.Replica && m.r.channel.Knows(a.History()), nil
 	})
 	return err == nil && stands
-}
-
-// knows reports whether a history is one of those that the masters stood for at the last heartbeat.
-func (ch *channel) knows(history string) bool {
-	known := ch.histories.Load()
-	return history == "" || known != nil && (*known)[history]
 }

@@ -17,7 +17,7 @@ const mostOwnReads = 1 << 16
 
 // note remembers a write before it is sent.
 func (o *ownReads) note(w *write, r *Redis) {
-	now := r.channel.clock.Now()
+	now := r.channel.Clock.Now()
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.young == nil || len(o.young) >= mostOwnReads || now-o.turned > int64(r.cfg.HoldLife) {

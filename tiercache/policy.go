@@ -225,8 +225,8 @@ func (m *memory[K, V]) reap(left *departed[K]) (full bool) {
 	return full
 }
 
-// evict takes out of the index what there is no room for. refused says that the policy never had it.
-// The shard's lock is held.
+// evict takes out of the index what there is no room for. refused says that the policy never had
+// it. The shard's lock is held.
 func (m *memory[K, V]) evict(s *shard[K, V], sl *slot[K, V], refused bool, left *departed[K]) {
 	s.table.Load().itemOf(sl).leave(true)
 	m.take(s, sl)

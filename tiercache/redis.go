@@ -13,7 +13,9 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/warmcache/warmcache/tiercache/internal/deadline"
+	"github.com/warmcache/warmcache/tiercache/internal/backplane"
+	"github.com/warmcache/warmcache/tiercache/internal/failure"
+	"github.com/warmcache/warmcache/tiercache/internal/redisconn"
 )
 
 // RedisConfig sets what all caches on one Redis share. The zero value is usable.
@@ -52,16 +54,21 @@ type Health struct {
 	Missing  string       // commands that the server, or a proxy before it, refuses; without INFO failovers go unnoticed, without others a cache does not work
 }
 
+// BreakerState reports whether operations are let through to Redis.
+type BreakerState string
+
+// The states of a breaker.
+const (
+	BreakerClosed   = BreakerState(redisconn.Closed)   // all go through
+	BreakerOpen     = BreakerState(redisconn.Open)     // none does
+	BreakerHalfOpen = BreakerState(redisconn.HalfOpen) // one does, to see whether Redis is back
+)
+
 // Redis is the remote tier that any number of caches share. It is safe for concurrent use.
 type Redis struct {
-	client   redis.UniversalClient
-	punctual bool // client keeps to the deadlines of contexts
-	cfg      RedisConfig
-	masters  *masters
-	channel  *channel
-	clocks   *serverClocks
-
-	deadlines deadline.Shared // of operations
+	conn    *redisconn.Conn
+	cfg     RedisConfig
+	channel *backplane.Channel
 
 	mu     sync.Mutex
 	closed bool
@@ -79,8 +86,8 @@ func NewRedis(client redis.UniversalClient, cfg RedisConfig) (*Redis, error) {
 	}
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	if len(cfg.Prefix) > maxNameBytes || !utf8.ValidString(cfg.Prefix) || strings.ContainsFunc(cfg.Prefix, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '{' || r == '}' || r == '\\' }) {
-		bad("Prefix %.200q must be at most %d bytes of UTF-8 without blanks, braces, backslashes and control characters", cfg.Prefix, maxNameBytes)
+	if len(cfg.Prefix) > backplane.MaxNameBytes || !utf8.ValidString(cfg.Prefix) || strings.ContainsFunc(cfg.Prefix, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '{' || r == '}' || r == '\\' }) {
+		bad("Prefix %.200q must be at most %d bytes of UTF-8 without blanks, braces, backslashes and control characters", cfg.Prefix, backplane.MaxNameBytes)
 	}
 	for _, d := range []struct {
 		field    string
@@ -107,19 +114,19 @@ func NewRedis(client redis.UniversalClient, cfg RedisConfig) (*Redis, error) {
 	if err := checkSecrets(cfg.Secrets); err != nil {
 		errs = append(errs, err)
 	}
-	if err := usable(client); err != nil {
+	if err := redisconn.Usable(client); err != nil {
 		errs = append(errs, err)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("tiercache: NewRedis: %w", err)
 	}
 	cfg.Logger = userLogger(cfg.Logger)
-	if costs := costly(client, cfg.Timeout); len(costs) > 0 {
+	if costs := redisconn.Costly(client, cfg.Timeout); len(costs) > 0 {
 		cfg.Logger.Warn("tiercache: the options of the Redis client make an outage cost more than it need", slog.Any("options", costs))
 	}
-	r := &Redis{client: client, punctual: punctual(client), cfg: cfg, masters: newMasters(client), names: make(map[string]bool), deadlines: deadline.Shared{Parent: context.Background(), Bound: cfg.Timeout, Share: cfg.Timeout / 16}} //nolint:forbidigo // operations end by themselves
-	r.channel, r.clocks = newChannel(r), newServerClocks()
-	if err := r.channel.start(); err != nil {
+	r := &Redis{conn: redisconn.New(client, cfg.Timeout, cfg.Logger), cfg: cfg, names: make(map[string]bool)}
+	r.channel = backplane.New(r.conn, cfg.Prefix)
+	if err := r.channel.Start(); err != nil {
 		return nil, fmt.Errorf("tiercache: NewRedis: %w", err)
 	}
 	return r, nil
@@ -133,16 +140,17 @@ func (r *Redis) Close() error {
 	r.closed = true
 	r.mu.Unlock()
 	if !closed {
-		r.channel.close()
+		r.conn.Close()
+		r.channel.Close(closeWait)
 	}
 	return nil
 }
 
 // Health reports the state of the breaker and of coherence.
 func (r *Redis) Health() Health {
-	h := Health{Breaker: r.masters.state(), Coherent: r.channel.coherent(), Epoch: r.channel.epoch.Load(), Missing: r.channel.missing.all()}
-	for _, c := range r.channel.all() {
-		h.Pending += c.pending()
+	h := Health{Breaker: BreakerState(r.conn.Masters.State()), Coherent: r.channel.Coherent(), Epoch: r.channel.Epoch.Load(), Missing: r.channel.Missing.All()}
+	for _, c := range r.channel.All() {
+		h.Pending += c.Pending()
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -156,9 +164,8 @@ func (r *Redis) Health() Health {
 // the deadline passes Do returns, even where fn, with a client that ignores contexts, does not: fn
 // must not write to what its caller reads after an error.
 func (r *Redis) Do(ctx context.Context, fn func(context.Context, redis.UniversalClient) error) error {
-	m := r.masters.of(anyMaster)
-	_, err := guarded(ctx, r, operation{m, r.cfg.Timeout, nil}, func() (struct{}, error) {
-		return apart(ctx, m, r.cfg.Timeout, func(ctx context.Context) (struct{}, error) { return struct{}{}, fromUser(fn(ctx, r.client)) })
+	_, err := redisconn.DoApart(ctx, r.conn, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, failure.FromUser(fn(ctx, r.conn.Client))
 	})
 	return err
 }
@@ -166,21 +173,17 @@ func (r *Redis) Do(ctx context.Context, fn func(context.Context, redis.Universal
 // DoFor is Do for an operation on one key, or on several of one hash slot: in a Cluster it is under
 // the breaker of the master that has them.
 func (r *Redis) DoFor(ctx context.Context, key string, fn func(context.Context, redis.UniversalClient) error) error {
-	_, err := doFor(ctx, r, key, func(ctx context.Context) (struct{}, error) { return struct{}{}, fromUser(fn(ctx, r.client)) })
+	_, err := redisconn.DoFor(ctx, r.conn, key, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, failure.FromUser(fn(ctx, r.conn.Client))
+	})
 	return err
 }
 
 // Prefix is RedisConfig.Prefix, for those who have keys of their own there.
 func (r *Redis) Prefix() string { return r.cfg.Prefix }
 
-func (r *Redis) isClosed() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.closed
-}
-
 // register takes a cache's name, which no other cache on this Redis may have.
-func (r *Redis) register(name string, c noticed) error {
+func (r *Redis) register(name string, c backplane.Subscriber) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
@@ -190,7 +193,7 @@ func (r *Redis) register(name string, c noticed) error {
 		return errors.New("another cache of that name is on this Redis")
 	}
 	r.names[name] = true
-	r.channel.register(name, c)
+	r.channel.Register(name, c)
 	return nil
 }
 
@@ -217,12 +220,12 @@ func (r *Redis) inherit(name string) *journal {
 		delete(r.left, name)
 		return j
 	}
-	return newJournal(name, r.cfg.HoldLife, &r.channel.progress, r.channel.next)
+	return newJournal(name, r.cfg.HoldLife, &r.channel.Progress, r.channel.Next)
 }
 
 func (r *Redis) unregister(name string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.names, name)
-	r.channel.unregister(name)
+	r.channel.Unregister(name)
 }

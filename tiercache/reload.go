@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/warmcache/warmcache/tiercache/internal/failure"
+	"github.com/warmcache/warmcache/tiercache/internal/record"
 )
 
 // asking is whom a read asks for what neither tier has: a loader of its own, nobody, or, where it
@@ -111,7 +114,7 @@ func (l *loading[K, V]) reloadWith(ctx context.Context, f *flight[K, V]) (value 
 		have = &e
 	}
 	value, err = f.reload(ctx, have)
-	err = ofLoader(err)
+	err = failure.OfLoader(err)
 	if old != nil && errors.Is(err, ErrNotModified) {
 		return old.value, nil // it was just compared with the source: that is a read of it
 	}
@@ -135,20 +138,20 @@ func (c *Cache[K, V]) staleFor(key K, value V) time.Duration {
 	if d == 0 {
 		return c.cfg.StaleFor
 	}
-	return min(max(d, 0), maxLife)
+	return min(max(d, 0), record.MaxLife)
 }
 
 // keepsStale reports whether any value may be served stale.
 func (cfg *Config[K, V]) keepsStale() bool { return cfg.StaleFor > 0 || cfg.Staleness != nil }
 
 // lateOf is how long after its TTL what a record holds may be served here.
-func (c *Cache[K, V]) lateOf(rec *record) int64 {
+func (c *Cache[K, V]) lateOf(rec *record.Record) int64 {
 	switch {
-	case rec.kind == kindAbsent:
+	case rec.Kind == record.KindAbsent:
 		return 0
 	case c.cfg.Staleness == nil:
 		return int64(c.cfg.StaleFor)
 	default: // its own, which the node that loaded it has found
-		return int64(rec.stale)
+		return int64(rec.Stale)
 	}
 }

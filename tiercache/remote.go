@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/warmcache/warmcache/tiercache/internal/record"
+	"github.com/warmcache/warmcache/tiercache/internal/redisconn"
 )
 
 // remote is one cache's part of Redis: records by the text of their keys. It knows nothing of K and
@@ -15,7 +18,7 @@ import (
 type remote struct {
 	r      *Redis
 	ns     namespace
-	format *format
+	format *record.Format
 	sizes  sizes
 	own    ownReads
 }
@@ -24,9 +27,9 @@ type remote struct {
 // are none.
 type found struct {
 	ok      bool
-	record  record
+	record  record.Record
 	left    time.Duration // of the record's life
-	corrupt *corruptError
+	corrupt *record.CorruptError
 	err     error  // why it is not known: its shard did not say; beside a record, why there is no lease
 	held    bool   // the lease that was asked for is ours
 	holder  string // what stands in the lease's place, where it was asked for and is not ours: another's token, or a backOffMark
@@ -38,18 +41,18 @@ type found struct {
 // age is how long ago the source was read. A record that was ended by Expire was given a new
 // lifetime then, and holds its age of then.
 func (f *found) age() time.Duration {
-	if f.record.expired {
-		return f.record.age + max(0, min(f.record.life(), f.record.stale)-f.left)
+	if f.record.Expired {
+		return f.record.Age + max(0, min(f.record.Life(), f.record.Stale)-f.left)
 	}
-	return f.record.fresh + f.record.stale - f.left
+	return f.record.Fresh + f.record.Stale - f.left
 }
 
 // fresh is how long the record still is.
 func (f *found) fresh() time.Duration {
-	if f.record.expired {
+	if f.record.Expired {
 		return 0
 	}
-	return max(0, f.left-f.record.stale)
+	return max(0, f.left-f.record.Stale)
 }
 
 // disbelieve takes the record out. What was said of the lease stands.
@@ -65,9 +68,9 @@ const (
 // read looks up many keys, in one round trip a shard, or several where the values are large. What
 // is not known says so itself; the error is of a read that brought nothing.
 func (m *remote) read(ctx context.Context, texts []string) ([]found, error) {
-	all := doEach(ctx, m.r, m.reading(texts), func(ctx context.Context, at []int, c *cargo) ([]found, error) {
+	all := redisconn.DoEach(ctx, m.r.conn, m.reading(texts), func(ctx context.Context, at []int, c *redisconn.Cargo) ([]found, error) {
 		looks := make([]look, len(at))
-		m.r.execReads(ctx, 2*len(at), func(cmds []redis.Cmder) []redis.Cmder {
+		m.r.conn.ExecReads(ctx, 2*len(at), func(cmds []redis.Cmder) []redis.Cmder {
 			for j, i := range at {
 				cmds = looks[j].ask(ctx, texts[i], m.ns.value(texts[i]), cmds)
 			}
@@ -84,10 +87,10 @@ func (m *remote) read(ctx context.Context, texts []string) ([]found, error) {
 }
 
 // reading is an operation that brings the keys' values.
-func (m *remote) reading(texts []string) keyed[found] {
-	return keyed[found]{
-		n: len(texts), key: func(i int) string { return m.ns.value(texts[i]) }, bound: m.r.cfg.Timeout,
-		failed: func(err error) found { return found{err: err} }, most: m.sizes.most,
+func (m *remote) reading(texts []string) redisconn.Keyed[found] {
+	return redisconn.Keyed[found]{
+		N: len(texts), Key: func(i int) string { return m.ns.value(texts[i]) }, Bound: m.r.cfg.Timeout,
+		Failed: func(err error) found { return found{err: err} }, Most: m.sizes.most,
 	}
 }
 
@@ -119,7 +122,7 @@ func (l *look) ask(ctx context.Context, text string, name any, cmds []redis.Cmde
 	l.text, l.args = text, [...]any{"pttl", name, "get", name}
 	l.pttl = *redis.NewDurationCmd(ctx, time.Millisecond, l.args[:2]...)
 	l.get = *redis.NewStringCmd(ctx, l.args[2:]...)
-	return append(cmds, oncePTTL{&l.pttl}, &l.get)
+	return append(cmds, redisconn.OncePTTL{DurationCmd: &l.pttl}, &l.get)
 }
 
 // judge turns the replies into what was found. Its error is the worst that was said of any key.
@@ -152,7 +155,7 @@ func (m *remote) found(f *found, l *look) {
 		}
 	case errors.Is(err, redis.Nil):
 	case isWrongType(err):
-		f.corrupt = &corruptError{cause: causeType, detail: "not a string"}
+		f.corrupt = &record.CorruptError{Cause: record.CauseType, Detail: "not a string"}
 	default:
 		f.err = err
 	}
@@ -161,17 +164,17 @@ func (m *remote) found(f *found, l *look) {
 func (m *remote) parse(f *found, data []byte, text string, pttl time.Duration) {
 	if bytes.HasPrefix(data, []byte(holdRecord)) {
 		if len(data) == len(holdRecord) { // else it is about one record
-			f.buried = m.r.channel.clock.Now() - int64(max(0, m.r.cfg.HoldLife-pttl))
+			f.buried = m.r.channel.Clock.Now() - int64(max(0, m.r.cfg.HoldLife-pttl))
 		}
 		return
 	}
-	rec, err := m.format.parse(data, text)
+	rec, err := m.format.Parse(data, text)
 	switch {
 	case err != nil:
-		f.corrupt = unreadable(err)
+		f.corrupt = record.Unreadable(err)
 	case pttl == -2: // came between the two commands; the next look finds it
 	case pttl < 0: // go-redis passes -1 and -2 on as they are
-		f.corrupt = &corruptError{cause: causeLifetime, detail: "it never expires"}
+		f.corrupt = &record.CorruptError{Cause: record.CauseLifetime, Detail: "it never expires"}
 	default:
 		m.date(f, rec, text, pttl)
 	}
@@ -179,20 +182,32 @@ func (m *remote) parse(f *found, data []byte, text string, pttl time.Duration) {
 
 // date says how much is left of a record's life. What seems to have more than it was given is no
 // answer: the server's clock has gone back, nobody knows when.
-func (m *remote) date(f *found, rec record, text string, pttl time.Duration) {
-	whole := rec.fresh + rec.stale
-	if rec.expired { // it lives on as a hold
-		whole, pttl = min(rec.life(), rec.stale), max(0, pttl-m.r.cfg.HoldLife)
+func (m *remote) date(f *found, rec record.Record, text string, pttl time.Duration) {
+	whole := rec.Fresh + rec.Stale
+	if rec.Expired { // it lives on as a hold
+		whole, pttl = min(rec.Life(), rec.Stale), max(0, pttl-m.r.cfg.HoldLife)
 	}
 	left := whole - m.aged(m.ns.value(text), whole-pttl, whole)
-	if f.read, f.own = m.own.read(rec.id); f.own && !rec.expired {
-		left = min(pttl, whole-time.Duration(m.r.channel.clock.Now()-f.read))
+	if f.read, f.own = m.own.read(rec.ID); f.own && !rec.Expired {
+		left = min(pttl, whole-time.Duration(m.r.channel.Clock.Now()-f.read))
 	}
-	if !rec.expired && left > rec.life()+lifeTolerance {
-		f.corrupt = &corruptError{cause: causeLifetime, detail: "it has more time left than it was given: the server's clock has gone back"}
+	if !rec.Expired && left > rec.Life()+lifeTolerance {
+		f.corrupt = &record.CorruptError{Cause: record.CauseLifetime, Detail: "it has more time left than it was given: the server's clock has gone back"}
 		return
 	}
-	f.ok, f.record, f.left = true, rec, min(left, rec.life())
+	f.ok, f.record, f.left = true, rec, min(left, rec.Life())
+}
+
+// lifeTolerance is by how much PTTL may exceed a record's own life: both are rounded.
+const lifeTolerance = 5 * time.Millisecond
+
+// aged is how old a record is, by what PTTL says of the name.
+func (m *remote) aged(name string, seems, whole time.Duration) time.Duration {
+	ch := m.r.channel
+	if !ch.Clocks.Any() {
+		return seems
+	}
+	return ch.Clocks.Age(ch.Holder(name), seems, whole, ch.Clock.Now())
 }
 
 func isWrongType(err error) bool { return err != nil && strings.HasPrefix(err.Error(), "WRONGTYPE") }

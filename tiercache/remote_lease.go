@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/warmcache/warmcache/tiercache/internal/redisconn"
 )
 
 // acquire asks for the leases of many keys and looks the keys up again behind that: what a leader
@@ -64,9 +66,9 @@ func (b *bid) make(ctx context.Context, text, name string, how *bidding, cmds []
 
 func (m *remote) lease(ctx context.Context, texts []string, token string, how bidding) ([]found, error) {
 	how.token, how.life = token, m.r.cfg.LeaseLife.Milliseconds()
-	all := doEach(ctx, m.r, m.reading(texts), func(ctx context.Context, at []int, c *cargo) ([]found, error) {
+	all := redisconn.DoEach(ctx, m.r.conn, m.reading(texts), func(ctx context.Context, at []int, c *redisconn.Cargo) ([]found, error) {
 		bids := make([]bid, len(at))
-		m.r.execReads(ctx, 4*len(at), func(cmds []redis.Cmder) []redis.Cmder {
+		m.r.conn.ExecReads(ctx, 4*len(at), func(cmds []redis.Cmder) []redis.Cmder {
 			for j, i := range at {
 				cmds = bids[j].make(ctx, texts[i], m.ns.value(texts[i]), &how, cmds)
 			}
@@ -77,7 +79,7 @@ func (m *remote) lease(ctx context.Context, texts []string, token string, how bi
 		for j := range bids {
 			came.add(&bids[j].look)
 			if bids[j].judge(m, &all[j], token) {
-				m.r.client.Del(ctx, lease(m.ns.value(bids[j].text))) // no lease of ours, and it need not ever end
+				m.r.conn.Client.Del(ctx, lease(m.ns.value(bids[j].text))) // no lease of ours, and it need not ever end
 			}
 		}
 		m.sizes.note(came, c)
@@ -126,7 +128,7 @@ const backOffMark = "!"
 // how.
 func (m *remote) backOff(ctx context.Context, token string, marks []mark, life time.Duration) error {
 	_, err := m.run(ctx, calls{backOffScript, len(marks), func(i int) string { return marks[i].text }, func(i int, args []any) []any {
-		return append(args, token, backOffMark+m.r.channel.node()+" "+marks[i].how, life.Milliseconds())
+		return append(args, token, backOffMark+m.r.channel.Node()+" "+marks[i].how, life.Milliseconds())
 	}, nil})
 	return err
 }

@@ -8,6 +8,10 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/warmcache/warmcache/tiercache/internal/backplane"
+	"github.com/warmcache/warmcache/tiercache/internal/record"
+	"github.com/warmcache/warmcache/tiercache/internal/redisconn"
 )
 
 // write is one record on its way to Redis.
@@ -65,7 +69,7 @@ func (m *remote) commit(ctx context.Context, token string, writes []write) ([]er
 		return m.run(ctx, calls{commitScript, len(writes), func(i int) string { return writes[i].text }, func(i int, args []any) []any {
 			w := &writes[i]
 			m.own.note(w, m.r)
-			return append(args, token, w.record, w.lifeNow(), idText(w.id))
+			return append(args, token, w.record, w.lifeNow(), record.IDText(w.id))
 		}, errLeaseLost})
 	}
 	errs, err := store(writes)
@@ -111,8 +115,8 @@ func (m *remote) commitOpen(ctx context.Context, token string, writes []write, s
 }
 
 // store writes whatever stands there, ends the loads under way, and tells the others.
-func (m *remote) store(ctx context.Context, writes []write, notices []notice) ([]error, error) {
-	shared, now := m.r.channel.shared(), m.r.channel.clock.Now()
+func (m *remote) store(ctx context.Context, writes []write, notices []backplane.Notice) ([]error, error) {
+	shared, now := m.r.channel.Shared(), m.r.channel.Clock.Now()
 	return m.run(ctx, calls{storeScript, len(writes), func(i int) string { return writes[i].text }, func(i int, args []any) []any {
 		w := &writes[i]
 		m.own.note(w, m.r)
@@ -122,38 +126,38 @@ func (m *remote) store(ctx context.Context, writes []write, notices []notice) ([
 
 // invalidate does what notices of one kind say: it ends keys, expires them, takes records back, or
 // ends tokens.
-func (m *remote) invalidate(ctx context.Context, notices []notice) ([]error, error) {
-	shared, hold := m.r.channel.shared(), m.r.cfg.HoldLife.Milliseconds()
+func (m *remote) invalidate(ctx context.Context, notices []backplane.Notice) ([]error, error) {
+	shared, hold := m.r.channel.Shared(), m.r.cfg.HoldLife.Milliseconds()
 	s := invalidateScript
 	switch first := &notices[0]; {
-	case first.kind == noticeClear:
+	case first.Kind == backplane.KindClear:
 		return m.runKeys(ctx, clearScript, len(notices), func(i int, cmd []any) (keys int, _ []any) {
 			return 1, append(cmd, m.ns.token(clearToken), shared, notices[i].String())
 		}, nil)
-	case first.kind == noticeTag:
+	case first.Kind == backplane.KindTag:
 		return m.runKeys(ctx, endTagScript, len(notices), func(i int, cmd []any) (keys int, _ []any) {
-			fresh := newToken()
-			return 1, append(cmd, m.ns.token(markToken), shared, notices[i].String(), notices[i].rest, fresh[:16], fresh[16:24], mostTags, forever.Milliseconds())
+			fresh := record.NewToken()
+			return 1, append(cmd, m.ns.token(markToken), shared, notices[i].String(), notices[i].Rest, fresh[:16], fresh[16:24], mostTags, redisconn.Forever.Milliseconds())
 		}, nil)
-	case first.kind == noticeExpire:
+	case first.Kind == backplane.KindExpire:
 		s = expireScript
-	case first.own != 0:
+	case first.Own != 0:
 		s = takeBackScript
 	default:
 	}
-	return m.run(ctx, calls{s, len(notices), func(i int) string { return notices[i].rest }, func(i int, args []any) []any {
+	return m.run(ctx, calls{s, len(notices), func(i int) string { return notices[i].Rest }, func(i int, args []any) []any {
 		n := &notices[i]
-		if args = append(args, shared, n.String(), holdRecord, hold); n.own != 0 {
-			args = append(args, idText(n.own))
+		if args = append(args, shared, n.String(), holdRecord, hold); n.Own != 0 {
+			args = append(args, record.IDText(n.Own))
 		}
 		return args
 	}, nil})
 }
 
 // restarted ends all entries of the cache, unless another node has done so for this restart.
-func (m *remote) restarted(ctx context.Context, n notice, runID string) error {
+func (m *remote) restarted(ctx context.Context, n backplane.Notice, runID string) error {
 	errs, err := m.runKeys(ctx, restartScript, 1, func(_ int, cmd []any) (keys int, _ []any) {
-		return 2, append(cmd, m.ns.token(restartToken), m.ns.token(clearToken), m.r.channel.shared(), n.String(), runID)
+		return 2, append(cmd, m.ns.token(restartToken), m.ns.token(clearToken), m.r.channel.Shared(), n.String(), runID)
 	}, nil)
 	if err != nil {
 		return err
@@ -171,11 +175,11 @@ func (m *remote) fillAbsent(ctx context.Context, since *serverTime, writes []wri
 	names := make([]string, len(writes))
 	for i := range writes {
 		names[i] = m.ns.value(writes[i].text)
-		began[i], _ = since.of(ctx, m.r.client, names[i])
+		began[i], _ = since.of(ctx, m.r.conn.Client, names[i])
 	}
 	key := func(i int) string { return names[i] }
 	failed := func(err error) error { return err }
-	errs := doEach(ctx, m.r, keyed[error]{n: len(writes), key: key, bound: warmPatience * m.r.cfg.Timeout, failed: failed}, func(ctx context.Context, at []int, c *cargo) ([]error, error) {
+	errs := redisconn.DoEach(ctx, m.r.conn, redisconn.Keyed[error]{N: len(writes), Key: key, Bound: warmPatience * m.r.cfg.Timeout, Failed: failed}, func(ctx context.Context, at []int, c *redisconn.Cargo) ([]error, error) {
 		cmds := make([]redis.Cmder, 0, len(at))
 		sets := make([]*redis.StatusCmd, len(at))
 		for j, i := range at {
@@ -186,7 +190,7 @@ func (m *remote) fillAbsent(ctx context.Context, since *serverTime, writes []wri
 			}
 		}
 		if len(cmds) > 0 {
-			_ = m.r.exec(ctx, cmds)
+			_ = m.r.conn.Exec(ctx, cmds)
 		}
 		errs := make([]error, len(at))
 		for j, i := range at {
@@ -208,7 +212,7 @@ func (m *remote) fillAbsent(ctx context.Context, since *serverTime, writes []wri
 	again, _ := m.run(ctx, calls{replaceScript, len(standing), func(j int) string { return writes[standing[j]].text }, func(j int, args []any) []any {
 		i := standing[j]
 		w := &writes[i]
-		return append(args, w.record, began[i]+w.whole(), began[i], idText(w.over), m.r.cfg.HoldLife.Milliseconds())
+		return append(args, w.record, began[i]+w.whole(), began[i], record.IDText(w.over), m.r.cfg.HoldLife.Milliseconds())
 	}, errStandsYounger})
 	for j, i := range standing {
 		errs[i] = again[j]

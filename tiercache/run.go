@@ -6,6 +6,9 @@ import (
 	"slices"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/warmcache/warmcache/tiercache/internal/record"
+	"github.com/warmcache/warmcache/tiercache/internal/redisconn"
 )
 
 // calls is n calls of one script on values and their leases. A reply of 0 is the error refused,
@@ -59,8 +62,8 @@ func (m *remote) runKeys(ctx context.Context, s *script, n int, call func(i int,
 		key, _ := commands[i][commandFirstKey].(string)
 		return key
 	}
-	op := keyed[error]{n: n, key: key, bound: m.r.cfg.Timeout, failed: func(err error) error { return err }}
-	errs := doEach(ctx, m.r, op, func(ctx context.Context, at []int, c *cargo) ([]error, error) {
+	op := redisconn.Keyed[error]{N: n, Key: key, Bound: m.r.cfg.Timeout, Failed: func(err error) error { return err }}
+	errs := redisconn.DoEach(ctx, m.r.conn, op, func(ctx context.Context, at []int, c *redisconn.Cargo) ([]error, error) {
 		mine := make([][]any, len(at))
 		for j, i := range at {
 			mine[j] = commands[i]
@@ -70,9 +73,9 @@ func (m *remote) runKeys(ctx context.Context, s *script, n int, call func(i int,
 				}
 			}
 		}
-		errs := m.r.evaluate(ctx, s, mine, refused)
+		errs := m.evaluate(ctx, s, mine, refused)
 		if len(s.apart) > 0 && slices.ContainsFunc(errs, isOpenSlot) {
-			m.r.evaluateApart(ctx, s, mine, errs, refused)
+			m.evaluateApart(ctx, s, mine, errs, refused)
 		}
 		return errs, worst(errs)
 	})
@@ -81,9 +84,9 @@ func (m *remote) runKeys(ctx context.Context, s *script, n int, call func(i int,
 
 // evaluate sends commands that call one script, and once more, with the script's text, those of
 // which the server doesn't know it.
-func (r *Redis) evaluate(ctx context.Context, s *script, commands [][]any, refused error) []error {
+func (m *remote) evaluate(ctx context.Context, s *script, commands [][]any, refused error) []error {
 	errs := make([]error, len(commands))
-	todo := firstInts(len(commands))
+	todo := redisconn.FirstInts(len(commands))
 	for _, known := range []bool{true, false} {
 		replies := make([]redis.Cmd, len(todo))
 		cmds := make([]redis.Cmder, len(todo))
@@ -93,9 +96,9 @@ func (r *Redis) evaluate(ctx context.Context, s *script, commands [][]any, refus
 				cmd = append([]any{"eval", s.source}, cmd[commandKeys:]...)
 			}
 			replies[k] = *redis.NewCmd(ctx, cmd...)
-			cmds[k] = onceScript{&replies[k]}
+			cmds[k] = redisconn.OnceScript{Cmd: &replies[k]}
 		}
-		_ = r.exec(ctx, cmds)
+		_ = m.r.conn.Exec(ctx, cmds)
 		unknown := todo[:0:0]
 		for k, j := range todo {
 			if errs[j] = verdict(&replies[k], refused); errors.Is(errs[j], errNoScript) {
@@ -111,7 +114,7 @@ func (r *Redis) evaluate(ctx context.Context, s *script, commands [][]any, refus
 
 // evaluateApart does step by step what the script was refused to do, as its slot is open. A step
 // that fails is the last one of its call.
-func (r *Redis) evaluateApart(ctx context.Context, s *script, commands [][]any, errs []error, refused error) {
+func (m *remote) evaluateApart(ctx context.Context, s *script, commands [][]any, errs []error, refused error) {
 	for n, step := range s.apart {
 		var some [][]any
 		var at []int
@@ -123,7 +126,7 @@ func (r *Redis) evaluateApart(ctx context.Context, s *script, commands [][]any, 
 			one := append(make([]any, 0, commandRoom), "evalsha", step.sha, 1, cmd[commandFirstKey+step.key])
 			some, at = append(some, append(one, cmd[commandFirstKey+keys:]...)), append(at, j)
 		}
-		for k, err := range r.evaluate(ctx, step.script, some, refused) {
+		for k, err := range m.evaluate(ctx, step.script, some, refused) {
 			if errs[at[k]] = err; err == nil && n+1 < len(s.apart) {
 				errs[at[k]] = errStep
 			}
@@ -144,9 +147,9 @@ func worst(errs []error) (err error) {
 	for _, e := range errs {
 		switch {
 		case e == nil:
-		case isAway(e) || isTransport(e):
+		case redisconn.IsAway(e) || redisconn.IsTransport(e):
 			return e
-		case isReply(e):
+		case redisconn.IsReply(e):
 			err = e
 		}
 	}
@@ -156,7 +159,7 @@ func worst(errs []error) (err error) {
 // allFailed is an error where Redis has answered for none of the keys.
 func allFailed(errs []error) error {
 	for _, e := range errs {
-		if e == nil || isReply(e) || errors.Is(e, errFull) || errors.Is(e, errLate) || errors.Is(e, errRefused) || errors.Is(e, errLeaseLost) || errors.Is(e, errStandsYounger) || errors.Is(e, errTooLarge) {
+		if e == nil || redisconn.IsReply(e) || errors.Is(e, errFull) || errors.Is(e, errLate) || errors.Is(e, errRefused) || errors.Is(e, errLeaseLost) || errors.Is(e, errStandsYounger) || errors.Is(e, record.ErrTooLarge) {
 			return nil
 		}
 	}

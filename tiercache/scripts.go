@@ -1,8 +1,10 @@
 package tiercache
 
 import (
-	"crypto/sha1" //nolint:gosec // it is how Redis names scripts
+	"crypto/sha1"
 	"encoding/hex"
+
+	"github.com/warmcache/warmcache/tiercache/internal/record"
 )
 
 // script is a Lua script with the name by which Redis knows it once it has seen it.
@@ -245,4 +247,4 @@ return 1`)
 )
 
 // holdRecord is what stands for a hold; the id of the one record that it is for may follow.
-const holdRecord = recordMagic + string(kindHold)
+const holdRecord = record.Magic + string(record.KindHold)

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/warmcache/warmcache/tiercache/internal/backplane"
+	"github.com/warmcache/warmcache/tiercache/internal/record"
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
@@ -51,7 +53,7 @@ func (c *Cache[K, V]) set(ctx context.Context, keys []K, values []V, opts []SetO
 	}
 	s.flush(ctx)
 	if len(s.ended) > 0 {
-		if err := c.invalidate(ctx, noticeKey, s.ended, func(*item[V]) *item[V] { return nil }); err != nil {
+		if err := c.invalidate(ctx, backplane.KindKey, s.ended, func(*item[V]) *item[V] { return nil }); err != nil {
 			s.failed.add(err)
 		}
 	}
@@ -97,7 +99,7 @@ func (s *storing[K, V]) take(ctx context.Context, key K, value V) (err error) {
 		return nil
 	}
 	w := c.encode(text, one.item, tokens)
-	if w.err != nil && !errors.Is(w.err, errTooLarge) {
+	if w.err != nil && !errors.Is(w.err, record.ErrTooLarge) {
 		return w.err
 	}
 	s.settings, s.writes = append(s.settings, one), append(s.writes, w)
@@ -132,7 +134,7 @@ func (c *Cache[K, V]) setTokens(ctx context.Context, tags []string, seen sight) 
 
 // pend leaves the invalidation of a key to be said when Redis answers.
 func (c *Cache[K, V]) pend(text string) {
-	c.journal.pend(noticeKey, text, c.memory.clock.Now())
+	c.journal.pend(backplane.KindKey, text, c.memory.clock.Now())
 }
 
 var errPending = errors.New("Redis has yet to hear of an earlier invalidation")
@@ -153,9 +155,9 @@ func (c *Cache[K, V]) setBoth(ctx context.Context, settings []setting[K, V], wri
 	for lo := 0; lo < len(writes); {
 		hi := lo + batchLen(writes[lo:])
 		c.begin(settings[lo:hi], func(*setting[K, V], *item[V]) {})
-		notices := make([]notice, hi-lo)
+		notices := make([]backplane.Notice, hi-lo)
 		for i := range notices {
-			notices[i] = c.journal.beginAt(noticeKey, writes[lo+i].text, settings[lo+i].item.read, c.memory.clock.Now())
+			notices[i] = c.journal.beginAt(backplane.KindKey, writes[lo+i].text, settings[lo+i].item.read, c.memory.clock.Now())
 		}
 		errs, err := c.remote.store(ctx, writes[lo:hi], notices)
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/warmcache/warmcache/tiercache/internal/failure"
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
@@ -45,7 +46,7 @@ func (l *loading[K, V]) settle(ctx context.Context, all []landing[K, V], read in
 func (l *loading[K, V]) item(a *landing[K, V], read int64) (it *item[V]) {
 	defer func() {
 		if v := recover(); v != nil {
-			it, a.err = nil, newPanicError(v)
+			it, a.err = nil, failure.NewPanicError(v)
 		}
 	}()
 	switch {
@@ -98,7 +99,7 @@ func (l *loading[K, V]) write(a *landing[K, V], tokens map[string]string) (w wri
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			a.item, a.err, ok = nil, newPanicError(v), false
+			a.item, a.err, ok = nil, failure.NewPanicError(v), false
 		}
 	}()
 	return l.c.encode(a.f.text, a.item, joinTokens(tokens, a.item.tagNames())), true
@@ -131,7 +132,7 @@ func (l *loading[K, V]) tagTokens(ctx context.Context, all []landing[K, V]) map[
 // now, and by what this process has heard. Where another server answers by now, which may be
 // behind, its counts say nothing.
 func (l *loading[K, V]) stands(tags *tagged, now map[string]string) bool {
-	return unended(l.tokens, now, tags.names) && l.c.tokens.stand(tags) && l.c.redis.channel.takeovers.Load() == l.takeovers
+	return unended(l.tokens, now, tags.names) && l.c.tokens.stand(tags) && l.c.redis.channel.Takeovers.Load() == l.takeovers
 }
 
 // commit writes to Redis in bounded batches, and notes each write's error with its landing.

@@ -1,6 +1,10 @@
 package tiercache
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"github.com/warmcache/warmcache/tiercache/internal/redisconn"
+)
 
 // sizes is how large the values of a cache have been of late. A read asks for so many keys at once
 // as probably fit into readBytes: what is not there within RedisConfig.Timeout would else never be
@@ -37,7 +41,7 @@ func (t *haul) add(l *look) {
 
 // note takes what came into account: each value moves the mean by a part, and as many as there are
 // parts make it anew. Two notes at once may count as one.
-func (s *sizes) note(came haul, c *cargo) {
+func (s *sizes) note(came haul, c *redisconn.Cargo) {
 	const parts = 16
 	c.Add(came.bytes)
 	mean := s.mean.Load()

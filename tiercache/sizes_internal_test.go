@@ -2,41 +2,16 @@ package tiercache
 
 import (
 	"testing"
-	"time"
-)
 
-// What a large operation takes is judged by what it carried.
-func TestCargo_aLargeOperationMayTakeLonger(t *testing.T) {
-	t.Parallel()
-	const bound = 100 * time.Millisecond
-	for _, test := range []struct {
-		bytes int64
-		took  time.Duration
-		err   error
-		want  outcome
-	}{
-		{0, bound * 4 / 5, nil, unanswered},
-		{8 << 20, bound * 4 / 5, nil, answered},
-		{1 << 10, bound * 4 / 5, nil, unanswered},
-		{8 << 20, bound, errNoAnswer, neutral},
-		{1 << 10, bound, errNoAnswer, unanswered},
-		{0, bound, errNoAnswer, unanswered},
-		{8 << 20, time.Millisecond, errReplica, declined},
-	} {
-		c := new(cargo)
-		c.Add(test.bytes)
-		if got := c.judge(t.Context(), test.err, test.took, bound); got != test.want {
-			t.Errorf("%d bytes in %v, %v: outcome %d, want %d", test.bytes, test.took, test.err, got, test.want)
-		}
-	}
-}
+	"github.com/warmcache/warmcache/tiercache/internal/redisconn"
+)
 
 // What is read at once follows the values that came of late.
 func TestSizes_follow(t *testing.T) {
 	t.Parallel()
 	s := new(sizes)
 	read := func(values, bytes int64) int {
-		s.note(haul{values, values * bytes}, new(cargo))
+		s.note(haul{values, values * bytes}, new(redisconn.Cargo))
 		return s.most()
 	}
 	if got := s.most(); got != firstKeys {

@@ -3,6 +3,7 @@ package tiercache
 import (
 	"time"
 
+	"github.com/warmcache/warmcache/tiercache/internal/record"
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
@@ -95,7 +96,7 @@ func (c *Cache[K, V]) Stats() Stats {
 		RedisErrors: c.counters.Sum(stat.RedisErrors), TakenBack: c.counters.Sum(stat.TakenBack), NoticesUnreadable: c.counters.Sum(stat.UnreadableNotices), CorruptBy: make(map[string]uint64),
 		Warm: warmStats(&c.tallies), EventsDropped: c.watcher.dropped.Load(),
 	}
-	for cause := range numCauses {
+	for cause := range record.NumCauses {
 		if n := c.counters.Unreadables(uint8(cause)); n > 0 {
 			s.CorruptBy[cause.String()] = n
 			s.Corrupt += n
@@ -103,8 +104,8 @@ func (c *Cache[K, V]) Stats() Stats {
 	}
 	if c.redis != nil {
 		ch := c.redis.channel
-		s.NoticesSent, s.NoticesReceived, s.NoticesLost = ch.seq.Load(), ch.received.Load(), ch.lostCount.Load()
-		s.Epoch, s.Coherent, s.Breaker, s.Pending = ch.epoch.Load(), ch.coherent(), c.redis.masters.state(), c.pending()
+		s.NoticesSent, s.NoticesReceived, s.NoticesLost = ch.Seq.Load(), ch.Received.Load(), ch.LostCount.Load()
+		s.Epoch, s.Coherent, s.Breaker, s.Pending = ch.Epoch.Load(), ch.Coherent(), BreakerState(c.redis.conn.Masters.State()), c.pending()
 	}
 	s.Capacity = c.memory.capacity.Load()
 	s.Entries, s.Cost = c.memory.size()

@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/warmcache/warmcache/internal/redistest"
+	"github.com/warmcache/warmcache/tiercache/internal/record"
 )
 
 // BenchmarkSteps takes reads apart: the plain commands, those of the protocol as go-redis sends
@@ -54,7 +55,7 @@ func BenchmarkSteps(b *testing.B) {
 		_, err := pipe.Exec(ctx)
 		return err
 	}
-	next, token := 0, newToken()
+	next, token := 0, record.NewToken()
 	fresh := func() string {
 		next++
 		return "new-" + strconv.Itoa(next)

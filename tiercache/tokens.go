@@ -12,6 +12,9 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/warmcache/warmcache/tiercache/internal/record"
+	"github.com/warmcache/warmcache/tiercache/internal/redisconn"
 )
 
 // Clear and tags work by tokens in Redis. A record holds those of when its source read began, and
@@ -157,25 +160,25 @@ func (m *remote) tokens(ctx context.Context, names []string) (map[string]string,
 	own, fields := slices.Contains(names, clearToken), tagFields(names)
 	tagged := len(fields) > 1 || slices.Contains(names, markToken)
 	clearKey, tagsKey := m.ns.token(clearToken), m.ns.token(markToken)
-	return doFor(ctx, m.r, clearKey, func(ctx context.Context) (map[string]string, error) {
+	return redisconn.DoFor(ctx, m.r.conn, clearKey, func(ctx context.Context) (map[string]string, error) {
 		for try := range 2 {
-			pipe := m.r.client.Pipeline()
+			pipe := m.r.conn.Client.Pipeline()
 			var token *redis.StringCmd
 			var hash *redis.SliceCmd
 			if own && try > 0 { // whoever comes first makes it
-				pipe.SetArgs(ctx, clearKey, newToken()[:16], redis.SetArgs{Mode: "NX", TTL: forever})
+				pipe.SetArgs(ctx, clearKey, record.NewToken()[:16], redis.SetArgs{Mode: "NX", TTL: redisconn.Forever})
 			}
 			if own {
-				token = pipe.GetEx(ctx, clearKey, forever)
+				token = pipe.GetEx(ctx, clearKey, redisconn.Forever)
 			}
 			if tagged && try > 0 {
-				pipe.HSetNX(ctx, tagsKey, markField, newToken()[:16]+".0")
-				pipe.PExpire(ctx, tagsKey, forever)
+				pipe.HSetNX(ctx, tagsKey, markField, record.NewToken()[:16]+".0")
+				pipe.PExpire(ctx, tagsKey, redisconn.Forever)
 			}
 			if tagged {
 				hash = pipe.HMGet(ctx, tagsKey, fields...)
 			}
-			if _, err := pipe.Exec(ctx); err != nil && !isReply(err) {
+			if _, err := pipe.Exec(ctx); err != nil && !redisconn.IsReply(err) {
 				return nil, err
 			}
 			out, err := readTokens(token, hash, fields)
@@ -265,14 +268,14 @@ func (c *Cache[K, V]) keepTokens(now int64) {
 	if now < c.keepAt.Load() {
 		return
 	}
-	pause := min(keepMost, max(keepLeast, keepLeast/2*time.Duration(c.redis.channel.nodes())))
+	pause := min(keepMost, max(keepLeast, keepLeast/2*time.Duration(c.redis.channel.Nodes())))
 	c.keepAt.Store(now + int64(pause))
 	c.background(func(ctx context.Context) {
 		keys := []string{c.remote.ns.token(clearToken), c.remote.ns.token(markToken)}
 		_ = c.redis.DoFor(ctx, keys[0], func(ctx context.Context, client redis.UniversalClient) error { // the next one may be luckier
 			pipe := client.Pipeline()
 			for _, key := range keys {
-				pipe.PExpire(ctx, key, forever)
+				pipe.PExpire(ctx, key, redisconn.Forever)
 			}
 			_, err := pipe.Exec(ctx)
 			return err

@@ -33,7 +33,7 @@ func TestTrust_countsFromTheQuestion(t *testing.T) {
 	if it.filled != asked {
 		t.Errorf("trust counts from %v after the question", time.Duration(it.filled-asked))
 	}
-	c.redis.channel.trust.Store(asked) // nothing is heard any more
+	c.redis.channel.Trust.Store(asked) // nothing is heard any more
 	if at := asked + int64(c.cfg.DegradedTTL); !c.trusts(it.filled, at-1) || c.trusts(it.filled, at) {
 		t.Error("it is not trusted for just DegradedTTL")
 	}
@@ -62,7 +62,7 @@ func TestTrust_endsForFlights(t *testing.T) {
 	} {
 		first := flight()
 		first.began -= int64(trial.age)
-		c.redis.channel.trust.Store(c.memory.clock.Now() + int64(trial.trust))
+		c.redis.channel.Trust.Store(c.memory.clock.Now() + int64(trial.trust))
 		c.flights.join(first)
 		if _, leads := c.flights.join(flight()); leads == trial.joins {
 			t.Errorf("%s: joins %t, want %t", name, !leads, trial.joins)

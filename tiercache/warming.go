@@ -8,6 +8,9 @@ import (
 	"math"
 	"sync"
 	"time"
+
+	"github.com/warmcache/warmcache/tiercache/internal/failure"
+	"github.com/warmcache/warmcache/tiercache/internal/record"
 )
 
 // warming is one run of one loader.
@@ -111,7 +114,7 @@ func (c *Cache[K, V]) newWarming(ctx context.Context, l *loaderState[K, V], opts
 	if opts.DryRun {
 		w.tokens = noTokens(nil)
 	} else if c.remote != nil {
-		w.missed, w.takeovers = c.redis.channel.losses.Load(), c.redis.channel.takeovers.Load()
+		w.missed, w.takeovers = c.redis.channel.Losses.Load(), c.redis.channel.Takeovers.Load()
 		err := insist(ctx, func() (err error) {
 			if w.times, err = c.remote.times(ctx); err == nil {
 				w.tokens, err = c.currentTokens(ctx, w.seen.epoch, c.loadTokens(), known)
@@ -152,11 +155,11 @@ func (w *warming[K, V]) run(ctx context.Context) WarmResult {
 		err := ErrGoexit // stands if the loader neither returns nor panics
 		defer func() {
 			if v := recover(); v != nil {
-				err = newPanicError(v)
+				err = failure.NewPanicError(v)
 			}
 			done <- err
 		}()
-		err = fromUser(w.loader.Load(ctx, w.emit))
+		err = failure.FromUser(w.loader.Load(ctx, w.emit))
 	}()
 	err := w.wait(ctx, done)
 	w.mu.Lock()
@@ -298,7 +301,7 @@ func (w *warming[K, V]) prepare(key K, value V, state *warmKey) (e warmEntry[K, 
 	if e.write.err == nil && e.write.life == 0 {
 		return e, errOutlived
 	}
-	if errors.Is(e.write.err, errTooLarge) && !w.opts.DryRun {
+	if errors.Is(e.write.err, record.ErrTooLarge) && !w.opts.DryRun {
 		return e, nil // as after a Get: in memory, counted, and not in Redis
 	}
 	return e, e.write.err

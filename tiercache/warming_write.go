@@ -6,6 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/warmcache/warmcache/tiercache/internal/backplane"
+	"github.com/warmcache/warmcache/tiercache/internal/failure"
+	"github.com/warmcache/warmcache/tiercache/internal/record"
 )
 
 // A run writes batches to Redis while its loader fills the next one. Whoever fills a batch waits
@@ -134,7 +138,7 @@ func (w *warming[K, V]) ended(tags *tagged, now map[string]string) bool {
 	case !w.c.tokens.stand(tags):
 		return true
 	default:
-		return w.tokens != nil && (!unended(w.tokens, now, tags.names) || w.c.redis.channel.takeovers.Load() != w.takeovers)
+		return w.tokens != nil && (!unended(w.tokens, now, tags.names) || w.c.redis.channel.Takeovers.Load() != w.takeovers)
 	}
 }
 
@@ -231,7 +235,7 @@ func (w *warming[K, V]) arrival() *sending[K, V] {
 			e.becomes(warmSkippedFresh)
 		case errors.Is(err, errRefused):
 			e.becomes(warmRefused)
-		case errors.Is(err, errTooLarge):
+		case errors.Is(err, record.ErrTooLarge):
 			e.becomes(warmFailed)
 			e.unsent = true
 		default:
@@ -262,7 +266,7 @@ func (w *warming[K, V]) landAll(arrived []*sending[K, V]) (err error) {
 func (w *warming[K, V]) land(s *sending[K, V]) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = newPanicError(v)
+			err = failure.NewPanicError(v)
 			w.over, w.halt = true, err
 		}
 	}()
@@ -290,12 +294,12 @@ func (w *warming[K, V]) land(s *sending[K, V]) (err error) {
 // the look at their generations before the write and now: Redis may have heard of the invalidation
 // before the write.
 func (w *warming[K, V]) takeBack(batch []warmEntry[K, V]) {
-	var notices []notice
+	var notices []backplane.Notice
 	for i := range batch {
 		e := &batch[i]
 		if e.outcome == warmStored && !w.c.memory.unmoved(e.hash, w.gens) {
 			e.becomes(warmRefused)
-			notices = append(notices, w.c.journal.begin(noticeKey, e.write.text, w.c.memory.clock.Now()))
+			notices = append(notices, w.c.journal.begin(backplane.KindKey, e.write.text, w.c.memory.clock.Now()))
 		}
 	}
 	if len(notices) > 0 {

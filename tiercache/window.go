@@ -157,8 +157,8 @@ func (m *memory[K, V]) overflow(w *window[K, V]) (full bool) {
 	return full
 }
 
-// keeps reports whether the slot is the newest, and the window has room for it. The window's lock is
-// held.
+// keeps reports whether the slot is the newest, and the window has room for it. The window's lock
+// is held.
 func (w *window[K, V]) keeps(sl *slot[K, V]) bool {
 	return sl == w.newest && sl.cost <= w.room
 }

@@ -5,6 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/warmcache/warmcache/tiercache/internal/backplane"
+	"github.com/warmcache/warmcache/tiercache/internal/failure"
+	"github.com/warmcache/warmcache/tiercache/internal/record"
+	"github.com/warmcache/warmcache/tiercache/internal/redisconn"
 )
 
 // Set stores the value in both tiers and ends every load of the key under way. The source is the
@@ -30,7 +35,7 @@ func (c *Cache[K, V]) SetMany(ctx context.Context, values map[K]V, opts ...SetOp
 // could not be told yet: it is told when it is back, and until then this node doesn't ask it about
 // the keys.
 func (c *Cache[K, V]) Delete(ctx context.Context, keys ...K) error {
-	return c.invalidate(ctx, noticeKey, keys, func(*item[V]) *item[V] { return nil })
+	return c.invalidate(ctx, backplane.KindKey, keys, func(*item[V]) *item[V] { return nil })
 }
 
 // Expire ends the freshness of the keys: the next read loads. Within StaleFor the value may still
@@ -39,7 +44,7 @@ func (c *Cache[K, V]) Expire(ctx context.Context, keys ...K) error {
 	if !c.cfg.keepsStale() {
 		return c.Delete(ctx, keys...)
 	}
-	return c.invalidate(ctx, noticeExpire, keys, c.expired)
+	return c.invalidate(ctx, backplane.KindExpire, keys, c.expired)
 }
 
 // InvalidateTags ends all entries that have one of the tags, everywhere; they are not even served
@@ -53,18 +58,18 @@ func (c *Cache[K, V]) InvalidateTags(ctx context.Context, tags ...string) error 
 		}
 		names[i] = canonical(tag)
 	}
-	return c.endTokens(ctx, noticeTag, distinct(names), c.endTag)
+	return c.endTokens(ctx, backplane.KindTag, distinct(names), c.endTag)
 }
 
 // Clear ends all entries of the cache, everywhere; they are not even served stale. It costs one
 // round trip, whatever the number of entries. Errors are Delete's.
 func (c *Cache[K, V]) Clear(ctx context.Context) error {
-	return c.endTokens(ctx, noticeClear, []string{""}, func(string) { c.endAll() })
+	return c.endTokens(ctx, backplane.KindClear, []string{""}, func(string) { c.endAll() })
 }
 
 // endTokens ends tags, or everything: here, in Redis and on the other nodes, and here again, for
 // what was read in between.
-func (c *Cache[K, V]) endTokens(ctx context.Context, kind noticeKind, names []string, here func(string)) error {
+func (c *Cache[K, V]) endTokens(ctx context.Context, kind backplane.Kind, names []string, here func(string)) error {
 	if c.closed.Load() {
 		return ErrClosed
 	}
@@ -76,7 +81,7 @@ func (c *Cache[K, V]) endTokens(ctx context.Context, kind noticeKind, names []st
 		if c.remote == nil {
 			continue
 		}
-		notices := make([]notice, len(batch))
+		notices := make([]backplane.Notice, len(batch))
 		for i, name := range batch {
 			notices[i] = c.journal.begin(kind, name, c.memory.clock.Now())
 		}
@@ -129,7 +134,7 @@ func (c *Cache[K, V]) begin(settings []setting[K, V], had func(s *setting[K, V],
 }
 
 // invalidate ends keys in both tiers. keep says what memory retains of what it had.
-func (c *Cache[K, V]) invalidate(ctx context.Context, kind noticeKind, keys []K, keep func(*item[V]) *item[V]) (err error) {
+func (c *Cache[K, V]) invalidate(ctx context.Context, kind backplane.Kind, keys []K, keep func(*item[V]) *item[V]) (err error) {
 	if c.closed.Load() {
 		return ErrClosed
 	}
@@ -157,12 +162,12 @@ func (c *Cache[K, V]) invalidate(ctx context.Context, kind noticeKind, keys []K,
 }
 
 // invalidateRemote tells Redis, and returns each key's error.
-func (c *Cache[K, V]) invalidateRemote(ctx context.Context, kind noticeKind, keys []K) []error {
+func (c *Cache[K, V]) invalidateRemote(ctx context.Context, kind backplane.Kind, keys []K) []error {
 	failed := make([]error, len(keys))
 	if c.remote == nil {
 		return failed
 	}
-	notices := make([]notice, 0, len(keys))
+	notices := make([]backplane.Notice, 0, len(keys))
 	at := make([]int, 0, len(keys)) // the key of each notice
 	for i, key := range keys {
 		text, err := c.text(key)
@@ -212,20 +217,20 @@ func (c *Cache[K, V]) reachedMemoryOnly(err error) error {
 
 // stored enters in the journal what became of a Set. One that was sent and not answered may still
 // be executed, until Redis itself refuses it for being late.
-func (c *Cache[K, V]) stored(n notice, err error) {
+func (c *Cache[K, V]) stored(n backplane.Notice, err error) {
 	switch {
 	case err == nil || errors.Is(err, errFull):
 		c.journal.confirm(n)
-	case isReply(err) || errors.Is(err, errBreakerOpen) || errors.Is(err, errBusy) || errors.Is(err, errLate):
+	case redisconn.IsReply(err) || errors.Is(err, redisconn.ErrBreakerOpen) || errors.Is(err, redisconn.ErrBusy) || errors.Is(err, errLate):
 		c.journal.fail(n, 0)
 	default:
-		c.journal.fail(n, c.redis.voidAt(c.remote.ns.value(n.rest)))
+		c.journal.fail(n, c.redis.voidAt(c.remote.ns.value(n.Rest)))
 	}
 }
 
 // noteWrite counts what Redis said of one write.
 func (c *Cache[K, V]) noteWrite(err error) {
-	if err != nil && !errors.Is(err, errLeaseLost) && !errors.Is(err, errStandsYounger) && !errors.Is(err, errRefused) && !errors.Is(err, errTooLarge) {
+	if err != nil && !errors.Is(err, errLeaseLost) && !errors.Is(err, errStandsYounger) && !errors.Is(err, errRefused) && !errors.Is(err, record.ErrTooLarge) {
 		c.redisFailed(err, 1)
 	}
 }
@@ -233,6 +238,6 @@ func (c *Cache[K, V]) noteWrite(err error) {
 // recovered turns the panic of a user's callback into an error of the call it happened in.
 func (c *Cache[K, V]) recovered(err *error) {
 	if v := recover(); v != nil {
-		*err = errors.Join(*err, newPanicError(v))
+		*err = errors.Join(*err, failure.NewPanicError(v))
 	}
 }

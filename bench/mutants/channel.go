@@ -6,15 +6,15 @@ package main
 func channelGuards() []mutant {
 	return []mutant{
 		{
-			guard: "a notice takes the key out of memory", file: "tiercache/coherence.go",
+			guard: "a notice takes the key out of memory", file: "tiercache/notices.go",
 			old: "had, gen := c.memory.remove(hash, key)", new: "had, gen := c.memory.get(hash, key), uint64(0)", test: "TestOtherNodesHearOf",
 		},
 		{
 			guard: "without heartbeats memory is not trusted", file: "tiercache/coherence.go",
-			old: "now < c.redis.channel.trust.Load() ||", new: "true ||", test: "TestSilentLinkEndsTrust",
+			old: "now < c.redis.channel.Trust.Load() ||", new: "true ||", test: "TestSilentLinkEndsTrust",
 		},
 		{
-			guard: "a failed invalidation is said again", file: "tiercache/coherence.go",
+			guard: "a failed invalidation is said again", file: "tiercache/notices.go",
 			old: "if len(due) == 0 ||", new: "if true || len(due) == 0 ||", test: "TestDeleteWhileRedisIsFrozenIsSaidWhenItThaws",
 		},
 		{
@@ -22,32 +22,32 @@ func channelGuards() []mutant {
 			old: "\t\tcase outdated:\n\t\t\tf.disbelieve()", new: "\t\tcase outdated:", test: "TestRedisOfAnotherDayIsNotBelieved",
 		},
 		{
-			guard: "warm writes are taken back when an invalidation has overtaken them", file: "tiercache/coherence.go",
-			old: "c.confirm(c.redis.channel.settled.Load(), now)", new: "", test: "TestConfirm_takesBackAWarmWriteThatSlippedPastItsHold",
+			guard: "warm writes are taken back when an invalidation has overtaken them", file: "tiercache/notices.go",
+			old: "c.confirm(c.redis.channel.Settled.Load(), now)", new: "", test: "TestConfirm_takesBackAWarmWriteThatSlippedPastItsHold",
 		},
 		{
-			guard: "a number that is missing is a loss", file: "tiercache/notice.go",
+			guard: "a number that is missing is a loss", file: "tiercache/internal/backplane/notice.go",
 			old: "pub.missing[n] = now", new: "_ = n",
-			test: "TestLostNotice/others",
+			test: "TestLostNotice/others", pkg: "tiercache",
 		},
 		{
-			guard: "a digest shows that the last notice was lost", file: "tiercache/notice.go",
+			guard: "a digest shows that the last notice was lost", file: "tiercache/internal/backplane/notice.go",
 			old: "case number > pub.high:", new: "case number > pub.high && !isDigest:",
-			test: "TestLostNotice/last",
+			test: "TestLostNotice/last", pkg: "tiercache",
 		},
 		{
-			guard: "notices may overtake each other", file: "tiercache/notice.go",
+			guard: "notices may overtake each other", file: "tiercache/internal/backplane/notice.go",
 			old: "if now-since > int64(reorderWindow) {", new: "if now >= since {",
-			test: "TestNoticeOutOfOrder",
+			test: "TestNoticeOutOfOrder", pkg: "tiercache",
 		},
 		{
-			guard: "what a node said before it was heard for the first time is missing", file: "tiercache/notice.go",
-			old: "if now < meeting {", new: "if true {", test: "TestNoticesOfANodeThatIsNew",
+			guard: "what a node said before it was heard for the first time is missing", file: "tiercache/internal/backplane/notice.go",
+			old: "if now < meeting {", new: "if true {", test: "TestNoticesOfANodeThatIsNew", pkg: "tiercache",
 		},
 		{
-			guard: "a new subscription is a new epoch", file: "tiercache/channel.go",
+			guard: "a new subscription is a new epoch", file: "tiercache/internal/backplane/subscription.go",
 			old: `ch.begin("subscribed", 0)`, new: "",
-			test: "TestReconnect_whatAnother",
+			test: "TestReconnect_whatAnother", pkg: "tiercache",
 		},
 		{
 			guard: "entries of an older epoch are validated", file: "tiercache/coherence.go",
@@ -55,32 +55,32 @@ func channelGuards() []mutant {
 			test: "TestReconnectValidates",
 		},
 		{
-			guard: "a new epoch is not a flush", file: "tiercache/coherence.go",
+			guard: "a new epoch is not a flush", file: "tiercache/notices.go",
 			old: "\tc.epoch.Add(1)\n\tc.observe", new: "\tc.endAll()\n\tc.observe",
 			test: "TestEpoch_",
 		},
 		{
-			guard: "another server is told what it may lack", file: "tiercache/coherence.go",
-			old: "forgotten := c.journal.replay(t.since)", new: "forgotten := false",
+			guard: "another server is told what it may lack", file: "tiercache/notices.go",
+			old: "forgotten := c.journal.replay(t.Since)", new: "forgotten := false",
 			test: "TestReplay_",
 		},
 		{
-			guard: "a restarted server's snapshot is ended", file: "tiercache/coherence.go",
-			old: "ended := t.restarted && !trusted || t.lost", new: "ended := t.lost",
+			guard: "a restarted server's snapshot is ended", file: "tiercache/notices.go",
+			old: "ended := t.Restarted && !trusted || t.Lost", new: "ended := t.Lost",
 			test: "TestSnapshotOfARestartedRedis/ended",
 		},
 		{
-			guard: "TrustSnapshots keeps it", file: "tiercache/coherence.go",
-			old: "trusted := t.restarted && c.redis.cfg.TrustSnapshots", new: "trusted := false",
+			guard: "TrustSnapshots keeps it", file: "tiercache/notices.go",
+			old: "trusted := t.Restarted && c.redis.cfg.TrustSnapshots", new: "trusted := false",
 			test: "TestSnapshotOfARestartedRedis/trusted",
 		},
 		{
-			guard: "trust runs from a heartbeat's sending", file: "tiercache/heartbeat.go",
-			old: "last.back = max(last.back, sent)", new: "last.back = max(last.back, ch.clock.Now())",
+			guard: "trust runs from a heartbeat's sending", file: "tiercache/internal/backplane/heartbeat.go",
+			old: "last.back = max(last.back, sent)", new: "last.back = max(last.back, ch.Clock.Now())",
 			test: "TestTrust_",
 		},
 		{
-			guard: "of several masters the one that is furthest behind counts", file: "tiercache/heartbeat.go",
+			guard: "of several masters the one that is furthest behind counts", file: "tiercache/internal/backplane/heartbeat.go",
 			old: "i == 0 || sent < oldest", new: "i == 0 || sent > oldest",
 			test: "TestTrust_",
 		},
@@ -106,7 +106,7 @@ func channelGuards() []mutant {
 		},
 		{
 			guard: "notices that were missed take warm writes back", file: "tiercache/confirm.go",
-			old: "heard := u.losses == c.redis.channel.losses.Load() && u.at < settled", new: "heard := true",
+			old: "heard := u.losses == c.redis.channel.Losses.Load() && u.at < settled", new: "heard := true",
 			test: "TestConfirm_takesBackWhatWasWritten",
 		},
 	}

@@ -6,11 +6,11 @@ package main
 func clockGuards() []mutant {
 	return []mutant{
 		{
-			guard: "a server's clock that goes back is noticed", file: "tiercache/serverclock.go",
-			old: "case was.low-high > int64(clockTolerance):", new: "case false:", test: "TestClock_aStepBack",
+			guard: "a server's clock that goes back is noticed", file: "tiercache/internal/backplane/serverclock.go",
+			old: "case was.Low-high > int64(ClockTolerance):", new: "case false:", test: "TestClock_aStepBack", pkg: "tiercache",
 		},
 		{
-			guard: "the clock of a master that joins is compared with the others'", file: "tiercache/serverclock.go",
+			guard: "the clock of a master that joins is compared with the others'", file: "tiercache/internal/backplane/serverclock.go",
 			old: "\t\twas = s.latest()\n", new: "", test: "TestServerClocks_joins",
 		},
 		{
@@ -18,39 +18,39 @@ func clockGuards() []mutant {
 			old: "left := whole - m.aged(m.ns.value(text), whole-pttl, whole)", new: "left := pttl", test: "TestClock_aStepBack",
 		},
 		{
-			guard: "what was gone before a step is not waited for", file: "tiercache/serverclock.go",
+			guard: "what was gone before a step is not waited for", file: "tiercache/internal/backplane/serverclock.go",
 			old: "if before && lived {", new: "if before && (lived || true) {", test: "TestServerClocks_age",
 		},
 		{
-			guard: "what was stored since a step is no older", file: "tiercache/serverclock.go",
+			guard: "what was stored since a step is no older", file: "tiercache/internal/backplane/serverclock.go",
 			old: "if before && lived {", new: "if lived && (before || true) {", test: "TestServerClocks_age",
 		},
 		{
-			guard: "one step that two nodes saw is one", file: "tiercache/serverclock.go",
+			guard: "one step that two nodes saw is one", file: "tiercache/internal/backplane/serverclock.go",
 			old: "\t\treturn\n\t}\n\tsteps :=", new: "\t}\n\tsteps :=", test: "TestServerClocks_age",
 		},
 		{
-			guard: "drift adds up", file: "tiercache/serverclock.go",
-			old: "\t\tnow.low, now.high = was.low, was.high\n", new: "", test: "TestServerClocks_drift",
+			guard: "drift adds up", file: "tiercache/internal/backplane/serverclock.go",
+			old: "\t\tnow.Low, now.High = was.Low, was.High\n", new: "", test: "TestServerClocks_drift",
 		},
 		{
-			guard: "a node that starts later hears of steps", file: "tiercache/serverclock.go",
-			old: "err = r.client.Set(ctx, key, mine, forever).Err()", new: "err = nil", test: "TestClock_aStepBack|TestClock_stepsAreKept",
+			guard: "a node that starts later hears of steps", file: "tiercache/internal/backplane/serverclock.go",
+			old: "err = conn.Client.Set(ctx, key, mine, redisconn.Forever).Err()", new: "err = nil", test: "TestClock_aStepBack|TestClock_stepsAreKept", pkg: "tiercache",
 		},
 		{
-			guard: "steps that Redis has lost are told again", file: "tiercache/serverclock.go",
-			old: "(!s.any() || now-s.asked < int64(clockEvery))", new: "true", test: "TestClock_stepsAreKept",
+			guard: "steps that Redis has lost are told again", file: "tiercache/internal/backplane/serverclock.go",
+			old: "(!s.Any() || now-s.asked < int64(clockEvery))", new: "true", test: "TestClock_stepsAreKept", pkg: "tiercache",
 		},
 		{
 			guard: "more life than was given is a miss", file: "tiercache/remote.go",
-			old: "left > rec.life()+lifeTolerance {", new: "false {", test: "TestClock_moreLifeThanGiven",
+			old: "left > rec.Life()+lifeTolerance {", new: "false {", test: "TestClock_moreLifeThanGiven",
 		},
 		{
 			guard: "an own record is known by its id", file: "tiercache/outdated.go",
 			old: "if f.own {", new: "if false {", test: "TestClock_aNodeFindsWhatItHasSet",
 		},
 		{
-			guard: "a suspended machine validates its memory", file: "tiercache/heartbeat.go",
+			guard: "a suspended machine validates its memory", file: "tiercache/internal/backplane/heartbeat.go",
 			old: "\tch.unsuspended()\n", new: "", test: "TestSuspend_",
 		},
 		{
@@ -79,11 +79,11 @@ func clockGuards() []mutant {
 		},
 		{
 			guard: "MemoryTTL cuts no TTL unless it is set", file: "tiercache/config.go",
-			old: "cfg.MemoryTTL = maxLife", new: "cfg.MemoryTTL = cfg.TTL", test: "TestTTL_above",
+			old: "cfg.MemoryTTL = record.MaxLife", new: "cfg.MemoryTTL = cfg.TTL", test: "TestTTL_above",
 		},
 		{
 			guard: "a key's text leads back to it", file: "tiercache/keys.go",
-			old: "if err = fromUser(err); err == nil && back != key {", new: "if false {", test: "TestKeys_thatDoNotComeBack",
+			old: "if err = failure.FromUser(err); err == nil && back != key {", new: "if false {", test: "TestKeys_thatDoNotComeBack",
 		},
 		{
 			guard: "a promoted text form is refused", file: "tiercache/keys.go",
@@ -99,7 +99,7 @@ func clockGuards() []mutant {
 		},
 		{
 			guard: "a notice that reads as another key is unreadable", file: "tiercache/keys.go",
-			old: "if err = fromUser(err); err == nil && back != text {", new: "if false {", test: "TestKeys_unreadableNotice",
+			old: "if err = failure.FromUser(err); err == nil && back != text {", new: "if false {", test: "TestKeys_unreadableNotice",
 		},
 		{
 			guard: "a hold ends stale copies", file: "tiercache/load.go",

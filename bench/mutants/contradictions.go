@@ -86,8 +86,8 @@ func valueGuards() []mutant {
 func quotedGuards() []mutant {
 	const test = "TestReplies_showNoArguments"
 	return []mutant{
-		{guard: "operations' errors show no arguments", file: "tiercache/operation.go", old: "return value, quoted(err)", new: "return value, err", test: test},
-		{guard: "what a server lacks is said without arguments", file: "tiercache/missing.go", old: "if err = quoted(err); !unknown", new: "if !unknown", test: test},
-		{guard: "each command's error shows no arguments", file: "tiercache/operation.go", old: "cmd.SetErr(quoted(cmd.Err()))", new: "cmd.SetErr(cmd.Err())", test: test},
+		{guard: "operations' errors show no arguments", file: "tiercache/internal/redisconn/attempt.go", old: "return value, Quoted(err)", new: "return value, err", test: test, pkg: "tiercache"},
+		{guard: "what a server lacks is said without arguments", file: "tiercache/internal/backplane/missing.go", old: "if err = redisconn.Quoted(err); !redisconn.UnknownCommand(err)", new: "if !redisconn.UnknownCommand(err)", test: test, pkg: "tiercache"},
+		{guard: "each command's error shows no arguments", file: "tiercache/internal/redisconn/exec.go", old: "cmd.SetErr(Quoted(cmd.Err()))", new: "cmd.SetErr(cmd.Err())", test: test, pkg: "tiercache"},
 	}
 }

@@ -24,14 +24,14 @@ func edgeGuards() []mutant {
 		},
 		{
 			guard: "large values: a batch is read in parts", file: "tiercache/remote.go",
-			old: "most: m.sizes.most,", new: "", test: "TestGetMany_largeValues",
+			old: "Most: m.sizes.most,", new: "", test: "TestGetMany_largeValues",
 		},
 		{
-			guard: "large values: what was too much is read in smaller parts", file: "tiercache/operation.go",
-			old: "case c.Load() > 0 && op.fits(len(rest)) < len(at):", new: "case false:", test: "TestGetMany_largeValues",
+			guard: "large values: what was too much is read in smaller parts", file: "tiercache/internal/redisconn/operation.go",
+			old: "case load.Load() > 0 && op.fits(len(rest)) < len(at):", new: "case false:", test: "TestGetMany_largeValues", pkg: "tiercache",
 		},
 		{
-			guard: "large values: what they take is no slowness", file: "tiercache/operation.go",
+			guard: "large values: what they take is no slowness", file: "tiercache/internal/redisconn/outcome.go",
 			old: "max(0, took-good)", new: "took", test: "TestCargo_aLargeOperationMayTakeLonger",
 		},
 		{
@@ -39,28 +39,28 @@ func edgeGuards() []mutant {
 			old: "if telling == nil || observing() {", new: "if telling == nil {", test: "TestObserver_mayClose",
 		},
 		{
-			guard: "servers: a Cluster's node is no single server", file: "tiercache/heartbeat.go",
-			old: "return beatAnswer{}, errClusterNode", new: "_ = errClusterNode", test: "TestNewRedis_refusesAClustersNode",
+			guard: "servers: a Cluster's node is no single server", file: "tiercache/internal/backplane/heartbeat.go",
+			old: "return beatAnswer{}, redisconn.ErrClusterNode", new: "_ = redisconn.ErrClusterNode", test: "TestNewRedis_refusesAClustersNode", pkg: "tiercache",
 		},
 		{
-			guard: "servers: a wrapper hides no Cluster and no Ring", file: "tiercache/client.go",
-			old: "if severalServers(client) {", new: "if severalServers(client) && false {", test: "TestNewRedis_refusesWhatHidesSeveralServers",
+			guard: "servers: a wrapper hides no Cluster and no Ring", file: "tiercache/internal/redisconn/client.go",
+			old: "if severalServers(client) {", new: "if severalServers(client) && false {", test: "TestNewRedis_refusesWhatHidesSeveralServers", pkg: "tiercache",
 		},
 		{
-			guard: "servers: databases have channels of their own", file: "tiercache/channel.go",
-			old: "if db := database(ch.r.client); db != 0 {", new: "if db := database(ch.r.client); db < 0 {", test: "TestRedis_databasesHearNothingOfEachOther",
+			guard: "servers: databases have channels of their own", file: "tiercache/internal/backplane/channel.go",
+			old: "if db := redisconn.Database(ch.conn.Client); db != 0 {", new: "if db := redisconn.Database(ch.conn.Client); db < 0 {", test: "TestRedis_databasesHearNothingOfEachOther", pkg: "tiercache",
 		},
 		{
-			guard: "servers: what a script needs is looked for", file: "tiercache/missing.go",
-			old: "if err = ch.lacks(\"EVAL\", err); err == nil {", new: "if err == nil {", test: "TestNewRedis_namesWhatIsMissing",
+			guard: "servers: what a script needs is looked for", file: "tiercache/internal/backplane/missing.go",
+			old: "if err = ch.lacks(\"EVAL\", err); err == nil {", new: "if err == nil {", test: "TestNewRedis_namesWhatIsMissing", pkg: "tiercache",
 		},
 		{
-			guard: "servers: an outage that an operation ends is logged as ended", file: "tiercache/breaker.go",
-			old: "b.close()\n\t\treturn false, true\n\tcase unanswered", new: "b.close()\n\t\treturn false, false\n\tcase unanswered", test: "TestBreaker_logsThatRedisAnswersAgain",
+			guard: "servers: an outage that an operation ends is logged as ended", file: "tiercache/internal/redisconn/breaker.go",
+			old: "b.close()\n\t\treturn false, true\n\tcase unanswered", new: "b.close()\n\t\treturn false, false\n\tcase unanswered", test: "TestBreaker_logsThatRedisAnswersAgain", pkg: "tiercache",
 		},
 		{
 			guard: "Close leaves what pends to the next cache", file: "tiercache/cache.go",
-			old: "c.journal = c.redis.inherit(c.name)", new: "c.journal = newJournal(c.name, c.redis.cfg.HoldLife, &c.redis.channel.progress, c.redis.channel.next)", test: "TestClose_whatPendsIsNotLost",
+			old: "c.journal = c.redis.inherit(c.name)", new: "c.journal = newJournal(c.name, c.redis.cfg.HoldLife, &c.redis.channel.Progress, c.redis.channel.Next)", test: "TestClose_whatPendsIsNotLost",
 		},
 	}
 }

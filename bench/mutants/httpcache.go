@@ -169,7 +169,7 @@ func httpCache() []mutant { //nolint:funlen // a table
 		},
 		{
 			guard: "tiercache: what is never stale is not", file: "tiercache/reload.go",
-			old: "return min(max(d, 0), maxLife)", new: "return c.cfg.StaleFor + 1e12", test: "TestStaleness",
+			old: "return min(max(d, 0), record.MaxLife)", new: "return c.cfg.StaleFor + 1e12", test: "TestStaleness",
 		},
 		{
 			guard: "tiercache: a nil loader asks nobody", file: "tiercache/load.go",

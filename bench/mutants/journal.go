@@ -5,7 +5,7 @@ func journalGuards() []mutant {
 	return []mutant{
 		{
 			guard: "what a former server confirms late is replayed", file: "tiercache/journal.go",
-			old: "case n.takeovers != j.progress.takeovers.Load():", new: "case false:", test: "TestJournal_replays",
+			old: "case n.Takeovers != j.progress.Takeovers.Load():", new: "case false:", test: "TestJournal_replays",
 		},
 		{
 			guard: "nothing is forgotten before every replica has it", file: "tiercache/journal.go",
@@ -17,11 +17,11 @@ func journalGuards() []mutant {
 		},
 		{
 			guard: "a failed Set is waited for until it is void", file: "tiercache/journal.go",
-			old: "case e == nil || e.at > n.made || n.made < e.void:", new: "case e == nil || e.at > n.made:", test: "TestJournal_waitsFor",
+			old: "case e == nil || e.at > n.Made || n.Made < e.void:", new: "case e == nil || e.at > n.Made:", test: "TestJournal_waitsFor",
 		},
 		{
 			guard: "a replay that a later write has overtaken settles nothing", file: "tiercache/journal.go",
-			old: "case e == nil || e.at > n.made || n.made < e.void:", new: "case e == nil || n.made < e.void:", test: "TestJournal_writeDuring",
+			old: "case e == nil || e.at > n.Made || n.Made < e.void:", new: "case e == nil || n.Made < e.void:", test: "TestJournal_writeDuring",
 		},
 		{
 			guard: "too much that is pending is one Clear", file: "tiercache/journal.go",
@@ -36,32 +36,32 @@ func journalGuards() []mutant {
 			old: "> tonumber(ARGV[5]) then return 3 end", new: "> tonumber(ARGV[5]) then end", test: "TestSet_thatComesLateDoesNothing",
 		},
 		{
-			guard: "a replica that passes heartbeats on is not trusted", file: "tiercache/heartbeat.go",
+			guard: "a replica that passes heartbeats on is not trusted", file: "tiercache/internal/backplane/heartbeat.go",
 			old: "min(last.back, last.answered)", new: "last.back", test: "TestTrust_",
 		},
 		{
-			guard: "connections to a former master are closed", file: "tiercache/heartbeat.go",
-			old: "ch.shed(client, func(a beatAnswer) bool { return a.replica })", new: "", test: "TestFailover/old_connections_stay_open/Delete",
+			guard: "connections to a former master are closed", file: "tiercache/internal/backplane/heartbeat.go",
+			old: "ch.shed(client, func(a beatAnswer) bool { return a.Replica })", new: "", test: "TestFailover/old_connections_stay_open/Delete", pkg: "tiercache",
 		},
 		{
-			guard: "a process whose identity another one has takes another", file: "tiercache/channel.go",
-			old: "n.node == ch.node() && !ch.mine(int64(n.number))", new: "false", test: "TestIdentity_",
+			guard: "a process whose identity another one has takes another", file: "tiercache/internal/backplane/subscription.go",
+			old: "n.Node == ch.Node() && !ch.mine(int64(n.Number))", new: "false", test: "TestIdentity_", pkg: "tiercache",
 		},
 		{
-			guard: "a former master is not believed", file: "tiercache/history.go",
+			guard: "a former master is not believed", file: "tiercache/internal/backplane/history.go",
 			old: "if l.isRetired(a, now) {", new: "if false {", test: "TestLineage_retired",
 		},
 		{
-			guard: "what lies beyond a branch is told again", file: "tiercache/history.go",
+			guard: "what lies beyond a branch is told again", file: "tiercache/internal/backplane/history.go",
 			old: "h.stamps = parent.before(a.branch)", new: "h.stamps = parent.stamps", test: "TestLineage_promotion",
 		},
 		{
-			guard: "data of which nothing is known ends the cache", file: "tiercache/history.go",
-			old: "t.lost = true", new: "t = nil", test: "TestLineage_nothingExact",
+			guard: "data of which nothing is known ends the cache", file: "tiercache/internal/backplane/history.go",
+			old: "t.Lost = true", new: "t = nil", test: "TestLineage_nothingExact",
 		},
 		{
 			guard: "after Expire an older record is not fresh", file: "tiercache/outdated.go",
-			old: "f.left = min(f.left, f.record.stale)", new: "", test: "TestFailover/a_lagging_replica_is_promoted/Expire",
+			old: "f.left = min(f.left, f.record.Stale)", new: "", test: "TestFailover/a_lagging_replica_is_promoted/Expire",
 		},
 		{
 			guard: "the earliest moment of a source read counts", file: "tiercache/outdated.go",
@@ -69,7 +69,7 @@ func journalGuards() []mutant {
 		},
 		{
 			guard: "the server is asked which data it has", file: "tiercache/outdated.go",
-			old: "&& m.r.channel.knows(a.history())", new: "", test: "TestFailover/it_is_promoted_late",
+			old: "&& m.r.channel.Knows(a.History())", new: "", test: "TestFailover/it_is_promoted_late",
 		},
 	}
 }

@@ -55,29 +55,29 @@ func leaseGuards() []mutant {
 			old: "if !seen[other] {", new: "if true {", test: "TestRecursion_isSoughtOnceALead",
 		},
 		{
-			guard: "a panic states no absence", file: "tiercache/errors.go",
-			old: "return alien(err)", new: "return fromUser(err)", test: "TestAbsence_isStated",
+			guard: "a panic states no absence", file: "tiercache/internal/failure/panic.go",
+			old: "return Alien(err)", new: "return FromUser(err)", test: "TestAbsence_isStated", pkg: "tiercache",
 		},
 		{
 			guard: "an error of LoadMany states no absence", file: "tiercache/call.go",
-			old: "return alien(err)", new: "return ofLoader(err)", test: "TestAbsence_isStated",
+			old: "return failure.Alien(err)", new: "return failure.OfLoader(err)", test: "TestAbsence_isStated",
 		},
 		{
-			guard: "another cache's ErrClosed is not this one's", file: "tiercache/usererror.go",
-			old: " && (target == ErrNotFound || target == ErrClosed)", new: " && target == ErrNotFound", test: "TestUserError_anotherCaches",
+			guard: "another cache's ErrClosed is not this one's", file: "tiercache/internal/failure/user.go",
+			old: " && (target == ErrNotFound || target == ErrClosed)", new: " && target == ErrNotFound", test: "TestUserError_anotherCaches", pkg: "tiercache",
 		},
 		{
-			guard: "Is of a user's error may panic", file: "tiercache/usererror.go",
+			guard: "Is of a user's error may panic", file: "tiercache/internal/failure/user.go",
 			old: "func (e *userError) Is(target error) (is bool) {\n\tdefer func() {\n\t\tif recover() != nil {", new: "func (e *userError) Is(target error) (is bool) {\n\tdefer func() {\n\t\tif false {",
-			test: "TestUserError_methods",
+			test: "TestUserError_methods", pkg: "tiercache",
 		},
 		{
-			guard: "Error of a user's error may panic", file: "tiercache/usererror.go",
-			old: "if v := recover(); v != nil {\n\t\t\ttext =", new: "if v := any(nil); v != nil {\n\t\t\ttext =", test: "TestUserError_",
+			guard: "Error of a user's error may panic", file: "tiercache/internal/failure/user.go",
+			old: "if v := recover(); v != nil {\n\t\t\ttext =", new: "if v := any(nil); v != nil {\n\t\t\ttext =", test: "TestUserError_", pkg: "tiercache",
 		},
 		{
 			guard: "a codec's error is guarded", file: "tiercache/item.go",
-			old: "return value, fromUser(err)", new: "return value, err", test: "TestUserError_ofCodecs",
+			old: "return value, failure.FromUser(err)", new: "return value, err", test: "TestUserError_ofCodecs",
 		},
 		{
 			guard: "a child's cut-off is not the parent's", file: "tiercache/call.go",

@@ -7,6 +7,6 @@ func list() []mutant {
 	return slices.Concat(
 		processGuards(), channelGuards(), redisGuards(), recordGuards(), hotKeys(), fleetGuards(), edgeGuards(), tagGuards(),
 		clockGuards(), leaseGuards(), warmRuns(), journalGuards(), loaderGuards(), httpCache(), httpRequests(), httpAround(),
-		contradictionGuards(), valueGuards(), quotedGuards(), memoryGuards(), hitrateGuards(), ledgerGuards(),
+		contradictionGuards(), valueGuards(), quotedGuards(), memoryGuards(), hitrateGuards(), ledgerGuards(), roomGuards(),
 	)
 }

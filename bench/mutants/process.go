@@ -116,7 +116,7 @@ func processGuards() []mutant {
 		},
 		{
 			guard: "a panic of a loader is an error", file: "tiercache/call.go",
-			old: "\tdefer func() {\n\t\tif v := recover(); v != nil {\n\t\t\terr = newPanicError(v)\n\t\t}\n\t\tcl.done <- err", new: "\tdefer func() {\n\t\tif v := any(nil); v != nil {\n\t\t\terr = newPanicError(v)\n\t\t}\n\t\tcl.done <- err",
+			old: "\tdefer func() {\n\t\tif v := recover(); v != nil {\n\t\t\terr = failure.NewPanicError(v)\n\t\t}\n\t\tcl.done <- err", new: "\tdefer func() {\n\t\tif v := any(nil); v != nil {\n\t\t\terr = failure.NewPanicError(v)\n\t\t}\n\t\tcl.done <- err",
 			test: "TestFlight_panicsAndGoexit/panic",
 		},
 		{
@@ -161,7 +161,7 @@ func processGuards() []mutant {
 		},
 		{
 			guard: "what is taken back later is the run's own record", file: "tiercache/remote_write.go",
-			old: "case first.own != 0:", new: "case false:", test: "TestWarm_whatIsTakenBackLaterIsTheRunsOwn",
+			old: "case first.Own != 0:", new: "case false:", test: "TestWarm_whatIsTakenBackLaterIsTheRunsOwn",
 		},
 		{
 			guard: "one late answer before a warm run does not keep it from Redis", file: "tiercache/wait.go",

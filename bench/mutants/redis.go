@@ -17,12 +17,12 @@ func redisGuards() []mutant {
 			test: "TestLease_isAskedForBeforeTheValue",
 		},
 		{
-			guard: "a script is sent once", file: "tiercache/operation.go",
-			old: "func (onceScript) NoRetry() bool { return true }", new: "func (onceScript) NoRetry() bool { return false }", test: "TestSet_isSentOnce",
+			guard: "a script is sent once", file: "tiercache/internal/redisconn/exec.go",
+			old: "func (OnceScript) NoRetry() bool { return true }", new: "func (OnceScript) NoRetry() bool { return false }", test: "TestSet_isSentOnce", pkg: "tiercache",
 		},
 		{
-			guard: "heartbeats alone confirm no warm write", file: "tiercache/gap.go",
-			old: "case ch.pubs.settled(ch.candidate, now, ch.patience()):", new: "case true:", test: "TestConfirm_waitsForTheDigestsOfEveryNode",
+			guard: "heartbeats alone confirm no warm write", file: "tiercache/internal/backplane/gap.go",
+			old: "case ch.pubs.settled(ch.candidate, now, ch.patience()):", new: "case true:", test: "TestConfirm_waitsForTheDigestsOfEveryNode", pkg: "tiercache",
 		},
 		{
 			guard: "what nobody confirms is taken back when a hold would be over", file: "tiercache/confirm.go",
@@ -47,7 +47,7 @@ func redisGuards() []mutant {
 		},
 		{
 			guard: "PTTL goes before GET", file: "tiercache/remote.go",
-			old: "append(cmds, oncePTTL{&l.pttl}, &l.get)", new: "append(cmds, &l.get, oncePTTL{&l.pttl})",
+			old: "append(cmds, redisconn.OncePTTL{DurationCmd: &l.pttl}, &l.get)", new: "append(cmds, &l.get, redisconn.OncePTTL{&l.pttl})",
 			test: "TestLook_",
 		},
 		{
@@ -87,33 +87,33 @@ func redisGuards() []mutant {
 		},
 		{
 			guard: "what Redis has left bounds memory", file: "tiercache/remote.go",
-			old: "min(left, rec.life())", new: "rec.life()",
+			old: "min(left, rec.Life())", new: "rec.Life()",
 			test: "TestMemoryNeverOutlivesRedis",
 		},
 		{
 			guard: "a record's durations bound PTTL", file: "tiercache/remote.go",
-			old: "left > rec.life()+lifeTolerance {", new: "false {",
+			old: "left > rec.Life()+lifeTolerance {", new: "false {",
 			test: "TestRecord_hasNoMore",
 		},
 		{
-			guard: "a half-open breaker lets one through", file: "tiercache/breaker.go",
-			old: "case b.state == BreakerHalfOpen && !b.probing:", new: "case b.state == BreakerHalfOpen:",
+			guard: "a half-open breaker lets one through", file: "tiercache/internal/redisconn/breaker.go",
+			old: "case b.state == HalfOpen && !b.probing:", new: "case b.state == HalfOpen:",
 			test: "TestBreaker",
 		},
 		{
-			guard: "a late answer is a failure", file: "tiercache/operation.go",
+			guard: "a late answer is a failure", file: "tiercache/internal/redisconn/outcome.go",
 			old: "case err == nil && took < bound/slowShare:", new: "case err == nil:",
 			test: "TestJudge_",
 		},
 		{
 			guard: "clients that read from replicas are refused", file: "tiercache/redis.go",
-			old: "if err := usable(client); err != nil {", new: "if err := usable(client); err != nil && false {",
+			old: "if err := redisconn.Usable(client); err != nil {", new: "if err := redisconn.Usable(client); err != nil && false {",
 			test: "TestNewRedis_refusesClients",
 		},
 		{
-			guard: "an operation has a deadline of its own", file: "tiercache/operation.go",
-			old: "bounded, cancel := r.deadlines.Within(ctx, bound)", new: "bounded, cancel := context.WithCancel(ctx)",
-			test: "TestFault_redisFrozen",
+			guard: "an operation has a deadline of its own", file: "tiercache/internal/redisconn/attempt.go",
+			old: "bounded, cancel := c.deadlines.Within(ctx, bound)", new: "bounded, cancel := context.WithCancel(ctx)",
+			test: "TestFault_redisFrozen", pkg: "tiercache",
 		},
 		{
 			guard: "a full Redis serves what it has", file: "tiercache/remote.go",
@@ -121,7 +121,7 @@ func redisGuards() []mutant {
 			test: "TestPilot_forecastOnAFullRedis",
 		},
 		{
-			guard: "a probe that never returns blocks no other", file: "tiercache/operation.go",
+			guard: "a probe that never returns blocks no other", file: "tiercache/internal/redisconn/operation.go",
 			old: "defer func() {\n\t\topened, closed := op.breaker.report(", new: "func() {\n\t\topened, closed := op.breaker.report(",
 			test: "TestBreaker_aProbe",
 		},

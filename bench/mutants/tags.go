@@ -5,7 +5,7 @@ func tagGuards() []mutant {
 	return []mutant{
 		{
 			guard: "tokens are not remembered while notices are not heard", file: "tiercache/coherence.go",
-			old: "if !c.redis.channel.coherent() {\n\t\tfrom", new: "if false {\n\t\tfrom", test: "TestDeaf_",
+			old: "if !c.redis.channel.Coherent() {\n\t\tfrom", new: "if false {\n\t\tfrom", test: "TestDeaf_",
 		},
 		{
 			guard: "tags that ended during a load end it", file: "tiercache/endings.go",
@@ -56,7 +56,7 @@ func tagGuards() []mutant {
 			old: ", ARGV[3], mark .. '.' .. ARGV[5])", new: ")", test: "TestTags_ownTagEndedUnheard",
 		},
 		{
-			guard: "tokens are in use", file: "tiercache/coherence.go",
+			guard: "tokens are in use", file: "tiercache/notices.go",
 			old: "c.keepTokens(now)", new: "", test: "TestTokens_outliveEviction",
 		},
 		{

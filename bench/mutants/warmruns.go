@@ -5,23 +5,23 @@ func warmRuns() []mutant {
 	const gaps = "TestConfirm_whatTheNumbersTellOfAGap"
 	return []mutant{
 		{
-			guard: "warm runs: a cut subscription alone is no loss", file: "tiercache/channel.go",
-			old: `ch.begin("subscribed", 0)`, new: `ch.missed("subscribed", 0)`, test: "TestConfirm_aCutSubscriptionAloneTakesNothingBack",
+			guard: "warm runs: a cut subscription alone is no loss", file: "tiercache/internal/backplane/subscription.go",
+			old: `ch.begin("subscribed", 0)`, new: `ch.missed("subscribed", 0)`, test: "TestConfirm_aCutSubscriptionAloneTakesNothingBack", pkg: "tiercache",
 		},
 		{
-			guard: "warm runs: numbers that are missing are a loss", file: "tiercache/channel.go",
-			old: "	ch.losses.Add(1)\n	ch.begin(why, n)", new: "	ch.begin(why, n)", test: gaps + "/the_digest_tells",
+			guard: "warm runs: numbers that are missing are a loss", file: "tiercache/internal/backplane/channel.go",
+			old: "\tch.Losses.Add(1)\n\tch.begin(why, n)", new: "	ch.begin(why, n)", test: gaps + "/the_digest_tells", pkg: "tiercache",
 		},
 		{
-			guard: "warm runs: who is never heard again may have said something", file: "tiercache/gap.go",
-			old: "			pub.awaited = false\n			ch.losses.Add(1)", new: "			pub.awaited = false", test: gaps + "/who_said_it_is_never",
+			guard: "warm runs: who is never heard again may have said something", file: "tiercache/internal/backplane/gap.go",
+			old: "\t\t\tpub.awaited = false\n\t\t\tch.Losses.Add(1)", new: "			pub.awaited = false", test: gaps + "/who_said_it_is_never", pkg: "tiercache",
 		},
 		{
-			guard: "warm runs: a stranger may have said something in the gap", file: "tiercache/gap.go",
-			old: "if ch.resumed && said > 0 {", new: "if false && said > 0 {", test: gaps + "/who_said_it_was_never",
+			guard: "warm runs: a stranger may have said something in the gap", file: "tiercache/internal/backplane/gap.go",
+			old: "if ch.resumed && said > 0 {", new: "if false && said > 0 {", test: gaps + "/who_said_it_was_never", pkg: "tiercache",
 		},
 		{
-			guard: "warm runs: rare digests are waited for", file: "tiercache/gap.go",
+			guard: "warm runs: rare digests are waited for", file: "tiercache/internal/backplane/gap.go",
 			old: "return 3 * ch.digestPause()", new: "return 3 * int64(digestEvery)", test: "TestConfirm_waitsForRareDigests",
 		},
 		{
@@ -34,7 +34,7 @@ func warmRuns() []mutant {
 		},
 		{
 			guard: "warm runs: a value over MaxValueBytes is kept in memory", file: "tiercache/warming.go",
-			old: "errors.Is(e.write.err, errTooLarge) && !w.opts.DryRun", new: "false", test: "TestWarm_aValueOverMaxValueBytesIsInMemoryAsAfterAGet",
+			old: "errors.Is(e.write.err, record.ErrTooLarge) && !w.opts.DryRun", new: "false", test: "TestWarm_aValueOverMaxValueBytesIsInMemoryAsAfterAGet",
 		},
 		{
 			guard: "warm runs: the engine hears of what is taken back later", file: "warm/task.go",

@@ -1,0 +1,11 @@
+package main
+
+// roomGuards are of what the walls between tiercache's rooms must not cost.
+func roomGuards() []mutant {
+	return []mutant{
+		{
+			guard: "a hit's leaves are inlined in the user's package", file: "tiercache/inline.go",
+			old: "func useful(", new: "//go:noinline\nfunc useful(", test: "TestHitPathIsInlined",
+		},
+	}
+}
