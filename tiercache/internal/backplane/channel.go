@@ -62,7 +62,8 @@ type Channel struct {
 	ctx    context.Context //nolint:containedctx // of the channel's goroutines
 	cancel context.CancelFunc
 	done   sync.WaitGroup
-	first  chan error // the outcome of the first attempt to be coherent
+	first  chan error    // the outcome of the first attempt to be coherent
+	heard  chan struct{} // a subscription stands
 
 	evaluates atomic.Bool // the server has run a script
 	Missing   missing
@@ -93,7 +94,7 @@ func New(conn *redisconn.Conn, prefix string) *Channel {
 	ch := &Channel{
 		conn: conn, prefix: prefix, Clock: clock.Since(time.Now()), Clocks: newServerClocks(),
 		caches: make(map[string]Subscriber), beats: make(map[string]beatTimes), lineage: newLineage(), pubs: make(publishers),
-		first: make(chan error, 1),
+		first: make(chan error, 1), heard: make(chan struct{}, 1),
 	}
 	ch.rename()
 	ch.ctx, ch.cancel = context.WithCancel(context.Background()) //nolint:forbidigo // ends with Redis.Close

@@ -94,6 +94,8 @@ func (ch *Channel) beat() {
 		select {
 		case <-ch.ctx.Done():
 			return
+		case <-ch.heard: // a heartbeat that was sent before was not
+			ch.beatMasters()
 		case <-tick.C:
 			ch.beatMasters()
 			if tick.Reset(beatEvery); ch.conn.Masters.State() == redisconn.HalfOpen {
@@ -103,6 +105,14 @@ func (ch *Channel) beat() {
 			ch.digest()
 			digest.Reset(time.Duration(ch.digestPause()))
 		}
+	}
+}
+
+// beatNow has the next heartbeat sent at once.
+func (ch *Channel) beatNow() {
+	select {
+	case ch.heard <- struct{}{}:
+	default: // it is about to be
 	}
 }
 

@@ -56,6 +56,7 @@ type session struct {
 	ctx    context.Context //nolint:containedctx // ends when the session is given up
 	alive  atomic.Int64    // when it last showed that it is
 	useful atomic.Bool     // a heartbeat has come through it
+	looked int64           // when numbers were last looked for that are missing
 
 	confirmed atomic.Bool // the server has confirmed it
 	ended     chan error
@@ -104,6 +105,7 @@ func (s *session) receive() (err error) {
 				s.confirmed.Store(true)
 				ch.gapEnds(now)
 				ch.begin("subscribed", 0)
+				ch.beatNow()
 			}
 		case *redis.Message:
 			if ch.handle(m.Payload, now) {
@@ -111,7 +113,10 @@ func (s *session) receive() (err error) {
 				s.useful.Store(true)
 			}
 		}
-		ch.overdue(now)
+		if now-s.looked >= int64(reorderWindow/2) { // it looks at every node of the fleet
+			s.looked = now
+			ch.overdue(now)
+		}
 		if own != ch.own() {
 			return errTwin
 		}
