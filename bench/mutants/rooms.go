@@ -9,7 +9,7 @@ func roomGuards() []mutant {
 		},
 		{
 			guard: "a heartbeat follows the subscription at once", file: "tiercache/internal/backplane/subscription.go",
-			old: "\t\t\t\tch.beatNow()\n", new: "", test: "TestNewRedis_isCoherentAtOnce",
+			old: "\t\t\t\tch.beatNow()\n", new: "", test: "TestNewRedis_isCoherentAtOnce", pkg: "tiercache",
 		},
 	}
 }
