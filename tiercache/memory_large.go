@@ -167,7 +167,7 @@ func (l *large[K, V]) keep(sl *slot[K, V]) {
 	l.kept = append(l.kept, sl)
 }
 
-// whether a slot is in the list of large ones that Ristretto holds
+// Whether a slot is in the list of large ones that Ristretto holds.
 const (
 	unlisted = iota
 	unseen   // it is, and has not been looked at

@@ -33,17 +33,30 @@ func (m *memory[K, V]) purge() {
 	m.alarm()
 }
 
-// release takes out what was ended. Without now it leaves that for later where it was last done a
-// moment ago.
-func (m *memory[K, V]) release(now bool) {
-	e := &m.ends
+// release takes out what was ended. Where that was last done a moment ago it leaves it for later.
+func (m *memory[K, V]) release() {
+	if m.ends.due(m.clock.Now()) {
+		m.releaseNow()
+	}
+}
+
+// due reports whether something was ended, and it is not too early to look for it.
+func (e *ends[V]) due(now int64) bool {
 	if e.done.Load() == e.asked.Load() {
-		return
+		return false
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	return e.last == 0 || now-e.last >= min(releasePause*e.took, longestReleasing)
+}
+
+// releaseNow takes out what was ended.
+func (m *memory[K, V]) releaseNow() {
+	e := &m.ends
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	asked, began := e.asked.Load(), m.clock.Now()
-	if e.done.Load() == asked || !now && e.last > 0 && began-e.last < min(releasePause*e.took, longestReleasing) {
+	if e.done.Load() == asked {
 		return
 	}
 	for i := range m.shards {

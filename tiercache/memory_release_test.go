@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -96,7 +97,7 @@ func warmed(t *testing.T, c *tiercache.Cache[int, string], n int) {
 func TestEnded_takesOutNothingElse(t *testing.T) {
 	t.Parallel()
 	c, err := tiercache.New(tiercache.Config[int, string]{
-		Name: "ended", TTL: time.Hour, Tags: func(key int, _ string) []string { return []string{fmt.Sprint(key % 10)} },
+		Name: "ended", TTL: time.Hour, Tags: func(key int, _ string) []string { return []string{strconv.Itoa(key % 10)} },
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -27,11 +27,11 @@ func (m *memory[K, V]) tend() {
 			var left departed[K]
 			m.reap(&left)
 			m.tell(left)
-			m.release(false)
+			m.release()
 			m.makeRoom()
 			m.rebalance()
 		case <-tick.C:
-			m.release(false)
+			m.release()
 			for i := part; i < len(m.shards); i += sweepPart {
 				m.sweep(&m.shards[i], m.over(m.clock.Now()))
 			}

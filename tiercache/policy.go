@@ -70,7 +70,7 @@ func (m *memory[K, V]) feed(left *departed[K]) (again bool) {
 	if len(batch) == 0 {
 		return false
 	}
-	m.release(false)
+	m.release()
 	if m.policy == nil { // only who offers makes it
 		m.makePolicy()
 	}
@@ -141,7 +141,7 @@ func (m *memory[K, V]) returns(sl *slot[K, V]) bool {
 	if sl.left {
 		return true
 	}
-	back, _ := m.readmit(s, sl, false)
+	back, _ := m.readmit(s, sl)
 	return back
 }
 
@@ -214,10 +214,13 @@ func (m *memory[K, V]) reap(left *departed[K]) (full bool) {
 			left.expired = m.noteLeft(left.expired, sl.key)
 			m.counters.Add(sl.hash, stat.Expirations, 1)
 		default:
-			refused := sl.refused.Swap(false)
-			back, filled := m.readmit(s, sl, true)
-			if full = filled || full; !back {
-				m.evict(s, sl, refused, left)
+			from := leftPolicy
+			if sl.refused.Swap(false) {
+				from = leftWindow
+			}
+			back, filled := m.readmit(s, sl)
+			if full = filled || full; !back && !m.fit(s, sl) {
+				m.evict(s, sl, from, left)
 			}
 		}
 		s.mu.Unlock()
@@ -225,17 +228,12 @@ func (m *memory[K, V]) reap(left *departed[K]) (full bool) {
 	return full
 }
 
-// evict takes out of the index what there is no room for. refused says that the policy never had
-// it. The shard's lock is held.
-func (m *memory[K, V]) evict(s *shard[K, V], sl *slot[K, V], refused bool, left *departed[K]) {
+// evict takes out of the index what there is no room for. The shard's lock is held.
+func (m *memory[K, V]) evict(s *shard[K, V], sl *slot[K, V], from origin, left *departed[K]) {
 	s.table.Load().itemOf(sl).leave(true)
 	m.take(s, sl)
-	from := leftPolicy
-	if refused {
-		from = leftWindow
-		if sl.cost > m.roomOf(sl) {
-			m.counters.Add(sl.hash, stat.Crowded, 1)
-		}
+	if from == leftWindow && sl.cost > m.roomOf(sl) {
+		m.counters.Add(sl.hash, stat.Crowded, 1)
 	}
 	m.ghosts.leave(sl.hash, from)
 	left.evicted = m.noteLeft(left.evicted, sl.key)

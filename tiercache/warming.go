@@ -134,7 +134,7 @@ func (c *Cache[K, V]) newWarming(ctx context.Context, l *loaderState[K, V], opts
 // warmRoom is the budget of a warm run: what a full cache holds is being read, and isn't pushed out
 // by what somebody may want.
 func (c *Cache[K, V]) warmRoom() int64 {
-	c.memory.release(true)
+	c.memory.releaseNow()
 	_, cost := c.memory.size()
 	capacity := c.memory.capacity.Load()
 	if cost == 0 {

@@ -77,17 +77,28 @@ func (m *memory[K, V]) renew(s *shard[K, V], sl *slot[K, V]) {
 	sl.reads.Store(max(1, sl.reads.Load())) // should the policy be about to give it up, it gets another chance
 }
 
-// readmit takes a slot back that was read or written since it fell out, or for which there is room
-// to spare, if may is set.
-func (m *memory[K, V]) readmit(s *shard[K, V], sl *slot[K, V], spare bool) (back, full bool) {
+// readmit takes a slot back that was read or written since it fell out.
+func (m *memory[K, V]) readmit(s *shard[K, V], sl *slot[K, V]) (back, full bool) {
 	w := m.windowOf(s, sl)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !sl.count() && !w.keeps(sl) && (!spare || w.cost+sl.cost > w.room) {
+	if !sl.count() && !w.keeps(sl) {
 		return false, false
 	}
 	w.push(sl)
 	return true, m.overflow(w)
+}
+
+// fit takes a slot back if there is room to spare for it.
+func (m *memory[K, V]) fit(s *shard[K, V], sl *slot[K, V]) bool {
+	w := m.windowOf(s, sl)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.cost+sl.cost > w.room {
+		return false
+	}
+	w.push(sl)
+	return true
 }
 
 // quit takes a slot out that leaves the index, and reports whether it was in the window.

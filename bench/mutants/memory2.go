@@ -29,11 +29,11 @@ func memoryGuards() []mutant {
 		},
 		{
 			guard: "what was ended is taken out before the policy is asked", file: "tiercache/policy.go",
-			old: "\tm.release(false)\n", new: "", test: "TestEnded_givesItsRoomBack",
+			old: "\tm.release()\n\tif m.policy", new: "\tif m.policy", test: "TestEnded_givesItsRoomBack",
 		},
 		{
 			guard: "a warm run finds the room of what was ended", file: "tiercache/warming.go",
-			old: "\tc.memory.release(true)\n", new: "", test: "TestEnded_givesItsRoomBack",
+			old: "\tc.memory.releaseNow()\n", new: "", test: "TestEnded_givesItsRoomBack",
 		},
 		{
 			guard: "what was ended is taken out by itself", file: "tiercache/memory_release.go",

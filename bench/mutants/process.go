@@ -133,7 +133,7 @@ func processGuards() []mutant {
 		},
 		{
 			guard: "what Ristretto refused speaks for a larger window when it comes back", file: "tiercache/policy.go",
-			old: "\tif refused {\n", new: "\tif false {\n", test: "TestMemory_aWindowGrowsAndShrinksWithTheReads",
+			old: "if sl.refused.Swap(false) {", new: "if false {", test: "TestMemory_aWindowGrowsAndShrinksWithTheReads",
 		},
 		{
 			guard: "what Ristretto gave up speaks for a smaller one", file: "tiercache/memory_share.go",
