@@ -72,24 +72,6 @@ func TestLarge_staysWhereThereIsRoom(t *testing.T) {
 	}
 }
 
-// What a large entry needed is the others' again when it has left.
-func TestLarge_givesItsRoomBack(t *testing.T) {
-	t.Parallel()
-	c := sized(t, 1000)
-	readSized(t, c, -1, 950)
-	if err := c.Delete(t.Context(), -1); err != nil {
-		t.Fatal(err)
-	}
-	for range 3 {
-		for i := range 900 {
-			readSized(t, c, i, 1)
-		}
-	}
-	if n := c.Stats().Entries; n < 850 {
-		t.Errorf("%d of 900 entries are there", n)
-	}
-}
-
 // A large entry is kept for how often it is read, in a cache that is full of small ones, and one
 // that is asked for once pushes out little.
 func TestLarge_byItsWorth(t *testing.T) {

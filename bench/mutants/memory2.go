@@ -5,15 +5,15 @@ func memoryGuards() []mutant {
 	return []mutant{
 		{
 			guard: "what comes back leaves the newest entry", file: "tiercache/window.go",
-			old: "\t\tif w.keeps(sl) {", new: "if false {", test: "TestMemory_whatComesBackLeavesTheNewest",
+			old: "return sl == w.newest && sl.cost <= w.room", new: "return false", test: "TestMemory_whatComesBackLeavesTheNewest",
 		},
 		{
 			guard: "the policy's part grows for a large entry", file: "tiercache/memory_large.go",
-			old: "\t\t\tm.rebalance()\n\t\t\treturn\n", new: "\t\t\treturn\n", test: "TestLarge_staysWhereThereIsRoom",
+			old: "\t\t\tm.rebalance()\n\t\t\treturn\n", new: "\t\t\treturn\n", test: "TestLarge_borrowsAndReturnsRoom",
 		},
 		{
 			guard: "the policy's part shrinks when its large entry is gone", file: "tiercache/memory_large.go",
-			old: "needed = max(needed, s.heaviest)", new: "needed = had", test: "TestLarge_givesItsRoomBack",
+			old: "needed = max(needed, s.heaviest)", new: "needed = had", test: "TestLarge_borrowsAndReturnsRoom",
 		},
 		{
 			guard: "large entries have a window", file: "tiercache/memory.go",
