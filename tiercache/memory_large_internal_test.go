@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Ristretto's part grows for an entry that fits in no part of the memory, and shrinks to what it was
-// when that has left.
+// Ristretto's part grows for an entry that fits in no part of the memory, and shrinks to what it
+// was when that has left.
 func TestLarge_borrowsAndReturnsRoom(t *testing.T) {
 	for _, cost := range []int64{850, 1000} {
 		m := newTestMemory(t, 1000)

@@ -127,7 +127,7 @@ func tagWeather() soakMode {
 					s.w.fault("tags", "beside %d unrelated tags ended, %d of %d reads of keys whose tags stand became loads, want at most 1 %%", ended.Load(), lost, reads)
 				}
 				res, err := s.nodes[1].Warm(s.alive, "quiet")
-				// A live write refuses a warm run what shares its key's generation, now and then one entry.
+				// Now and then an entry shares its generation with a key that is written.
 				if s.alive.Err() == nil && (err != nil || res[0].Refused*100 > res[0].Emitted) {
 					s.w.fault("tags", "a warm run of keys whose tags stand, beside %d unrelated tags ended: %+v, %v", ended.Load(), res, err)
 				}
