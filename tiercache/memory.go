@@ -51,7 +51,7 @@ type memory[K comparable, V any] struct {
 
 	balanceMu sync.Mutex    // one at a time moves the border between window and policy
 	share     atomic.Uint64 // the window's share of the capacity that room was made by, as bits of a float64
-	room      atomic.Int64  // the window's in each shard; balanceMu guards its changes, as those of the next two
+	room      atomic.Int64  // the window's in each shard; balanceMu guards changes of the next two, too
 	main      atomic.Int64  // Ristretto's
 	waiting   atomic.Int64  // the lobby's
 	batch     int           // how many slots the lobby holds before they are offered

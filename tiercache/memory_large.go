@@ -2,14 +2,15 @@ package tiercache
 
 import (
 	"slices"
+	"sync"
 	"sync/atomic"
 )
 
 // large is the window of all entries that are large for a shard's part of the window. There may be
 // 64 shards, so that in a cache of 64 MiB a shard's window has 150 KiB: what is larger would fall
 // through it, and where all entries are large the cache would have no window at all. Together they
-// have as much of the window as they are of what arrives, by cost, which is what they would have in
-// one list by age; but for a sixteenth, which small entries keep.
+// have as much of the window as they are of what arrives, an entry counting by the reciprocal of
+// its cost; but for a sixteenth, which small entries keep.
 //
 // What is dearer than any part of the memory, and fits into the capacity, is Ristretto's: its part
 // grows to what is needed, at the expense of the window, where there is room for the entry beside
@@ -21,9 +22,11 @@ type large[K comparable, V any] struct {
 
 	room    atomic.Int64 // of the window; balanceMu guards its changes
 	parts   atomic.Int64 // of largeParts, how much of all windows is for large entries
-	arrived atomic.Int64 // the cost of what has entered
+	arrived atomic.Int64 // what has entered; see arrive
 	needed  atomic.Int64 // what Ristretto's part must have at least
-	spare   atomic.Int64 // what Ristretto had room for when it was last asked
+	spare   atomic.Int64 // what Ristretto had room for when that was last looked at
+
+	apportioning sync.Mutex // one at a time divides the window
 
 	// feedMu guards these
 	kept    []*slot[K, V] // those that Ristretto holds, and some that have left since the last pruning
@@ -73,6 +76,10 @@ func (m *memory[K, V]) arrive(s *shard[K, V], sl *slot[K, V]) {
 // apportion divides the window between large and small entries by what has arrived. What arrived
 // long ago counts for less.
 func (m *memory[K, V]) apportion() {
+	if !m.large.apportioning.TryLock() {
+		return
+	}
+	defer m.large.apportioning.Unlock()
 	dear, most := m.large.arrived.Load(), m.capacity.Load()
 	all := dear
 	for i := range m.shards {
@@ -117,6 +124,15 @@ func (m *memory[K, V]) makeRoomFor(hash uint64, key K, cost int64) {
 			m.rebalance()
 			return
 		}
+	}
+}
+
+// survey looks at how much room Ristretto has.
+func (m *memory[K, V]) survey() {
+	m.shut.RLock()
+	defer m.shut.RUnlock()
+	if m.policy != nil && !m.closing() {
+		m.large.spare.Store(m.policy.RemainingCost())
 	}
 }
 

@@ -149,6 +149,27 @@ func TestLarge_allOfThem(t *testing.T) {
 	}
 }
 
+// Sizes from 1 KiB to 4 MiB, read by recency: small entries keep most of the window.
+func TestLarge_byWorthAmongAllSizes(t *testing.T) {
+	if racetest.Enabled {
+		t.Skip("a simulation: under the race detector Ristretto's buffers lose what they are told")
+	}
+	t.Parallel()
+	c, hits := sized(t, 64<<20), 0
+	const reads, before = 300_000, 100_000
+	for i := range reads {
+		key := i/8 + int(500*rand.ExpFloat64())                       //nolint:gosec // not for security
+		cost := int64(1<<10) << (uint32(key) * 2654435761 >> 20 % 13) //nolint:gosec // a hash of the key
+		if readSized(t, c, key, cost) && i >= before {
+			hits++
+		}
+	}
+	ratio := float64(hits) / (reads - before)
+	if t.Logf("hit ratio %.2f", ratio); ratio < 0.35 {
+		t.Errorf("hit ratio %.2f", ratio)
+	}
+}
+
 // zipfKeys draws keys from n of them, the k-th as often as k to the power of -s.
 func zipfKeys(n int, s float64) func() int {
 	sums, sum := make([]float64, n), 0.

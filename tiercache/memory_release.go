@@ -27,7 +27,7 @@ const (
 	longestReleasing = int64(time.Second / 2)
 )
 
-// purge says that entries were ended, which now give their room back.
+// purge has the room given back of what was ended just now.
 func (m *memory[K, V]) purge() {
 	m.ends.asked.Add(1)
 	m.alarm()

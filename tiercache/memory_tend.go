@@ -20,6 +20,7 @@ func (m *memory[K, V]) tend() {
 	defer tick.Stop()
 	part := 0
 	for {
+		m.survey()
 		select {
 		case <-m.stop:
 			return
@@ -42,7 +43,7 @@ func (m *memory[K, V]) tend() {
 	}
 }
 
-// over says of which items the time is over.
+// over judges items by their time alone.
 func (m *memory[K, V]) over(now int64) func(*item[V]) fate {
 	return func(it *item[V]) fate {
 		if now < it.dead {
@@ -118,6 +119,7 @@ func (m *memory[K, V]) takeOut(s *shard[K, V], slots []*slot[K, V], judge func(*
 	defer m.shut.RUnlock()
 	if len(known) > 0 && m.policy != nil && !m.closing() {
 		m.policy.Wait() // a writer's offers wait behind no more than a chunk
+		m.large.spare.Store(m.policy.RemainingCost())
 	}
 }
 

@@ -20,7 +20,7 @@ type Stats struct {
 	Joined       uint64 // reads that waited for a load that another read had begun
 	Evictions    uint64 // entries that memory gave up, or did not admit, for want of room
 	Expirations  uint64 // entries that memory gave up because their time was over
-	TurnedAway   uint64 // of Evictions: entries too large for the memory's window, which were less read than what they would have pushed out
+	TurnedAway   uint64 // of Evictions: entries too large for the window, and not worth what they would push out
 	Oversized    uint64 // values returned but not stored: over Capacity, or over RedisConfig.MaxValueBytes
 	Refused      uint64 // loads not stored because the key was invalidated, or led by another node, meanwhile
 	TakenBack    uint64 // warm writes ended after the fact, as an invalidation may have overtaken them

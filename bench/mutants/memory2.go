@@ -29,15 +29,19 @@ func memoryGuards() []mutant {
 		},
 		{
 			guard: "what was ended is taken out before the policy is asked", file: "tiercache/policy.go",
-			old: "\tm.release()\n\tif m.policy", new: "\tif m.policy", test: "TestEnded_givesItsRoomBack",
+			old: "\tm.release()\n\tif m.policy", new: "\tif m.policy", test: "TestEnded_leavesBeforeRoomIsAskedFor",
 		},
 		{
 			guard: "a warm run finds the room of what was ended", file: "tiercache/warming.go",
-			old: "\tc.memory.releaseNow()\n", new: "", test: "TestEnded_givesItsRoomBack",
+			old: "\tc.memory.releaseNow()\n", new: "", test: "TestEnded_leavesBeforeRoomIsAskedFor",
 		},
 		{
 			guard: "what was ended is taken out by itself", file: "tiercache/memory_release.go",
-			old: "\tm.alarm()\n", new: "", test: "TestEnded_takesOutNothingElse",
+			old: "if e.done.Load() == e.asked.Load() {", new: "if true {", test: "TestEnded_takesOutNothingElse",
+		},
+		{
+			guard: "room for large entries is looked at after a sweep", file: "tiercache/memory_tend.go",
+			old: "\t\tm.large.spare.Store(m.policy.RemainingCost())\n", new: "", test: "TestLarge_roomIsSeenAfterAClear",
 		},
 	}
 }
