@@ -103,7 +103,6 @@ type slot[K comparable, V any] struct {
 	refused atomic.Bool // the policy did not admit it when it was last offered
 
 	large      bool        // its window is the one of all large entries; never changes
-	back       bool        // it was here before, a short while ago; never changes
 	listed     uint8       // in large.kept; feedMu guards it
 	windowed   bool        // the window's lock guards it
 	left       bool        // it is out of the index; the shard's lock guards it

@@ -24,7 +24,6 @@ type large[K comparable, V any] struct {
 	parts   atomic.Int64 // of largeParts, how much of all windows is for large entries
 	arrived atomic.Int64 // what has entered; see arrive
 	needed  atomic.Int64 // what Ristretto's part must have at least
-	spare   atomic.Int64 // what Ristretto had room for when that was last looked at
 
 	apportioning sync.Mutex // one at a time divides the window
 
@@ -127,15 +126,6 @@ func (m *memory[K, V]) makeRoomFor(hash uint64, key K, cost int64) {
 	}
 }
 
-// survey looks at how much room Ristretto has.
-func (m *memory[K, V]) survey() {
-	m.shut.RLock()
-	defer m.shut.RUnlock()
-	if m.policy != nil && !m.closing() {
-		m.large.spare.Store(m.policy.RemainingCost())
-	}
-}
-
 // kept is the cost of what Ristretto holds.
 func (m *memory[K, V]) kept() int64 {
 	m.shut.RLock()
@@ -165,13 +155,6 @@ func (m *memory[K, V]) giveBack() {
 	if needed < had && m.large.needed.CompareAndSwap(had, needed) {
 		m.rebalance()
 	}
-}
-
-// unproven reports whether a large slot is turned away at once: nobody has wanted it twice, and
-// there is no room to spare for it. To make room Ristretto would push out one entry after the other
-// until it finds one that is wanted more, and then turn the slot away after all.
-func (m *memory[K, V]) unproven(sl *slot[K, V]) bool {
-	return sl.large && !sl.back && sl.counted <= 0 && sl.cost > m.large.spare.Load()
 }
 
 // keep lists a slot that was offered to Ristretto. feedMu is held.

@@ -35,44 +35,6 @@ func TestLarge_borrowsAndReturnsRoom(t *testing.T) {
 	}
 }
 
-// After everything has left there is room for a large entry that is new, although Ristretto had
-// none when it was last asked whom to keep.
-func TestLarge_roomIsSeenAfterAClear(t *testing.T) {
-	m := newTestMemory(t, 1<<20)
-	ended := false
-	m.ends.ended = func(*item[int]) bool { return ended }
-	store := func(key int, cost int64) bool {
-		later, hash := m.clock.Now()+int64(time.Hour), m.hash(key)
-		m.put(hash, key, &item[int]{fresh: later, dead: later, id: 1}, cost)
-		for range 4 {
-			m.makeRoom()
-			var left departed[int]
-			m.reap(&left)
-		}
-		return m.get(hash, key) != nil
-	}
-	for key := range 40 { // full of large ones, each known by a second arrival
-		store(key, 1<<16)
-		store(key, 1<<16)
-	}
-	ended = true
-	m.purge()
-	m.releaseNow()
-	ended = false
-	kept := 0
-	for key := range 10 {
-		store(100+key, 1<<16)
-	}
-	for key := range 10 {
-		if m.get(m.hash(100+key), 100+key) != nil {
-			kept++
-		}
-	}
-	if kept < 10 {
-		t.Errorf("%d of ten new entries of a sixteenth of the capacity each found room", kept)
-	}
-}
-
 // What was ended has left before Ristretto is asked whom to keep, and before a warm run asks for
 // room, whether or not the tending goroutine has come to it.
 func TestEnded_leavesBeforeRoomIsAskedFor(t *testing.T) {

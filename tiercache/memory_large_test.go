@@ -120,6 +120,7 @@ func TestLarge_byItsWorth(t *testing.T) {
 			}
 			ratio[i], away = float64(hits)/150_000, c.Stats().TurnedAway
 		}
+		t.Logf("small entries hit %.3f, without large ones beside them %.3f; %d were turned away", ratio[1], ratio[0], away)
 		if ratio[1] < ratio[0]-0.02 {
 			t.Errorf("small entries hit %.3f, without large ones beside them %.3f", ratio[1], ratio[0])
 		}

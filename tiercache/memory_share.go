@@ -99,9 +99,9 @@ func (g *ghosts) leave(hash uint64, from origin) {
 	}
 }
 
-// back moves the share if whoever comes has left a short while ago, which it reports. The cache has
-// so many entries, about.
-func (g *ghosts) back(hash uint64, entries int) (was bool) {
+// back moves the share if whoever comes has left a short while ago. The cache has so many entries,
+// about.
+func (g *ghosts) back(hash uint64, entries int) {
 	step := 0.
 	for from := range g.left {
 		d := &g.left[from]
@@ -116,7 +116,7 @@ func (g *ghosts) back(hash uint64, entries int) (was bool) {
 		step += weight * ghostStep / float64(max(1, entries))
 	}
 	if step == 0 {
-		return false
+		return
 	}
 	few, n := float64(max(1, entries/ghostShare)), float64(g.returned.Add(1))
 	step *= 1 + (firstSteps-1)*few/(few+n)
@@ -124,7 +124,7 @@ func (g *ghosts) back(hash uint64, entries int) (was bool) {
 		old := g.wished.Load()
 		share := min(mostShare, max(leastShare, math.Float64frombits(old)+step))
 		if g.wished.CompareAndSwap(old, math.Float64bits(share)) {
-			return true
+			return
 		}
 	}
 }
@@ -178,9 +178,8 @@ func (m *memory[K, V]) rebalance() {
 	}
 	m.room.Store(d.room)
 	m.large.room.Store(d.large)
-	had := m.main.Swap(d.main)
+	m.main.Store(d.main)
 	m.waiting.Store(d.lobby)
-	m.large.spare.Add(d.main - had)
 	m.shrink(d.main, &left)
 	full := m.resize(&m.large.window, d.large)
 	for i := range m.shards {

@@ -20,7 +20,6 @@ func (m *memory[K, V]) tend() {
 	defer tick.Stop()
 	part := 0
 	for {
-		m.survey()
 		select {
 		case <-m.stop:
 			return
@@ -119,7 +118,6 @@ func (m *memory[K, V]) takeOut(s *shard[K, V], slots []*slot[K, V], judge func(*
 	defer m.shut.RUnlock()
 	if len(known) > 0 && m.policy != nil && !m.closing() {
 		m.policy.Wait() // a writer's offers wait behind no more than a chunk
-		m.large.spare.Store(m.policy.RemainingCost())
 	}
 }
 

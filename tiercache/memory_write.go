@@ -80,8 +80,10 @@ func (m *memory[K, V]) write(hash uint64, key K, it *item[V], cost int64, may fu
 		return true
 	}
 	known := old != nil && m.take(s, old) // a slot of another cost is a new one to the policy
-	back := old != nil || m.ghosts.back(hash, s.entries*len(m.shards))
-	sl := &slot[K, V]{key: key, hash: hash, cost: cost, counted: -1, large: m.isLarge(cost), back: back}
+	if old == nil {
+		m.ghosts.back(hash, s.entries*len(m.shards))
+	}
+	sl := &slot[K, V]{key: key, hash: hash, cost: cost, counted: -1, large: m.isLarge(cost)}
 	sl.reads.Store(1) // its own arrival, which the policy does not hear of: where all else is read all the time, it would be the first to go
 	if !t.add(sl, it) {
 		t = t.rebuilt(s.entries + 1)

@@ -129,7 +129,6 @@ func (m *memory[K, V]) offer(batch []*slot[K, V]) {
 	}
 	m.policy.Wait()
 	m.weed(len(batch))
-	m.large.spare.Store(m.policy.RemainingCost())
 }
 
 // returns says that the slot need not be offered: it has left, or it was read or written in the

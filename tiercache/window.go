@@ -158,11 +158,6 @@ func (m *memory[K, V]) overflow(w *window[K, V]) (full bool) {
 			w.push(sl)
 			continue
 		}
-		if m.unproven(sl) {
-			sl.refused.Store(true)
-			m.onExit(sl)
-			continue
-		}
 		full = m.toLobby(sl)
 	}
 	return full

@@ -20,10 +20,6 @@ func memoryGuards() []mutant {
 			old: "m.large.apart = len(m.shards) > 1", new: "m.large.apart = false", test: "TestLarge_allOfThem",
 		},
 		{
-			guard: "large entries that were asked for once are not offered", file: "tiercache/memory_large.go",
-			old: "return sl.large && !sl.back && sl.counted <= 0 && sl.cost > m.large.spare.Load()", new: "return false", test: "TestLarge_byItsWorth",
-		},
-		{
 			guard: "large entries that nobody reads give way", file: "tiercache/memory_large.go",
 			old: "m.policy.Del(sl.hash)", new: "", test: "TestLarge_byItsWorth",
 		},
@@ -38,10 +34,6 @@ func memoryGuards() []mutant {
 		{
 			guard: "what was ended is taken out by itself", file: "tiercache/memory_release.go",
 			old: "if e.done.Load() == e.asked.Load() {", new: "if true {", test: "TestEnded_takesOutNothingElse",
-		},
-		{
-			guard: "room for large entries is looked at after a sweep", file: "tiercache/memory_tend.go",
-			old: "\t\tm.large.spare.Store(m.policy.RemainingCost())\n", new: "", test: "TestLarge_roomIsSeenAfterAClear",
 		},
 	}
 }
