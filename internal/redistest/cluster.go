@@ -157,10 +157,37 @@ func (g *ClusterGroup) MoveSlot(key string, to *Server) {
 		}
 		from.Do(append([]any{"MIGRATE", host, to.port, "", 0, 5000, "KEYS"}, keys...)...)
 	}
-	// The new owner first: a slot without one would make the others refuse.
-	to.Do("CLUSTER", "SETSLOT", slot, "NODE", target)
-	from.Do("CLUSTER", "SETSLOT", slot, "NODE", target)
+	// A slot goes to whoever claims it with the greatest epoch. After quick moves two masters may
+	// have the same one, and what the old owner has said before can undo the move for good.
+	Eventually(g.tb, groupTimeout, func() error {
+		to.Do("CLUSTER", "BUMPEPOCH")
+		// The new owner first: a slot without one would make the others refuse.
+		for _, master := range append([]*Server{to, from}, g.Masters()...) {
+			master.Do("CLUSTER", "SETSLOT", slot, "NODE", target)
+		}
+		return g.agree(slot, to)
+	})
+}
+
+// agree returns an error unless all masters say that the slot is owner's alone, and that nobody
+// else has an epoch as great as owner's.
+func (g *ClusterGroup) agree(slot any, owner *Server) error {
+	epoch := owner.clusterInfo("cluster_my_epoch")
 	for _, master := range g.Masters() {
-		master.Do("CLUSTER", "SETSLOT", slot, "NODE", target)
+		if n, ok := slot.(int64); !ok || master.owns(n) != (master == owner) {
+			return fmt.Errorf("node %s does not have slot %v alone", owner.Addr(), slot)
+		}
+		current := master.clusterInfo("cluster_current_epoch")
+		mine := master.clusterInfo("cluster_my_epoch")
+		if current != epoch || mine == epoch && master != owner {
+			return fmt.Errorf("node %s has epoch %s of %s, the owner of slot %v %s", master.Addr(), mine, current, slot, epoch)
+		}
 	}
+	return nil
+}
+
+// clusterInfo is a field of CLUSTER INFO.
+func (s *Server) clusterInfo(name string) string {
+	text, _ := s.Do("CLUSTER", "INFO").(string)
+	return field(text, name)
 }
