@@ -12,6 +12,7 @@ import (
 
 	"github.com/warmcache/warmcache/tiercache/internal/clock"
 	"github.com/warmcache/warmcache/tiercache/internal/deadline"
+	"github.com/warmcache/warmcache/tiercache/internal/journal"
 	"github.com/warmcache/warmcache/tiercache/internal/memory"
 	"github.com/warmcache/warmcache/tiercache/internal/record"
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
@@ -42,7 +43,7 @@ type Cache[K comparable, V any] struct {
 	keepAt    atomic.Int64  // when Redis is told next that tokens are in use
 	floor     atomic.Uint64 // entries of this one and before were ended by Clear
 	tokens    tokens
-	journal   *journal // nil: memory only
+	journal   *journal.Journal // nil: memory only
 	replaying atomic.Bool
 	oddNotice atomic.Int64 // when a notice about an unreadable key was last logged
 

@@ -152,7 +152,7 @@ func (c *Cache[K, V]) current(f *found, current map[string]string) bool {
 		if !own {
 			name = tagToken(tag)
 		}
-		if token == "" || token != current[name] || own && tag != "" || !own && c.journal.tagBypass(tag) {
+		if token == "" || token != current[name] || own && tag != "" || !own && c.journal.TagBypass(tag) {
 			return false
 		}
 		own = false

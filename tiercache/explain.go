@@ -9,6 +9,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/warmcache/warmcache/tiercache/internal/journal"
 	"github.com/warmcache/warmcache/tiercache/internal/memory"
 	"github.com/warmcache/warmcache/tiercache/internal/record"
 	"github.com/warmcache/warmcache/tiercache/internal/redisconn"
@@ -146,7 +147,7 @@ func (c *Cache[K, V]) memoryState(it *memory.Item[V], now int64) MemoryState {
 }
 
 func (c *Cache[K, V]) redisState(ctx context.Context, text string, seen memory.Snapshot) *RedisState {
-	s := &RedisState{Key: c.remote.ns.value(text), Breaker: c.redis.Health().Breaker, Pending: c.journal.bypass(text)}
+	s := &RedisState{Key: c.remote.ns.value(text), Breaker: c.redis.Health().Breaker, Pending: c.journal.Bypass(text)}
 	now := c.memory.Clock.Now()
 	at, err := c.peekRedis(ctx, text)
 	if err != nil {
@@ -181,7 +182,7 @@ func (c *Cache[K, V]) redisState(ctx context.Context, text string, seen memory.S
 	s.Packed = map[byte]string{record.PackedS2: S2.String(), record.PackedZstd: Zstd.String()}[f.record.Packed]
 	s.Age, s.FreshFor, s.StaleFor = f.age(), f.fresh(), max(0, time.Duration(it.Dead-now))
 	s.Valid = c.current(f, at.tokens)
-	s.Outdated = c.journal.check(text, it.TagNames(), it.Read) == outdated
+	s.Outdated = c.journal.Check(text, it.TagNames(), it.Read) == journal.Outdated
 	s.Fresh = s.FreshFor > 0 && s.Valid && !s.Outdated
 	s.Servable = s.Valid && !s.Outdated && c.servable(it, now)
 	return s

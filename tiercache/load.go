@@ -57,7 +57,7 @@ func (l *loading[K, V]) lookUp(ctx context.Context) remainder[K, V] {
 // foresees reports whether Redis is not expected to have the flight's key.
 func (l *loading[K, V]) foresees(f *flight[K, V]) bool {
 	c := l.c
-	return c.remote != nil && !c.journal.bypass(f.text) && c.forecast.miss() && l.asks(f) &&
+	return c.remote != nil && !c.journal.Bypass(f.text) && c.forecast.miss() && l.asks(f) &&
 		c.backOffs.binding(f.text, c.memory.Clock.Now()) == nil
 }
 
@@ -93,7 +93,7 @@ func (l *loading[K, V]) readTokens(ctx context.Context, fls []*flight[K, V]) (er
 func (l *loading[K, V]) bypass(fls []*flight[K, V]) (asked, direct []*flight[K, V]) {
 	for i, f := range fls {
 		switch {
-		case l.c.journal.bypass(f.text):
+		case l.c.journal.Bypass(f.text):
 			if direct == nil {
 				asked = slices.Clone(fls[:i])
 			}

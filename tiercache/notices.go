@@ -65,7 +65,7 @@ func (c *Cache[K, V]) onServer(t backplane.Takeover) {
 	trusted := t.Restarted && c.redis.cfg.TrustSnapshots
 	ended := t.Restarted && !trusted || t.Lost
 	if !ended {
-		forgotten := c.journal.replay(t.Since)
+		forgotten := c.journal.Replay(t.Since)
 		ended = forgotten && !trusted
 	}
 	if !ended {
@@ -73,7 +73,7 @@ func (c *Cache[K, V]) onServer(t backplane.Takeover) {
 	}
 	c.log.Warn("another server answers in the place of Redis's, and what it lacks is not known: the cache is ended", slog.Bool("restarted", t.Restarted))
 	c.endAll()
-	n := c.journal.begin(backplane.KindClear, "", c.memory.Clock.Now())
+	n := c.journal.Begin(backplane.KindClear, "", c.memory.Clock.Now())
 	c.background(func(ctx context.Context) {
 		err := c.remote.restarted(ctx, n, t.ID)
 		c.endAll()
@@ -85,7 +85,7 @@ func (c *Cache[K, V]) onServer(t backplane.Takeover) {
 func (c *Cache[K, V]) onBeat(now int64) {
 	c.confirm(c.redis.channel.Settled.Load(), now)
 	c.keepTokens(now)
-	due := c.journal.due(now)
+	due := c.journal.Due(now)
 	if len(due) == 0 || !c.replaying.CompareAndSwap(false, true) {
 		return
 	}
@@ -108,7 +108,7 @@ func (c *Cache[K, V]) replay(ctx context.Context, due []backplane.Notice) (told 
 	}{{backplane.KindKey, false}, {backplane.KindKey, true}, {backplane.KindExpire, false}, {backplane.KindTag, false}, {backplane.KindClear, false}} {
 		some := slices.DeleteFunc(slices.Clone(due), func(n backplane.Notice) bool { return n.Kind != deed.kind || n.Own != 0 != deed.own })
 		for batch := range slices.Chunk(some, batchKeys) {
-			if batch = c.journal.undone(batch, c.memory.Clock.Now()); len(batch) == 0 {
+			if batch = c.journal.Undone(batch, c.memory.Clock.Now()); len(batch) == 0 {
 				continue
 			}
 			began, before := time.Now(), told
@@ -161,10 +161,10 @@ func (c *Cache[K, V]) tell(ctx context.Context, notices []backplane.Notice) []er
 // told enters in the journal what became of an invalidation. Late it does no harm.
 func (c *Cache[K, V]) told(n backplane.Notice, err error) {
 	if err == nil {
-		c.journal.confirm(n)
+		c.journal.Confirm(n)
 	} else {
-		c.journal.fail(n, 0)
+		c.journal.Fail(n, 0)
 	}
 }
 
-func (c *Cache[K, V]) pending() int { return c.journal.waiting() }
+func (c *Cache[K, V]) pending() int { return c.journal.Waiting() }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/warmcache/warmcache/tiercache/internal/backplane"
+	"github.com/warmcache/warmcache/tiercache/internal/journal"
 	"github.com/warmcache/warmcache/tiercache/internal/record"
 	"github.com/warmcache/warmcache/tiercache/internal/redisconn"
 )
@@ -32,16 +33,16 @@ func (c *Cache[K, V]) disbelieveOutdated(ctx context.Context, texts []string, al
 		if f.own {
 			earliest, latest = f.read, f.read
 		}
-		left := c.journal.check(texts[i], f.tags(), earliest)
-		if left != stands && c.journal.check(texts[i], f.tags(), latest) == stands && c.remote.standsInKnownHistory(ctx, texts[i], f.record.ID) {
-			left = stands
+		left := c.journal.Check(texts[i], f.tags(), earliest)
+		if left != journal.Stands && c.journal.Check(texts[i], f.tags(), latest) == journal.Stands && c.remote.standsInKnownHistory(ctx, texts[i], f.record.ID) {
+			left = journal.Stands
 		}
 		switch left {
-		case outdated:
+		case journal.Outdated:
 			f.disbelieve()
-		case expired:
+		case journal.Expired:
 			f.left = min(f.left, f.record.Stale)
-		case stands:
+		case journal.Stands:
 		}
 	}
 }

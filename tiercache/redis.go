@@ -15,6 +15,7 @@ import (
 
 	"github.com/warmcache/warmcache/tiercache/internal/backplane"
 	"github.com/warmcache/warmcache/tiercache/internal/failure"
+	"github.com/warmcache/warmcache/tiercache/internal/journal"
 	"github.com/warmcache/warmcache/tiercache/internal/redisconn"
 )
 
@@ -72,8 +73,8 @@ type Redis struct {
 
 	mu     sync.Mutex
 	closed bool
-	names  map[string]bool     // of the caches
-	left   map[string]*journal // what closed caches had yet to say, by their names
+	names  map[string]bool             // of the caches
+	left   map[string]*journal.Journal // what closed caches had yet to say, by their names
 }
 
 // NewRedis wraps one client (single node, Sentinel or Cluster) for any number of caches. It never
@@ -155,7 +156,7 @@ func (r *Redis) Health() Health {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, l := range r.left {
-		h.Pending += l.waiting()
+		h.Pending += l.Waiting()
 	}
 	return h
 }
@@ -199,28 +200,28 @@ func (r *Redis) register(name string, c backplane.Subscriber) error {
 
 // bequeath keeps what a cache that is closed has yet to tell Redis, for the next one of its name.
 // It reports whether there is anything.
-func (r *Redis) bequeath(name string, j *journal) bool {
-	if j.waiting() == 0 {
+func (r *Redis) bequeath(name string, j *journal.Journal) bool {
+	if j.Waiting() == 0 {
 		return false
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.left == nil {
-		r.left = make(map[string]*journal)
+		r.left = make(map[string]*journal.Journal)
 	}
 	r.left[name] = j
 	return true
 }
 
 // inherit is what the last cache of the name has left, or a new journal.
-func (r *Redis) inherit(name string) *journal {
+func (r *Redis) inherit(name string) *journal.Journal {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if j := r.left[name]; j != nil && !r.names[name] {
 		delete(r.left, name)
 		return j
 	}
-	return newJournal(name, r.cfg.HoldLife, &r.channel.Progress, r.channel.Next)
+	return journal.New(name, r.cfg.HoldLife, &r.channel.Progress, r.channel.Next)
 }
 
 func (r *Redis) unregister(name string) {

@@ -89,7 +89,7 @@ func (s *storing[K, V]) take(ctx context.Context, key K, value V) (err error) {
 		s.failed.add(err)
 		return nil
 	}
-	if c.journal.mustWait(text, c.memory.Clock.Now()) {
+	if c.journal.MustWait(text, c.memory.Clock.Now()) {
 		s.here(one, text, errPending) // what Redis is about to hear may have been sent before this
 		return nil
 	}
@@ -135,7 +135,7 @@ func (c *Cache[K, V]) setTokens(ctx context.Context, tags []string, seen memory.
 
 // pend leaves the invalidation of a key to be said when Redis answers.
 func (c *Cache[K, V]) pend(text string) {
-	c.journal.pend(backplane.KindKey, text, c.memory.Clock.Now())
+	c.journal.Pend(backplane.KindKey, text, c.memory.Clock.Now())
 }
 
 var errPending = errors.New("Redis has yet to hear of an earlier invalidation")
@@ -158,7 +158,7 @@ func (c *Cache[K, V]) setBoth(ctx context.Context, settings []setting[K, V], wri
 		c.begin(settings[lo:hi], func(*setting[K, V], *memory.Item[V]) {})
 		notices := make([]backplane.Notice, hi-lo)
 		for i := range notices {
-			notices[i] = c.journal.beginAt(backplane.KindKey, writes[lo+i].text, settings[lo+i].item.Read, c.memory.Clock.Now())
+			notices[i] = c.journal.BeginAt(backplane.KindKey, writes[lo+i].text, settings[lo+i].item.Read, c.memory.Clock.Now())
 		}
 		errs, err := c.remote.store(ctx, writes[lo:hi], notices)
 		if err != nil {

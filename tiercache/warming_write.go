@@ -88,7 +88,7 @@ func (w *warming[K, V]) flush() error {
 // too long.
 func (w *warming[K, V]) wanted(batch []warmEntry[K, V]) []warmEntry[K, V] {
 	now := w.c.memory.Clock.Now()
-	cleared := w.c.floor.Load() >= w.seen.Epoch || w.c.journal != nil && w.c.journal.clearing()
+	cleared := w.c.floor.Load() >= w.seen.Epoch || w.c.journal != nil && w.c.journal.Clearing()
 	elsewhere := w.c.backElsewhere.Load() != w.elsewhere
 	tokens := w.tagsNow(batch)
 	wanted := batch[:0]
@@ -100,7 +100,7 @@ func (w *warming[K, V]) wanted(batch []warmEntry[K, V]) []warmEntry[K, V] {
 		case elsewhere && !w.c.memory.Unmoved(e.hash, w.gens): // perhaps nobody has invalidated it
 			w.cleared++
 			e.becomes(warmRefused)
-		case w.ended(e.item.Tags, tokens) || !w.c.memory.Unmoved(e.hash, w.gens) || w.c.journal != nil && w.c.journal.bypass(e.write.text):
+		case w.ended(e.item.Tags, tokens) || !w.c.memory.Unmoved(e.hash, w.gens) || w.c.journal != nil && w.c.journal.Bypass(e.write.text):
 			e.becomes(warmRefused)
 		case now >= e.item.Dead: // it waited too long for its batch
 			e.becomes(warmFailed)
@@ -300,7 +300,7 @@ func (w *warming[K, V]) takeBack(batch []warmEntry[K, V]) {
 		e := &batch[i]
 		if e.outcome == warmStored && !w.c.memory.Unmoved(e.hash, w.gens) {
 			e.becomes(warmRefused)
-			notices = append(notices, w.c.journal.begin(backplane.KindKey, e.write.text, w.c.memory.Clock.Now()))
+			notices = append(notices, w.c.journal.Begin(backplane.KindKey, e.write.text, w.c.memory.Clock.Now()))
 		}
 	}
 	if len(notices) > 0 {

@@ -84,7 +84,7 @@ func (c *Cache[K, V]) endTokens(ctx context.Context, kind backplane.Kind, names 
 		}
 		notices := make([]backplane.Notice, len(batch))
 		for i, name := range batch {
-			notices[i] = c.journal.begin(kind, name, c.memory.Clock.Now())
+			notices[i] = c.journal.Begin(kind, name, c.memory.Clock.Now())
 		}
 		for i, err := range c.tell(ctx, notices) {
 			here(batch[i])
@@ -176,7 +176,7 @@ func (c *Cache[K, V]) invalidateRemote(ctx context.Context, kind backplane.Kind,
 			failed[i] = err
 			continue
 		}
-		notices = append(notices, c.journal.begin(kind, text, c.memory.Clock.Now()))
+		notices = append(notices, c.journal.Begin(kind, text, c.memory.Clock.Now()))
 		at = append(at, i)
 	}
 	if len(notices) == 0 {
@@ -221,11 +221,11 @@ func (c *Cache[K, V]) reachedMemoryOnly(err error) error {
 func (c *Cache[K, V]) stored(n backplane.Notice, err error) {
 	switch {
 	case err == nil || errors.Is(err, errFull):
-		c.journal.confirm(n)
+		c.journal.Confirm(n)
 	case redisconn.IsReply(err) || errors.Is(err, redisconn.ErrBreakerOpen) || errors.Is(err, redisconn.ErrBusy) || errors.Is(err, errLate):
-		c.journal.fail(n, 0)
+		c.journal.Fail(n, 0)
 	default:
-		c.journal.fail(n, c.redis.voidAt(c.remote.ns.value(n.Rest)))
+		c.journal.Fail(n, c.redis.voidAt(c.remote.ns.value(n.Rest)))
 	}
 }
 

@@ -19,7 +19,7 @@ func channelGuards() []mutant {
 		},
 		{
 			guard: "a record older than this node's invalidation is disbelieved", file: "tiercache/outdated.go",
-			old: "\t\tcase outdated:\n\t\t\tf.disbelieve()", new: "\t\tcase outdated:", test: "TestRedisOfAnotherDayIsNotBelieved",
+			old: "\t\tcase journal.Outdated:\n\t\t\tf.disbelieve()", new: "\t\tcase journal.Outdated:", test: "TestRedisOfAnotherDayIsNotBelieved",
 		},
 		{
 			guard: "warm writes are taken back when an invalidation has overtaken them", file: "tiercache/notices.go",
@@ -61,7 +61,7 @@ func channelGuards() []mutant {
 		},
 		{
 			guard: "another server is told what it may lack", file: "tiercache/notices.go",
-			old: "forgotten := c.journal.replay(t.Since)", new: "forgotten := false",
+			old: "forgotten := c.journal.Replay(t.Since)", new: "forgotten := false",
 			test: "TestReplay_",
 		},
 		{
@@ -101,7 +101,7 @@ func channelGuards() []mutant {
 		},
 		{
 			guard: "a tag that Redis has yet to hear of is ended", file: "tiercache/coherence.go",
-			old: " || !own && c.journal.tagBypass(tag)", new: "",
+			old: " || !own && c.journal.TagBypass(tag)", new: "",
 			test: "TestClearAndTagsWhileRedisIsAway/InvalidateTags",
 		},
 		{

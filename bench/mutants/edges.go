@@ -60,7 +60,7 @@ func edgeGuards() []mutant {
 		},
 		{
 			guard: "Close leaves what pends to the next cache", file: "tiercache/cache.go",
-			old: "c.journal = c.redis.inherit(c.name)", new: "c.journal = newJournal(c.name, c.redis.cfg.HoldLife, &c.redis.channel.Progress, c.redis.channel.Next)", test: "TestClose_whatPendsIsNotLost",
+			old: "c.journal = c.redis.inherit(c.name)", new: "c.journal = journal.New(c.name, c.redis.cfg.HoldLife, &c.redis.channel.Progress, c.redis.channel.Next)", test: "TestClose_whatPendsIsNotLost",
 		},
 	}
 }

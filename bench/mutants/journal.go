@@ -4,31 +4,31 @@ package main
 func journalGuards() []mutant {
 	return []mutant{
 		{
-			guard: "what a former server confirms late is replayed", file: "tiercache/journal.go",
+			guard: "what a former server confirms late is replayed", file: "tiercache/internal/journal/journal.go",
 			old: "case n.Takeovers != j.progress.Takeovers.Load():", new: "case false:", test: "TestJournal_replays",
 		},
 		{
-			guard: "nothing is forgotten before every replica has it", file: "tiercache/journal.go",
+			guard: "nothing is forgotten before every replica has it", file: "tiercache/internal/journal/journal.go",
 			old: " || e.round > replicated", new: "", test: "TestJournal_forgets",
 		},
 		{
-			guard: "what is forgotten is known to be", file: "tiercache/journal.go",
+			guard: "what is forgotten is known to be", file: "tiercache/internal/journal/journal.go",
 			old: "j.forgot = max(j.forgot, e.round)", new: "", test: "TestJournal_forgets",
 		},
 		{
-			guard: "a failed Set is waited for until it is void", file: "tiercache/journal.go",
+			guard: "a failed Set is waited for until it is void", file: "tiercache/internal/journal/journal.go",
 			old: "case e == nil || e.at > n.Made || n.Made < e.void:", new: "case e == nil || e.at > n.Made:", test: "TestJournal_waitsFor",
 		},
 		{
-			guard: "a replay that a later write has overtaken settles nothing", file: "tiercache/journal.go",
+			guard: "a replay that a later write has overtaken settles nothing", file: "tiercache/internal/journal/journal.go",
 			old: "case e == nil || e.at > n.Made || n.Made < e.void:", new: "case e == nil || n.Made < e.void:", test: "TestJournal_writeDuring",
 		},
 		{
-			guard: "too much that is pending is one Clear", file: "tiercache/journal.go",
+			guard: "too much that is pending is one Clear", file: "tiercache/internal/journal/journal.go",
 			old: "case j.pending >= mostPending:", new: "case false:", test: "TestJournal_tooMuch",
 		},
 		{
-			guard: "a pending Clear covers what fails meanwhile", file: "tiercache/journal.go",
+			guard: "a pending Clear covers what fails meanwhile", file: "tiercache/internal/journal/journal.go",
 			old: "clearing.at = max(clearing.at, e.at)", new: "", test: "TestJournal_tooMuch",
 		},
 		{

@@ -15,11 +15,11 @@ func processGuards() []mutant {
 		},
 		{
 			guard: "what Redis has yet to hear of is not read there", file: "tiercache/load.go",
-			old: "!c.journal.bypass(f.text) && c.forecast", new: "c.forecast", test: "TestPending_isNotReadInRedis/Get$",
+			old: "!c.journal.Bypass(f.text) && c.forecast", new: "c.forecast", test: "TestPending_isNotReadInRedis/Get$",
 		},
 		{
 			guard: "nor read there for a batch", file: "tiercache/load.go",
-			old: "case l.c.journal.bypass(f.text):", new: "case false:", test: "TestPending_isNotReadInRedis/GetMany",
+			old: "case l.c.journal.Bypass(f.text):", new: "case false:", test: "TestPending_isNotReadInRedis/GetMany",
 		},
 		{
 			guard: "a failed load leaves a back-off mark", file: "tiercache/settle.go",

@@ -1,8 +1,18 @@
-package tiercache
+// Package journal is what a node remembers of the invalidations of one cache that it has made
+// itself: until Redis has confirmed them, until every replica has them, and for as long as a record
+// may turn up that was read before them. See docs/coherence.md, "State" and "Failover".
+//
+// It knows what was invalidated, when, and how far Redis has come with it, which backplane.Progress
+// tells. It hands out the notices to publish, says which keys Redis is not to be asked about, and
+// what is left of a record.
+//
+// It must never know how a notice is sent, what a record holds beyond the time at which its source
+// was read, or the memory tier. Times are those of the process's monotonic clock, which the caller
+// passes.
+package journal
 
 import (
 	"container/list"
-	"slices"
 	"sync"
 	"time"
 
@@ -31,8 +41,8 @@ const (
 	pending                     // a try failed, or a failover lost it: Redis may or may not have done it
 )
 
-// journal is the invalidations of one cache.
-type journal struct {
+// Journal is the invalidations of one cache.
+type Journal struct {
 	hold     int64
 	cache    string
 	number   func(kind backplane.Kind, cache, rest string) backplane.Notice
@@ -61,27 +71,29 @@ const (
 	mostPending = 100_000
 )
 
-func newJournal(cache string, hold time.Duration, p *backplane.Progress, number func(backplane.Kind, string, string) backplane.Notice) *journal {
-	return &journal{
+// New is the empty journal of a cache. What it hands out is numbered by number, and p says how far
+// Redis and its replicas have come.
+func New(cache string, hold time.Duration, p *backplane.Progress, number func(backplane.Kind, string, string) backplane.Notice) *Journal {
+	return &Journal{
 		cache: cache, hold: int64(hold), progress: p, number: number,
 		m: make(map[entryKey]*entry), done: list.New(),
 	}
 }
 
-// begin enters an invalidation and returns the notice to publish. confirm or fail must follow.
+// Begin enters an invalidation and returns the notice to publish. confirm or fail must follow.
 // Where an earlier try of the same is pending its number is used again, so that others see no gap.
-func (j *journal) begin(kind backplane.Kind, rest string, now int64) backplane.Notice {
-	return j.beginAt(kind, rest, now, now)
+func (j *Journal) Begin(kind backplane.Kind, rest string, now int64) backplane.Notice {
+	return j.BeginAt(kind, rest, now, now)
 }
 
-// beginAt is begin for what stands since a moment: a record that was read then is not outdated.
-func (j *journal) beginAt(kind backplane.Kind, rest string, at, now int64) backplane.Notice {
+// BeginAt is begin for what stands since a moment: a record that was read then is not outdated.
+func (j *Journal) BeginAt(kind backplane.Kind, rest string, at, now int64) backplane.Notice {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.enter(kind, rest, at).telling(now, j.progress)
 }
 
-func (j *journal) enter(kind backplane.Kind, rest string, at int64) *entry {
+func (j *Journal) enter(kind backplane.Kind, rest string, at int64) *entry {
 	j.forget(at)
 	key := entryKey{kind: kind, rest: rest}
 	e := j.m[key]
@@ -95,13 +107,13 @@ func (j *journal) enter(kind backplane.Kind, rest string, at int64) *entry {
 	return e
 }
 
-func (j *journal) add(e *entry) *entry {
+func (j *Journal) add(e *entry) *entry {
 	j.m[e.key] = e
 	return e
 }
 
 // become moves an entry to a state. j.mu is held.
-func (j *journal) become(e *entry, state entryState) {
+func (j *Journal) become(e *entry, state entryState) {
 	switch e.state {
 	case confirmed:
 		j.done.Remove(e.age)
@@ -126,17 +138,17 @@ func (e *entry) telling(now int64, p *backplane.Progress) backplane.Notice {
 	return n
 }
 
-// pend enters an invalidation that Redis is not told yet.
-func (j *journal) pend(kind backplane.Kind, rest string, now int64) {
+// Pend enters an invalidation that Redis is not told yet.
+func (j *Journal) Pend(kind backplane.Kind, rest string, now int64) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.wait(j.enter(kind, rest, now))
 }
 
-// confirm notes that Redis has done what the notice says. That settles the entry unless it was made
+// Confirm notes that Redis has done what the notice says. That settles the entry unless it was made
 // again since the try began, an earlier try may still take effect behind this one, or the server
 // that answered may have been replaced.
-func (j *journal) confirm(n backplane.Notice) {
+func (j *Journal) Confirm(n backplane.Notice) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	e := j.find(n)
@@ -149,9 +161,9 @@ func (j *journal) confirm(n backplane.Notice) {
 	}
 }
 
-// fail notes that a try failed. Until void it may still take effect, as it may lie in a server's
+// Fail notes that a try failed. Until void it may still take effect, as it may lie in a server's
 // socket; zero: it does no harm when it is late.
-func (j *journal) fail(n backplane.Notice, void int64) {
+func (j *Journal) Fail(n backplane.Notice, void int64) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	e := j.find(n)
@@ -170,7 +182,7 @@ func (j *journal) fail(n backplane.Notice, void int64) {
 }
 
 // find is the entry that a notice belongs to, or nil.
-func (j *journal) find(n backplane.Notice) *entry {
+func (j *Journal) find(n backplane.Notice) *entry {
 	key := keyOf(n)
 	if e := j.m[key]; e != nil && e.notice.Number == n.Number {
 		return e
@@ -181,7 +193,7 @@ func (j *journal) find(n backplane.Notice) *entry {
 
 // wait makes an entry pending. Where too many are, a Clear replaces all of them; while it is
 // pending it covers all others. j.mu is held.
-func (j *journal) wait(e *entry) {
+func (j *Journal) wait(e *entry) {
 	clearing := j.m[entryKey{kind: backplane.KindClear}]
 	switch {
 	case e.state == pending:
@@ -198,7 +210,7 @@ func (j *journal) wait(e *entry) {
 
 // condense replaces what is pending by clearing the whole cache. The numbers of what it replaces
 // stay unsaid: others see a gap, and validate. j.mu is held.
-func (j *journal) condense(now int64) {
+func (j *Journal) condense(now int64) {
 	for _, e := range j.m {
 		if e.state == pending {
 			j.remove(e)
@@ -208,14 +220,14 @@ func (j *journal) condense(now int64) {
 }
 
 // remove takes an entry out. j.mu is held.
-func (j *journal) remove(e *entry) {
+func (j *Journal) remove(e *entry) {
 	j.become(e, trying)
 	delete(j.m, e.key)
 }
 
 // forget drops what is confirmed and older than the hold, as far as every replica has it, and the
 // oldest of what is confirmed where there is too much. j.mu is held.
-func (j *journal) forget(now int64) {
+func (j *Journal) forget(now int64) {
 	replicated := j.progress.Replicated.Load()
 	for at := j.done.Front(); at != nil; at = j.done.Front() {
 		e, _ := at.Value.(*entry)
@@ -227,75 +239,8 @@ func (j *journal) forget(now int64) {
 	}
 }
 
-// bypass reports whether Redis is not to be asked about the key, as it has yet to hear of something
-// that this node did to it.
-func (j *journal) bypass(text string) bool {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.pending > 0 && (j.waits(backplane.KindKey, text) || j.waits(backplane.KindExpire, text) || j.waits(backplane.KindClear, ""))
-}
-
-// clearing reports whether Redis has yet to hear of a Clear.
-func (j *journal) clearing() bool {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.waits(backplane.KindClear, "")
-}
-
-// mustWait reports whether a Set of the key must not be sent yet: an earlier one may still take
-// effect behind it.
-func (j *journal) mustWait(text string, now int64) bool {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	e := j.m[entryKey{kind: backplane.KindKey, rest: text}]
-	return e != nil && e.state == pending && now < e.void
-}
-
-// tagBypass is bypass for a tag.
-func (j *journal) tagBypass(tag string) bool {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.pending > 0 && j.waits(backplane.KindTag, tag)
-}
-
-func (j *journal) waits(kind backplane.Kind, rest string) bool {
-	e := j.m[entryKey{kind: kind, rest: rest}]
-	return e != nil && e.state == pending
-}
-
-// standing is what this node's own invalidations leave of a record.
-type standing uint8
-
-const (
-	stands   standing = iota
-	expired           // it may be served stale
-	outdated          // it is not to be believed
-)
-
-// check says what is left of a record of the key whose source was read at that moment.
-func (j *journal) check(text string, tags []string, read int64) standing {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if len(j.m) == 0 {
-		return stands
-	}
-	after := func(kind backplane.Kind, rest string) bool {
-		e := j.m[entryKey{kind: kind, rest: rest}]
-		return e != nil && read < e.at
-	}
-	switch {
-	case after(backplane.KindKey, text) || after(backplane.KindClear, "") ||
-		slices.ContainsFunc(tags, func(tag string) bool { return after(backplane.KindTag, tag) }):
-		return outdated
-	case after(backplane.KindExpire, text):
-		return expired
-	default:
-		return stands
-	}
-}
-
-// due lists what is to be told to Redis again now.
-func (j *journal) due(now int64) []backplane.Notice {
+// Due lists what is to be told to Redis again now.
+func (j *Journal) Due(now int64) []backplane.Notice {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.pending == 0 {
@@ -310,8 +255,8 @@ func (j *journal) due(now int64) []backplane.Notice {
 	return all
 }
 
-// undone is those of the notices whose entries are still pending, for a try that begins now.
-func (j *journal) undone(notices []backplane.Notice, now int64) []backplane.Notice {
+// Undone is those of the notices whose entries are still pending, for a try that begins now.
+func (j *Journal) Undone(notices []backplane.Notice, now int64) []backplane.Notice {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	var all []backplane.Notice
@@ -323,16 +268,16 @@ func (j *journal) undone(notices []backplane.Notice, now int64) []backplane.Noti
 	return all
 }
 
-// waiting counts what is pending.
-func (j *journal) waiting() int {
+// Waiting counts what is pending.
+func (j *Journal) Waiting() int {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.pending
 }
 
-// replay makes pending what was confirmed after a round: a failover may have lost it. It reports
+// Replay makes pending what was confirmed after a round: a failover may have lost it. It reports
 // whether more than that was, and is forgotten.
-func (j *journal) replay(since uint64) (forgotten bool) {
+func (j *Journal) Replay(since uint64) (forgotten bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	var lost []*entry
