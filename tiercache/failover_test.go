@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"strconv"
 	"testing"
 	"time"
 
@@ -43,12 +44,16 @@ func (p *pair) follow(t *testing.T, replica, master int) {
 	p.inStep(t, replica, master)
 }
 
-// inStep waits until the replica has what the master has.
+// inStep waits until the replica has what the master has, and is old enough to be told from a
+// server that was restarted.
 func (p *pair) inStep(t *testing.T, replica, master int) {
 	t.Helper()
 	redistest.Eventually(t, 20*time.Second, func() error {
 		m, r := p.servers[master], p.servers[replica]
 		status, sent, got := r.Info("replication", "master_link_status"), m.Info("replication", "master_repl_offset"), r.Info("replication", "slave_repl_offset")
+		if up, err := strconv.Atoi(r.Info("server", "uptime_in_seconds")); err != nil || up < 4 {
+			return fmt.Errorf("the replica is up for %d s: promoted, it would count as restarted", up)
+		}
 		if status != "up" || sent != got {
 			return fmt.Errorf("link %s, offset %s of %s", status, got, sent)
 		}
