@@ -216,6 +216,11 @@ func TestScheduler_overlap(t *testing.T) {
 	}
 }
 
+// unprintable panics with itself where it is printed, which fmt and slog pass on.
+type unprintable struct{}
+
+func (u unprintable) Error() string { panic(u) }
+
 func TestScheduler_isolates_failures(t *testing.T) {
 	boom := errors.New("boom")
 	tests := map[string]struct {
@@ -232,6 +237,8 @@ func TestScheduler_isolates_failures(t *testing.T) {
 		"Goexit": {func(context.Context) error { runtime.Goexit(); return nil }, schedule.OutcomeError, func(err error) bool {
 			return errors.Is(err, schedule.ErrGoexit)
 		}},
+		"an unprintable panic": {func(context.Context) error { panic(unprintable{}) }, schedule.OutcomePanic, func(err error) bool { return err.Error() != "" }},
+		"unprintable":          {func(context.Context) error { return unprintable{} }, schedule.OutcomeError, func(err error) bool { return err == unprintable{} }},
 		"timeout": {func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }, schedule.OutcomeError, func(err error) bool {
 			return errors.Is(err, context.DeadlineExceeded)
 		}},
