@@ -28,6 +28,7 @@ func TestRedaction_refuses_by_form(t *testing.T) {
 		"DATABASE_URL=user:sec-ret@tcp(127.0.0.1:3306)/db", "DATABASE_URL=user:sec/ret@tcp(h)/d", "DATABASE_URL=mysql://user:sec-ret@h/d",
 		"DATABASE_URL=postgres://user:p@sec/ret@127.0.0.1:1/x", "DATABASE_URL=postgres://user:sec#ret@127.0.0.1:1/x", "DATABASE_URL=postgres:/user:sec-ret@h/d",
 		"DATABASE_URL=host=127.0.0.1 port=1 user=u password=sec-ret dbname=x", "DATABASE_URL=sqlite:user:sec-ret@h",
+		"DATABASE_URL=host=127.0.0.1;user=u;password=sec-ret", "DATABASE_URL=/data/x.db?_key=sec-ret",
 		"REDIS_URL=redis://user:sec/ret@127.0.0.1:1/0", "REDIS_URL=redis://user:p@sec/ret@127.0.0.1:1/0", "REDIS_URL=redis://user:sec?ret@127.0.0.1:1",
 	} {
 		got := call(t, []string{address, "HOME=/nonexistent"}, "verify", "-json")
