@@ -5,7 +5,7 @@ func userCode() []mutant {
 	const test = "TestRun_whatUsersBring"
 	return []mutant{
 		{guard: "a value that panics where it is printed has a text", file: "internal/usercode/error.go", old: "if recover() != nil {\n\t\t\ttext =", new: "if false {\n\t\t\ttext =", test: "TestUserError_methods", pkg: "tiercache"},
-		{guard: "an error of a function is guarded", file: "warm/task.go", old: "Err: usercode.Error(err)}", new: "Err: err}", test: test},
+		{guard: "an error of a function is guarded", file: "warm/task.go", old: "Err: usercode.Error(err)}", new: "Err: errors.Join(err, usercode.Error(nil))}", test: test},
 		{guard: "Permanent may panic", file: "warm/task.go", old: "\tdefer func() { _ = recover() }()\n\tvar marked", new: "\tvar marked", test: test},
 		{guard: "a logger of runs may panic", file: "warm/config.go", old: "s.Logger = usercode.Logger(s.Logger)", new: "if s.Logger == nil {\n\t\ts.Logger = usercode.Logger(nil)\n\t}", test: test},
 		{guard: "an error of Authorize is guarded", file: "warm/admin/auth.go", old: "usercode.Error(h.cfg.Authorize(r))", new: "h.cfg.Authorize(r)", test: "TestAuthorize"},
