@@ -6,7 +6,7 @@ import "slices"
 func list() []mutant {
 	return slices.Concat(
 		processGuards(), channelGuards(), redisGuards(), recordGuards(), hotKeys(), fleetGuards(), edgeGuards(), tagGuards(),
-		clockGuards(), leaseGuards(), warmRuns(), journalGuards(), loaderGuards(), httpCache(), httpRequests(), httpAround(),
+		clockGuards(), leaseGuards(), warmRuns(), journalGuards(), loaderGuards(), httpCache(), httpRequests(), httpAround(), httpHit(),
 		contradictionGuards(), valueGuards(), quotedGuards(), memoryGuards(), hitrateGuards(), ledgerGuards(), roomGuards(),
 		userCode(),
 	)

@@ -104,9 +104,7 @@ func (s *solo) confirmed() {
 	s.reset()
 	a := s.answer(s.old.status, s.old.after(s.said), nil)
 	v := s.old.shownAs(a, s.x.c)
-	s.x.send(v, v.current(time.Since(s.asked)), outcome{
-		count: s.count, status: s.x.c.line(s.fwd, "; fwd-status=304"),
-	})
+	s.x.reuse(v, v.current(time.Since(s.asked)), s.count, s.x.c.line(s.fwd, "; fwd-status=304"))
 }
 
 // forget deletes a pass mark that is not true any more.

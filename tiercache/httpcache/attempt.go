@@ -108,7 +108,7 @@ func (a *attempt) serveOld() {
 	}
 	age := a.old.current(a.oldAge + time.Since(a.asked))
 	a.reset()
-	a.x.send(a.old, age, answeredStale(a.x, a.old, age, a.failed))
+	a.x.stale(a.old, age, a.failed)
 }
 
 // broken is called where the handler has panicked, or ended its goroutine. It reports whether what

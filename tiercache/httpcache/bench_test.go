@@ -93,15 +93,15 @@ func (s sixth) Write(p []byte) (int, error) {
 
 // BenchmarkHit is a hit beside a handler that writes the same six fields and 1 KiB, interleaved in
 // one run; "ratio" is the one's best time by the other's, which other work on the machine disturbs
-// least.
+// least. Each has a header of its own, as net/http gives it one: a hit's, of nine fields, has grown
+// beyond the eight from which on a map costs more.
 func BenchmarkHit(b *testing.B) {
 	for name, vary := range map[string]string{"plain": "", "vary": "Accept-Encoding"} {
 		b.Run(name, func(b *testing.B) {
 			bare, cached := hitBench(b, vary)
 			r := browser()
-			w := &sink{header: make(http.Header)}
 			const slice = 100
-			turn := func(h http.Handler, best *time.Duration) {
+			turn := func(h http.Handler, w *sink, best *time.Duration) {
 				began := time.Now()
 				for range slice {
 					clear(w.header)
@@ -109,11 +109,12 @@ func BenchmarkHit(b *testing.B) {
 				}
 				*best = min(*best, time.Since(began))
 			}
+			own, hits := &sink{header: make(http.Header)}, &sink{header: make(http.Header)}
 			without, with := time.Hour, time.Hour
 			b.ReportAllocs()
 			for b.Loop() {
-				turn(bare, &without)
-				turn(cached, &with)
+				turn(bare, own, &without)
+				turn(cached, hits, &with)
 			}
 			b.ReportMetric(float64(with)/float64(without), "ratio")
 			b.ReportMetric(float64(with.Nanoseconds())/slice, "ns/hit")
@@ -121,7 +122,7 @@ func BenchmarkHit(b *testing.B) {
 	}
 }
 
-// A hit allocates little.
+// A hit allocates once: the lines of its fields, which are its own.
 func TestHit_allocates(t *testing.T) {
 	for name, vary := range map[string]string{"plain": "", "vary": "Accept-Encoding"} {
 		_, cached := hitBench(t, vary)
@@ -130,8 +131,8 @@ func TestHit_allocates(t *testing.T) {
 			clear(w.header)
 			cached.ServeHTTP(w, r)
 		})
-		if allocs > 4 {
-			t.Errorf("%s: %v allocations, want 4 at most", name, allocs)
+		if allocs > 1 {
+			t.Errorf("%s: %v allocations, want 1", name, allocs)
 		}
 	}
 }

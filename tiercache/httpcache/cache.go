@@ -2,6 +2,7 @@ package httpcache
 
 import (
 	"context"
+	"hash/maphash"
 	"net/http"
 	"sync"
 	"time"
@@ -15,6 +16,7 @@ type Cache struct {
 	tiers  *tiercache.Cache[string, *value]
 	status string // our name in Cache-Status; "" = none
 	counts counters
+	recent recentKeys
 
 	background context.Context //nolint:containedctx // of what no request waits for; Close ends it
 	stop       context.CancelFunc
@@ -29,7 +31,7 @@ func New(cfg Config) (*Cache, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cache{cfg: cfg, status: cfg.Status}
+	c := &Cache{cfg: cfg, status: cfg.Status, recent: recentKeys{seed: maphash.MakeSeed()}}
 	if cfg.Status == "-" {
 		c.status = ""
 	}

@@ -87,7 +87,7 @@ func (codec) Decode(data []byte) (*value, error) {
 		v.texts = r.list(v.texts)
 		v.fields = append(v.fields, field{name, lo, len(v.texts)})
 	}
-	v.body = r.data
+	v.body, v.told = r.data, v.all(statusField)
 	if v.kind == kindIndex {
 		v.memos = new(keyMemos)
 	}

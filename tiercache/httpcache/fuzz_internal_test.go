@@ -2,6 +2,7 @@ package httpcache
 
 import (
 	"bytes"
+	"hash/maphash"
 	"net/http"
 	"net/url"
 	"slices"
@@ -51,7 +52,7 @@ func FuzzKey(f *testing.F) {
 	f.Add("a.com", "/x?y=1", "b.com", "gzip", "a.com", "/x", "", "")
 	f.Add("A.com:80", "/x", "h=1", "a\nb", "a.com", "/x\nh=b", "", "a")
 	f.Add("a", "/\x00", "", "", "a", "/%00", "", "")
-	c := &Cache{}
+	c := &Cache{recent: recentKeys{seed: maphash.MakeSeed()}}
 	index := &value{id: "0123456789abc", names: []string{"Accept", "User-Agent"}, marks: marks{memos: new(keyMemos)}}
 	make1 := func(host, uri, forwarded, agent string) (*http.Request, string) {
 		u, err := url.Parse("http://" + host + uri)

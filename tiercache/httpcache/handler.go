@@ -23,21 +23,20 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.other(w, r)
 		return
 	}
-	is := traitsOf(r)
-	if is.untouchable {
+	var x exchange // is filled where it stands
+	x.c, x.next, x.w, x.r, x.is = c, s.next, w, r, traitsOf(r)
+	if x.is.untouchable {
 		s.bypass(w, r, "bypass", &c.counts.request)
 		return
 	}
-	what := c.keyOf(r, is)
-	var want wish
-	if is.wishing {
-		want = c.wishOf(r.Header)
+	if x.is.wishing {
+		x.want = c.wishOf(r.Header)
 	}
-	if what.key == "" || want.noStore {
+	x.what = c.keyOf(r, x.is)
+	if x.key = x.what.key; x.key == "" || x.want.noStore {
 		s.bypass(w, r, "request", &c.counts.request)
 		return
 	}
-	x := exchange{c: c, next: s.next, w: w, r: r, is: is, what: what, want: want, key: what.key}
 	if x.fromMemory() { //nolint:contextcheck // a refresh outlives the request
 		return
 	}

@@ -70,26 +70,27 @@ func (c *Cache) keyOf(r *http.Request, is traits) asked {
 			host = r.URL.Host
 		}
 	}
-	var room [256]byte
-	b := appendURL(room[:0], scheme, host, uri)
-	end := len(b)
-	if hasSeparator(b) {
-		return asked{}
-	}
+	key, same := c.recent.of(scheme, host, uri), isSame(uri, r.URL)
 	// Where a proxy has another scheme, a port that is this one's default is not that one's.
-	if host != r.Host && r.Host != "" || is.forwarded && withoutPort(scheme, host) != host {
+	other := host != r.Host && r.Host != "" || is.forwarded && withoutPort(scheme, host) != host
+	if key == "" || same && !other && !is.forwarded {
+		return asked{key, len(key), true}
+	}
+	var room [512]byte
+	b := append(room[:0], key...)
+	if other {
 		b = appendPart(b, partAuthority, r.Host)
 	}
-	if !isSame(uri, r.URL) {
+	if !same {
 		b = appendPart(b, partRewritten, r.URL.RequestURI())
 	}
 	if is.forwarded {
 		b = appendForwarded(b, r.Header)
 	}
-	if len(b) > longestKey || bytes.IndexByte(b[end:], levelEnd[0]) >= 0 {
+	if len(b) > longestKey || bytes.IndexByte(b[len(key):], levelEnd[0]) >= 0 {
 		return asked{}
 	}
-	return asked{string(b), end, len(b) == end}
+	return asked{string(b), len(key), len(b) == len(key)}
 }
 
 // customKey is a key of the user's.

@@ -73,11 +73,11 @@ func (x *exchange) evaluate(g got, e entry) bool {
 	age := v.current(g.entry.Age)
 	switch {
 	case g.entry.Stale && v.onError > 0 && age-v.lifetime <= v.onError && !x.want.noCache:
-		x.send(v, age, answeredStale(x, v, age, 0))
+		x.stale(v, age, 0)
 	case !g.entry.Stale && age < v.lifetime && g.entry.Source == tiercache.FromSource:
-		x.send(v, age, outcome{count: &x.c.counts.collapsed, status: x.c.line(x.why(nil), "; collapsed")})
+		x.reuse(v, age, &x.c.counts.collapsed, x.c.line(x.why(nil), "; collapsed"))
 	case !g.entry.Stale && age < v.lifetime && (x.forced || x.want.content(age, v.lifetime-age)):
-		x.send(v, age, x.hit(v, age))
+		x.hit(v, age)
 	default:
 		x.alone(x.why(v), &x.c.counts.waited, g.entry)
 	}

@@ -5,17 +5,11 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
-
-// outcome is how an answer from the cache counts, and what Cache-Status says of it.
-type outcome struct {
-	count  *counter
-	status string
-	age    string // as a text, where it is known
-}
 
 // serve answers with what is stored, if that will do: it is fresh, or stale with leave.
 func (x *exchange) serve(e entry) bool {
@@ -26,7 +20,7 @@ func (x *exchange) serve(e entry) bool {
 		if e.Stale || !x.want.content(age, left) || x.is.precondition {
 			return false // it must be validated, or will not do
 		}
-		x.send(v, age, x.hit(v, age))
+		x.hit(v, age)
 		return true
 	}
 	if v.strict || x.want.noCache || x.is.precondition {
@@ -39,48 +33,48 @@ func (x *exchange) serve(e entry) bool {
 	default:
 		return false
 	}
-	x.send(v, age, answeredStale(x, v, age, 0))
+	x.stale(v, age, 0)
 	return true
 }
 
-// hit is a fresh answer.
-func (x *exchange) hit(v *value, age time.Duration) outcome {
-	text, status := v.show(x.c.status, age)
-	return outcome{x.c.counts.hit(x.key), status, text}
+// hit answers with what is fresh.
+func (x *exchange) hit(v *value, age time.Duration) {
+	text, line := v.show(x.c.status, age)
+	x.send(v, text, x.c.counts.hit(x.key), line)
 }
 
-// answeredStale is an answer beyond its freshness; failed is the status of an origin that has
+// stale answers with what is beyond its freshness; failed is the status of an origin that has
 // failed, or 0.
-func answeredStale(x *exchange, v *value, age time.Duration, failed int) outcome {
-	o := outcome{count: &x.c.counts.stale}
-	left := strconv.FormatInt(int64((v.lifetime-age)/time.Second), 10)
+func (x *exchange) stale(v *value, age time.Duration, failed int) {
+	line := x.c.line("stale", "; fwd-status="+strconv.Itoa(failed))
 	if failed == 0 {
-		o.status = x.c.line("", "; hit; ttl="+left)
-	} else {
-		o.status = x.c.line("stale", "; fwd-status="+strconv.Itoa(failed))
+		line = x.c.line("", "; hit; ttl="+strconv.FormatInt(int64((v.lifetime-age)/time.Second), 10))
 	}
-	return o
+	x.reuse(v, age, &x.c.counts.stale, line)
 }
 
-// send writes what is stored.
-func (x *exchange) send(v *value, age time.Duration, o outcome) {
-	o.count.add()
+// reuse answers with what is stored; line is what Cache-Status says of it.
+func (x *exchange) reuse(v *value, age time.Duration, count *counter, line string) {
+	text, _ := v.show(x.c.status, age)
+	x.send(v, text, count, line)
+}
+
+// send writes what is stored. age is a text.
+func (x *exchange) send(v *value, age string, count *counter, line string) {
+	count.add()
 	h := x.w.Header()
 	var before []string
-	if o.status != "" && len(h) > 0 {
+	if line != "" && len(h) > 0 {
 		before = h[statusField]
 	}
-	if o.age == "" {
-		o.age, _ = v.show(x.c.status, age)
-	}
 	spare := v.writeTo(h, 3)
-	spare[0] = o.age
+	spare[0] = age
 	h["Age"] = spare[0:1:1]
-	if o.status != "" {
-		spare[1] = o.status
+	if line != "" {
+		spare[1] = line
 		h[statusField] = spare[1:2:2]
-		if stored := v.all(statusField); len(stored)+len(before) > 0 {
-			h[statusField] = append(append(append([]string(nil), before...), stored...), o.status)
+		if len(v.told)+len(before) > 0 {
+			h[statusField] = slices.Concat(before, v.told, h[statusField])
 		}
 	}
 	if x.conditional(v, h) {

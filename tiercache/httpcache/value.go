@@ -27,6 +27,7 @@ type value struct {
 	open     bool // it says that it is for those too who have credentials
 	fields   []field
 	texts    []string // of all fields
+	told     []string // those of Cache-Status
 	body     []byte
 	lifetime time.Duration // 0: it must be validated each time
 	age      time.Duration // when the source read began; below zero: it was read that much later
@@ -81,6 +82,7 @@ func newAnswer(status int, header http.Header) *value {
 		v.texts = append(v.texts, values...)
 		v.fields = append(v.fields, field{name, lo, len(v.texts)})
 	}
+	v.told = v.all(statusField)
 	return v
 }
 

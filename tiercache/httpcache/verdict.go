@@ -69,7 +69,7 @@ func (l *load) validated() {
 		return
 	}
 	l.reset()
-	l.x.send(v, age, outcome{count: &c.counts.validated, status: c.line(l.fwd, more)})
+	l.x.reuse(v, age, &c.counts.validated, c.line(l.fwd, more))
 }
 
 // merged is both lists, each text once.
