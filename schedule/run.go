@@ -178,7 +178,7 @@ func (s *Scheduler) tell(ctx context.Context, hook func(Run), r Run) {
 // log survives a handler that panics, or what it prints.
 func (s *Scheduler) log(ctx context.Context, text string, attrs ...slog.Attr) {
 	defer func() { _ = recover() }()
-	s.cfg.Logger.LogAttrs(ctx, slog.LevelError, text, attrs...)
+	s.cfg.Logger.LogAttrs(ctx, slog.LevelError, text, attrs...) //nolint:sloglint // a constant of its callers
 }
 
 // skip records a run that the overlap policy or a stop left out; mu is held.

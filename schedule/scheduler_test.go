@@ -244,7 +244,7 @@ func TestScheduler_isolates_failures(t *testing.T) {
 			return errors.Is(err, schedule.ErrGoexit)
 		}},
 		"an unprintable panic": {func(context.Context) error { panic(unprintable{}) }, schedule.OutcomePanic, func(err error) bool { return err.Error() != "" }},
-		"unprintable":          {func(context.Context) error { return unprintable{} }, schedule.OutcomeError, func(err error) bool { return err == unprintable{} }},
+		"unprintable":          {func(context.Context) error { return unprintable{} }, schedule.OutcomeError, func(err error) bool { return errors.Is(err, unprintable{}) }},
 		"timeout": {func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }, schedule.OutcomeError, func(err error) bool {
 			return errors.Is(err, context.DeadlineExceeded)
 		}},
