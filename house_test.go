@@ -49,6 +49,7 @@ var knows = map[string][]string{
 	"tiercache/internal/failure":   {"internal/usercode"},
 	"tiercache/internal/record":    {},
 	"tiercache/internal/redisconn": {"tiercache/internal/deadline", "tiercache/internal/failure"},
+	"tiercache/internal/memory":    {"tiercache/internal/clock", "tiercache/internal/stat"},
 	"tiercache/internal/stat":      {},
 	"tiercache/internal/topk":      {},
 

@@ -114,7 +114,7 @@ func (l *loading[K, V]) bound(f *flight[K, V]) bool {
 	if f.force {
 		return false
 	}
-	now := l.c.memory.clock.Now()
+	now := l.c.memory.Clock.Now()
 	failed := l.c.backOffs.binding(f.text, now)
 	if failed == nil {
 		return false
@@ -124,9 +124,9 @@ func (l *loading[K, V]) bound(f *flight[K, V]) bool {
 	return true
 }
 
-// backOff gives the leases of failed loads back, but leaves marks in their place.
+// BackOff gives the leases of failed loads back, but leaves marks in their place.
 func (l *loading[K, V]) backOff(ctx context.Context, failed []*landing[K, V]) {
-	now := l.c.memory.clock.Now()
+	now := l.c.memory.Clock.Now()
 	for _, a := range failed {
 		l.c.backOffs.fail(a.f.text, now, a.err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/warmcache/warmcache/tiercache/internal/clock"
 	"github.com/warmcache/warmcache/tiercache/internal/deadline"
+	"github.com/warmcache/warmcache/tiercache/internal/memory"
 	"github.com/warmcache/warmcache/tiercache/internal/record"
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
@@ -25,7 +26,7 @@ type Cache[K comparable, V any] struct {
 	version  uint32      // as it stands in records: Config.Version, and the name of V
 	compared atomic.Bool // a value was compared with what comes back of it
 	lossless bool        // every text form is known to lead back to its key
-	memory   *memory[K, V]
+	memory   *memory.Tier[K, V]
 	redis    *Redis  // nil: memory only
 	remote   *remote // nil: memory only
 	log      *slog.Logger
@@ -98,22 +99,17 @@ func New[K comparable, V any](cfg Config[K, V]) (*Cache[K, V], error) {
 		c.format.Signer = record.NewSigner(secretBytes(c.redis.cfg.Secrets), c.remote.ns.prefix)
 		c.journal = c.redis.inherit(c.name)
 	}
-	var evicted func(EventKind, []K) // keys are collected only where somebody listens
-	if cfg.Observer != nil {
-		evicted = c.observeLeft
+	memoryConfig := memory.Config[K, V]{Capacity: cfg.Capacity, Weighed: cfg.Cost != nil, Clock: started, Counters: &c.counters, Ended: c.ended}
+	if cfg.Observer != nil { // keys are collected only where somebody listens
+		memoryConfig.OnLeave = c.observeLeft
 	}
-	frequencies := frequencyCounters(cfg.Capacity)
-	if cfg.Cost != nil { // the capacity says nothing about how many entries there will be
-		frequencies = min(frequencies, 1<<20)
-	}
-	c.memory = newMemory[K, V](cfg.Capacity, frequencies, started, &c.counters, evicted)
-	c.memory.ends.ended = c.ended
+	c.memory = memory.New(memoryConfig)
 	c.stopped, c.stop = context.WithCancel(context.Background()) //nolint:forbidigo // the cache's own lifetime has no other parent
 	c.loadTimes.Parent, c.loadTimes.Bound, c.loadTimes.Share = c.stopped, cfg.LoadTimeout, cfg.LoadTimeout/64
 	if c.redis != nil {
 		if err := c.redis.register(c.name, subscriber[K, V]{c}); err != nil {
 			c.stop()
-			c.memory.close()
+			c.memory.Close()
 			c.redis.bequeath(c.name, c.journal)
 			return nil, fmt.Errorf("tiercache: cache %q: %w", c.name, err)
 		}
@@ -126,6 +122,23 @@ func New[K comparable, V any](cfg Config[K, V]) (*Cache[K, V], error) {
 // Name is the cache's namespace.
 func (c *Cache[K, V]) Name() string { return c.name }
 
+// Resize changes Config.Capacity at run time: entries, or cost units where Cost is set. Where it
+// shrinks, what has to leave has left when Resize returns, and is counted and told as evicted for
+// want of room; the least is one entry in each of at most 64 shards, of which there is one for
+// every 2,048 of the first capacity. Ristretto's frequency counters keep the size they were made
+// with, so a cache that grows to many times its first capacity had better be made anew. It is safe
+// beside everything else. The error says that capacity is not positive, or is ErrClosed.
+func (c *Cache[K, V]) Resize(capacity int64) error {
+	if capacity <= 0 {
+		return fmt.Errorf("tiercache: cache %q: Capacity %d is not positive", c.name, capacity)
+	}
+	if c.closed.Load() {
+		return ErrClosed
+	}
+	c.memory.Resize(capacity)
+	return nil
+}
+
 // Close ends running loads, waits for them as far as they heed their context, and for the Observer,
 // but at most 3 s, and releases the memory. What waits for a load gets ErrClosed, as every later
 // call does. It does not close the Redis. Closing twice is nothing.
@@ -137,7 +150,7 @@ func (c *Cache[K, V]) Close() error {
 	c.stop()
 	began := time.Now()
 	c.tasks.close(closeWait)
-	c.memory.close()
+	c.memory.Close()
 	c.watcher.close(closeWait - time.Since(began))
 	if c.redis == nil {
 		return nil
@@ -171,7 +184,11 @@ func (c *Cache[K, V]) redisFailed(err error, keys int) {
 }
 
 // observeLeft tells the observer which entries left memory.
-func (c *Cache[K, V]) observeLeft(kind EventKind, keys []K) {
+func (c *Cache[K, V]) observeLeft(why memory.Reason, keys []K) {
+	kind := EventEvict
+	if why == memory.Expired {
+		kind = EventExpire
+	}
 	left := make([]any, len(keys))
 	for i, key := range keys {
 		left[i] = key

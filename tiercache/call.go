@@ -11,6 +11,7 @@ import (
 
 	"github.com/warmcache/warmcache/tiercache/internal/deadline"
 	"github.com/warmcache/warmcache/tiercache/internal/failure"
+	"github.com/warmcache/warmcache/tiercache/internal/memory"
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
@@ -132,7 +133,7 @@ func (l *loading[K, V]) newCall() *call[K, V] {
 func (cl *call[K, V]) begin(ctx context.Context, l *loading[K, V], fls []*flight[K, V], held tenure, kept *renewal) {
 	c := l.c
 	cl.l, cl.fls, cl.held, cl.kept = l, fls, held, kept
-	cl.began, cl.done = c.memory.clock.Now(), make(chan error, 1)
+	cl.began, cl.done = c.memory.Clock.Now(), make(chan error, 1)
 	cl.read = cl.began
 	if f := fls[0]; f.force {
 		cl.read = c.flights.ask(f, cl.read)
@@ -213,22 +214,22 @@ func (cl *call[K, V]) askMany(ctx context.Context) error {
 }
 
 // previous is the value that Reload may build on.
-func (l *loading[K, V]) previous(f *flight[K, V]) *item[V] {
+func (l *loading[K, V]) previous(f *flight[K, V]) *memory.Item[V] {
 	best := f.stale.Load()
-	if f.old != nil && (best == nil || f.old.read > best.read) {
+	if f.old != nil && (best == nil || f.old.Read > best.Read) {
 		best = f.old
 	}
-	if best == nil || best.absent {
+	if best == nil || best.Absent {
 		return nil
 	}
 	return best
 }
 
-func (l *loading[K, V]) reload(ctx context.Context, f *flight[K, V], old *item[V]) (V, error) {
-	value, err := l.c.cfg.Reload(ctx, f.key, l.c.clone(old.value))
+func (l *loading[K, V]) reload(ctx context.Context, f *flight[K, V], old *memory.Item[V]) (V, error) {
+	value, err := l.c.cfg.Reload(ctx, f.key, l.c.clone(old.Value))
 	err = failure.OfLoader(err)
 	if errors.Is(err, ErrNotModified) {
-		return old.value, nil // it was just compared with the source: that is a read of it
+		return old.Value, nil // it was just compared with the source: that is a read of it
 	}
 	return value, err
 }
@@ -268,7 +269,7 @@ func (cl *call[K, V]) wait(by patience) bool {
 	if cl.err != nil && !errors.Is(cl.err, ErrNotFound) {
 		c.counters.Add(cl.fls[0].hash, stat.LoadErrors, uint64(len(cl.fls)))
 	}
-	c.observe(Event{Kind: EventLoad, Took: time.Duration(c.memory.clock.Now() - cl.began), Keys: len(cl.fls), Err: cl.err})
+	c.observe(Event{Kind: EventLoad, Took: time.Duration(c.memory.Clock.Now() - cl.began), Keys: len(cl.fls), Err: cl.err})
 	return true
 }
 

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"slices"
 	"strings"
+
+	"github.com/warmcache/warmcache/tiercache/internal/memory"
 )
 
 // fresh reports whether the item may be served as it is: its time is not over, nothing has ended
 // it, and it is trusted.
-func (c *Cache[K, V]) fresh(it *item[V], now int64) bool {
-	return now < it.fresh && it.epoch == c.epoch.Load() && c.tokens.stand(it.tags) && c.trusts(it.filled, now)
+func (c *Cache[K, V]) fresh(it *memory.Item[V], now int64) bool {
+	return now < it.Fresh && it.Epoch == c.epoch.Load() && c.tokens.stand(it.Tags) && c.trusts(it.Filled, now)
 }
 
 // trusts is the one rule for what is remembered of Redis, entries and tokens alike: it is trusted
@@ -31,8 +33,8 @@ func (c *Cache[K, V]) currentTokens(ctx context.Context, epoch uint64, names []s
 
 // servable reports whether the item may be served stale. Of what was ended by Clear or a tag that
 // is never so; of what only must be validated, it is.
-func (c *Cache[K, V]) servable(it *item[V], now int64) bool {
-	return it != nil && !it.absent && it.late > 0 && now < it.dead && !c.ended(it)
+func (c *Cache[K, V]) servable(it *memory.Item[V], now int64) bool {
+	return it != nil && !it.Absent && it.Late > 0 && now < it.Dead && !c.ended(it)
 }
 
 // bury ends what this process has of a key, stale copies too, where Redis says by a hold that it
@@ -45,27 +47,12 @@ func (c *Cache[K, V]) bury(f *flight[K, V], at int64) {
 	if stale := f.stale.Load(); stale != nil && f.isBuried(stale) {
 		f.stale.Store(nil)
 	}
-	c.memory.drop(f.hash, f.key, &item[V]{read: at - 1}, f.gen)
+	c.memory.Drop(f.hash, f.key, &memory.Item[V]{Read: at - 1}, f.gen)
 }
 
-// sight is the state of the cache before a look at Redis or at the source. What is found behind it
-// is valid as of then.
-type sight struct {
-	epoch uint64
-	count uint64 // of tag invalidations
-}
-
-func (c *Cache[K, V]) sight() sight {
-	return sight{epoch: c.epoch.Load(), count: c.tokens.count.Load()}
-}
-
-// stamp notes on an item, before anybody else sees it, the sight behind which it was found.
-func (it *item[V]) stamp(s sight) *item[V] {
-	it.epoch = s.epoch
-	if it.tags != nil {
-		it.tags.count.Store(s.count)
-	}
-	return it
+// snapshot is the state of the cache now.
+func (c *Cache[K, V]) snapshot() memory.Snapshot {
+	return memory.Snapshot{Epoch: c.epoch.Load(), Count: c.tokens.count.Load()}
 }
 
 // endAll ends all entries in this process.
@@ -78,28 +65,26 @@ func (c *Cache[K, V]) endAll() {
 			break
 		}
 	}
-	c.memory.purge()
+	c.memory.Purge()
 }
 
 // ended reports whether Clear or a tag has ended the item, so that nobody is ever served it.
-func (c *Cache[K, V]) ended(it *item[V]) bool {
-	return it.epoch <= c.floor.Load() || !c.tokens.stand(it.tags)
+func (c *Cache[K, V]) ended(it *memory.Item[V]) bool {
+	return it.Epoch <= c.floor.Load() || !c.tokens.stand(it.Tags)
 }
 
 // endTag ends the entries in this process that have the tag.
 func (c *Cache[K, V]) endTag(tag string) {
 	c.tokens.forgetTag(tag)
 	full := c.tokens.end(tag)
-	c.memory.purge()
+	c.memory.Purge()
 	if !full {
 		return
 	}
 	c.background(func(context.Context) {
 		c.tokens.forget(func() {
-			for i := range c.memory.shards {
-				for _, it := range c.memory.shards[i].table.Load().all {
-					c.tokens.stand(it.tags)
-				}
+			for _, it := range c.memory.All {
+				c.tokens.stand(it.Tags)
 			}
 		})
 	})
@@ -119,7 +104,7 @@ func (c *Cache[K, V]) background(fn func(context.Context)) {
 // validate takes out of what was found in Redis what is not to be believed: what this node has
 // invalidated since its source was read, and what was ended by Clear or by a tag. asked is when the
 // look-up began.
-func (c *Cache[K, V]) validate(ctx context.Context, texts []string, all []found, s sight, asked int64) error {
+func (c *Cache[K, V]) validate(ctx context.Context, texts []string, all []found, s memory.Snapshot, asked int64) error {
 	c.disbelieveOutdated(ctx, texts, all, asked)
 	doubtful, err := c.doubtful(ctx, all, s, known)
 	if err == nil && len(doubtful) > 0 { // what is known may be what is out of date
@@ -132,7 +117,7 @@ func (c *Cache[K, V]) validate(ctx context.Context, texts []string, all []found,
 }
 
 // doubtful lists the records of which a token is not the current one.
-func (c *Cache[K, V]) doubtful(ctx context.Context, all []found, s sight, from tokenSource) ([]*found, error) {
+func (c *Cache[K, V]) doubtful(ctx context.Context, all []found, s memory.Snapshot, from tokenSource) ([]*found, error) {
 	names := clearAlone
 	some := false
 	for i := range all {
@@ -146,7 +131,7 @@ func (c *Cache[K, V]) doubtful(ctx context.Context, all []found, s sight, from t
 	if !some {
 		return nil, nil
 	}
-	current, err := c.currentTokens(ctx, s.epoch, names, from)
+	current, err := c.currentTokens(ctx, s.Epoch, names, from)
 	if err != nil {
 		return nil, err
 	}

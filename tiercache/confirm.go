@@ -168,7 +168,7 @@ func (c *Cache[K, V]) takeBack(ctx context.Context, u *unconfirmed, settled int6
 	var ended []unconfirmedKey
 	doubtful := 0
 	for _, k := range u.keys {
-		known := !c.memory.unmoved(k.hash, u.gens)
+		known := !c.memory.Unmoved(k.hash, u.gens)
 		if !known && !heard {
 			doubtful++
 		}

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/warmcache/warmcache/tiercache/internal/memory"
 )
 
 // endings is which tags were ended in this process, by whom ever, and when: by the count of all
@@ -41,18 +43,18 @@ func (e *endings) end(tag string) (full bool) {
 
 // stand reports whether none of an item's tags was ended in this process since the item was looked
 // for.
-func (e *endings) stand(tags *tagged) bool {
-	return tags == nil || tags.count.Load() == e.count.Load() || e.restamp(tags)
+func (e *endings) stand(tags *memory.Tagged) bool {
+	return tags == nil || tags.Count.Load() == e.count.Load() || e.restamp(tags)
 }
 
 // restamp is stand where some tag was ended.
-func (e *endings) restamp(tags *tagged) bool {
+func (e *endings) restamp(tags *memory.Tagged) bool {
 	e.endsMu.RLock()
 	defer e.endsMu.RUnlock()
-	if e.later(tags.names, tags.count.Load()) {
+	if e.later(tags.Names, tags.Count.Load()) {
 		return false
 	}
-	tags.count.Store(e.count.Load())
+	tags.Count.Store(e.count.Load())
 	return true
 }
 

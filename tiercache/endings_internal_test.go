@@ -3,12 +3,14 @@ package tiercache
 import (
 	"strconv"
 	"testing"
+
+	"github.com/warmcache/warmcache/tiercache/internal/memory"
 )
 
 // What was under way when ends were forgotten is not known to stand. What was looked at is.
 func TestEndings_whatIsForgottenIsNotTakenForWhatNeverWas(t *testing.T) {
 	var e endings
-	looked, missed := taggedBy([]string{"mine"}), taggedBy([]string{"mine"})
+	looked, missed := memory.TaggedBy([]string{"mine"}), memory.TaggedBy([]string{"mine"})
 	for i := range 10 {
 		e.end(strconv.Itoa(i))
 	}
@@ -26,9 +28,9 @@ func TestEndings_whatIsForgottenIsNotTakenForWhatNeverWas(t *testing.T) {
 // A look under a storm leaves the next hit one comparison.
 func TestEndings_aLookStampsAnew(t *testing.T) {
 	var e endings
-	tags := taggedBy([]string{"mine"})
+	tags := memory.TaggedBy([]string{"mine"})
 	e.end("another")
-	if !e.stand(tags) || tags.count.Load() != e.count.Load() {
-		t.Errorf("stamped %d, want %d", tags.count.Load(), e.count.Load())
+	if !e.stand(tags) || tags.Count.Load() != e.count.Load() {
+		t.Errorf("stamped %d, want %d", tags.Count.Load(), e.count.Load())
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/warmcache/warmcache/tiercache/internal/memory"
 	"github.com/warmcache/warmcache/tiercache/internal/record"
 	"github.com/warmcache/warmcache/tiercache/internal/redisconn"
 )
@@ -32,10 +33,10 @@ func (c *Cache[K, V]) Explain(ctx context.Context, key K) (Explanation, error) {
 	if err != nil {
 		return Explanation{}, err
 	}
-	seen := c.sight()
-	it := c.memory.get(hash, key)
+	seen := c.snapshot()
+	it := c.memory.Get(hash, key)
 	e := Explanation{Cache: c.name, Key: text, Source: c.sourceState(c.newFlight(hash, key, nil))}
-	e.Memory = c.memoryState(it, c.memory.clock.Now())
+	e.Memory = c.memoryState(it, c.memory.Clock.Now())
 	if c.remote != nil {
 		e.Redis = c.redisState(ctx, text, seen)
 		if err := ctx.Err(); err != nil {
@@ -125,28 +126,28 @@ func (c *Cache[K, V]) sourceState(f *flight[K, V]) SourceState {
 	return s
 }
 
-func (c *Cache[K, V]) memoryState(it *item[V], now int64) MemoryState {
+func (c *Cache[K, V]) memoryState(it *memory.Item[V], now int64) MemoryState {
 	m := MemoryState{Trusted: c.redis == nil || c.redis.channel.Coherent()}
 	if it == nil {
 		return m
 	}
 	left := func(until int64) time.Duration { return time.Duration(max(0, until-now)) }
-	m.Present, m.NotFound, m.ID, m.Age = true, it.absent, record.IDText(it.id), time.Duration(max(0, now-it.read))
-	m.FreshFor, m.StaleFor, m.BackOff = left(it.fresh), left(it.dead), left(it.backedOff())
-	m.EpochValid, m.TagsValid = it.epoch == c.epoch.Load(), c.tokens.stand(it.tags)
+	m.Present, m.NotFound, m.ID, m.Age = true, it.Absent, record.IDText(it.ID), time.Duration(max(0, now-it.Read))
+	m.FreshFor, m.StaleFor, m.BackOff = left(it.Fresh), left(it.Dead), left(it.BackedOff())
+	m.EpochValid, m.TagsValid = it.Epoch == c.epoch.Load(), c.tokens.stand(it.Tags)
 	if !m.Trusted {
-		m.DegradedFor = left(it.filled + int64(c.cfg.DegradedTTL))
+		m.DegradedFor = left(it.Filled + int64(c.cfg.DegradedTTL))
 	}
 	m.Fresh, m.Servable = c.fresh(it, now), c.servable(it, now)
-	if at := it.due.Load(); m.Fresh && at > 0 {
+	if at := it.Due.Load(); m.Fresh && at > 0 {
 		m.RefreshDue = now >= at
 	}
 	return m
 }
 
-func (c *Cache[K, V]) redisState(ctx context.Context, text string, seen sight) *RedisState {
+func (c *Cache[K, V]) redisState(ctx context.Context, text string, seen memory.Snapshot) *RedisState {
 	s := &RedisState{Key: c.remote.ns.value(text), Breaker: c.redis.Health().Breaker, Pending: c.journal.bypass(text)}
-	now := c.memory.clock.Now()
+	now := c.memory.Clock.Now()
 	at, err := c.peekRedis(ctx, text)
 	if err != nil {
 		s.Error = err.Error()
@@ -173,14 +174,14 @@ func (c *Cache[K, V]) redisState(ctx context.Context, text string, seen sight) *
 		return s
 	}
 	s.Record = "value"
-	if it.absent {
+	if it.Absent {
 		s.Record = "not found"
 	}
-	s.Codec, s.Signed, s.ID = strings.TrimSpace(f.record.Codec), f.record.Signed, record.IDText(it.id)
+	s.Codec, s.Signed, s.ID = strings.TrimSpace(f.record.Codec), f.record.Signed, record.IDText(it.ID)
 	s.Packed = map[byte]string{record.PackedS2: S2.String(), record.PackedZstd: Zstd.String()}[f.record.Packed]
-	s.Age, s.FreshFor, s.StaleFor = f.age(), f.fresh(), max(0, time.Duration(it.dead-now))
+	s.Age, s.FreshFor, s.StaleFor = f.age(), f.fresh(), max(0, time.Duration(it.Dead-now))
 	s.Valid = c.current(f, at.tokens)
-	s.Outdated = c.journal.check(text, it.tagNames(), it.read) == outdated
+	s.Outdated = c.journal.check(text, it.TagNames(), it.Read) == outdated
 	s.Fresh = s.FreshFor > 0 && s.Valid && !s.Outdated
 	s.Servable = s.Valid && !s.Outdated && c.servable(it, now)
 	return s

@@ -4,6 +4,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/warmcache/warmcache/tiercache/internal/memory"
 )
 
 // flight is one look-up under way for one key: Redis, then the source. Everybody who misses the key
@@ -16,39 +18,39 @@ type flight[K comparable, V any] struct {
 	texts [1]string        // text, as a list
 	one   [1]*flight[K, V] // the flight, as a list
 	hash  uint64
-	next  *flight[K, V] // in the table of flights
-	gen   uint64        // the key's generation when it began; see memory.generation
-	seen  sight         // of the cache when it began
-	began int64         // then; 0 without Redis
+	next  *flight[K, V]   // in the table of flights
+	gen   uint64          // the key's generation when it began; see memory.generation
+	seen  memory.Snapshot // of the cache when it began
+	began int64           // then; 0 without Redis
 
-	old        *item[V]                // what memory held, fresh or not; nil if nothing
-	force      bool                    // Refresh: load, whatever Redis has that was read before
-	since      int64                   // of force: the latest call that it is for; its shard of the table guards it
-	asked      bool                    // of force: the source is being asked, and no later call may join; guarded likewise
-	after      *flight[K, V]           // of force: another one that is to end first; guarded likewise
-	newer      bool                    // refresh behind a hit: of what Redis has, only something younger than old will do
-	asking[V]                          // whom to ask, if not the cache's own loader
-	lead       *lead                   // who loads it; set before anybody else sees the flight
-	own        lead                    // lead, where it is loaded alone
-	stale      atomic.Pointer[item[V]] // the best that may be served if the load fails or is slow
-	buried     atomic.Int64            // what was read before then was invalidated, says Redis; 0 is nothing
-	unreadable bool                    // what Redis holds is no record, and that has been counted
-	looked     signal                  // Redis was asked: stale is as good as it gets
-	done       signal                  // answer or err stand
+	old        *memory.Item[V]                // what memory held, fresh or not; nil if nothing
+	force      bool                           // Refresh: load, whatever Redis has that was read before
+	since      int64                          // of force: the latest call that it is for; its shard of the table guards it
+	asked      bool                           // of force: the source is being asked, and no later call may join; guarded likewise
+	after      *flight[K, V]                  // of force: another one that is to end first; guarded likewise
+	newer      bool                           // refresh behind a hit: of what Redis has, only something younger than old will do
+	asking[V]                                 // whom to ask, if not the cache's own loader
+	lead       *lead                          // who loads it; set before anybody else sees the flight
+	own        lead                           // lead, where it is loaded alone
+	stale      atomic.Pointer[memory.Item[V]] // the best that may be served if the load fails or is slow
+	buried     atomic.Int64                   // what was read before then was invalidated, says Redis; 0 is nothing
+	unreadable bool                           // what Redis holds is no record, and that has been counted
+	looked     signal                         // Redis was asked: stale is as good as it gets
+	done       signal                         // answer or err stand
 	ended      atomic.Bool
-	answer     *item[V]
+	answer     *memory.Item[V]
 	source     Source
 	err        error
 }
 
 // isBuried reports whether Redis says that the item was invalidated.
-func (f *flight[K, V]) isBuried(it *item[V]) bool {
+func (f *flight[K, V]) isBuried(it *memory.Item[V]) bool {
 	at := f.buried.Load()
-	return at != 0 && it.read < at
+	return at != 0 && it.Read < at
 }
 
 // finish sets the flight's outcome; the first one counts. It reports whether this was it.
-func (f *flight[K, V]) finish(answer *item[V], source Source, err error) bool {
+func (f *flight[K, V]) finish(answer *memory.Item[V], source Source, err error) bool {
 	if !f.ended.CompareAndSwap(false, true) {
 		return false
 	}
@@ -149,7 +151,7 @@ func (t *flights[K, V]) find(f *flight[K, V]) *flight[K, V] {
 // find is the one of f and those linked to it that is the same look-up as o, or nil.
 func (f *flight[K, V]) find(o *flight[K, V]) *flight[K, V] {
 	for ; f != nil; f = f.next {
-		if f.key == o.key && f.gen == o.gen && f.seen.epoch == o.seen.epoch && f.serves(o) {
+		if f.key == o.key && f.gen == o.gen && f.seen.Epoch == o.seen.Epoch && f.serves(o) {
 			return f
 		}
 	}
@@ -172,7 +174,7 @@ func (f *flight[K, V]) serves(o *flight[K, V]) bool {
 // for leastJoin: without any joining an outage would have each reader ask the source.
 func (f *flight[K, V]) heard() bool {
 	c := f.cache
-	return c.redis == nil || c.trusts(f.began+int64(max(0, leastJoin-c.cfg.DegradedTTL)), c.memory.clock.Now())
+	return c.redis == nil || c.trusts(f.began+int64(max(0, leastJoin-c.cfg.DegradedTTL)), c.memory.Clock.Now())
 }
 
 const leastJoin = time.Second

@@ -57,12 +57,12 @@ func (c *Cache[K, V]) warmHot(ctx context.Context, opts WarmOptions) (res WarmRe
 // judgeHot judges the keys as a run would find them. Each is taken to cost one.
 func (c *Cache[K, V]) judgeHot(keys []K, opts WarmOptions) WarmResult {
 	res := WarmResult{Emitted: len(keys)}
-	room, now := opts.Room, c.memory.clock.Now()
+	room, now := opts.Room, c.memory.Clock.Now()
 	if room == 0 {
-		room = c.warmRoom()
+		room = c.memory.Vacant()
 	}
 	for _, key := range keys {
-		it := c.memory.get(c.memory.hash(key), key)
+		it := c.memory.Get(c.memory.Hash(key), key)
 		j := Judgement{Cost: 1, InMemory: it != nil && c.fresh(it, now), Fits: true}
 		switch {
 		case j.InMemory:
@@ -94,9 +94,9 @@ func (c *Cache[K, V]) textsOf(keys []K) []string {
 
 // unread is those of the keys that a read would not find fresh in memory.
 func (c *Cache[K, V]) unread(keys []K) []K {
-	now := c.memory.clock.Now()
+	now := c.memory.Clock.Now()
 	return slices.DeleteFunc(slices.Clone(keys), func(key K) bool {
-		it := c.memory.get(c.memory.hash(key), key)
+		it := c.memory.Get(c.memory.Hash(key), key)
 		return it != nil && c.fresh(it, now)
 	})
 }
@@ -127,10 +127,10 @@ func (l *hotLoad[K, V]) all(ctx context.Context, keys []K) error {
 func (l *hotLoad[K, V]) fitting(keys []K) (fit []K) {
 	room := l.opts.Room
 	if room == 0 {
-		room = l.c.warmRoom()
+		room = l.c.memory.Vacant()
 	}
 	for _, key := range keys {
-		switch there := l.c.memory.get(l.c.memory.hash(key), key) != nil; {
+		switch there := l.c.memory.Get(l.c.memory.Hash(key), key) != nil; {
 		case there:
 		case room > 0:
 			room--
@@ -156,8 +156,8 @@ func (l *hotLoad[K, V]) chunk(ctx context.Context, keys []K) error {
 		together = &lead{parent: leadOf(ctx), loads: &mine}
 	}
 	for _, key := range keys {
-		hash := c.memory.hash(key)
-		f := c.newFlight(hash, key, c.memory.get(hash, key))
+		hash := c.memory.Hash(key)
+		f := c.newFlight(hash, key, c.memory.Get(hash, key))
 		f.lead = together
 		f, leads, err := c.board(ctx, f)
 		if err != nil {
@@ -178,7 +178,7 @@ func (l *hotLoad[K, V]) chunk(ctx context.Context, keys []K) error {
 		switch {
 		case f.err != nil:
 			l.fail(f.err)
-		case f.answer.absent && c.remote != nil:
+		case f.answer.Absent && c.remote != nil:
 			c.hot.putGone([]string{f.text})
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/warmcache/warmcache/tiercache/internal/memory"
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
@@ -34,7 +35,7 @@ func (c *Cache[K, V]) Hydrate(ctx context.Context, keys []string, opts WarmOptio
 	if c.remote != nil {
 		h := hydration[K, V]{c: c, opts: opts, room: opts.Room, res: &res}
 		if opts.Room == 0 {
-			h.room = c.warmRoom()
+			h.room = c.memory.Vacant()
 		}
 		if opts.Task != "" {
 			h.tally = c.tallies.Of(opts.Task)
@@ -72,7 +73,7 @@ type hydrated[K comparable] struct {
 func (h *hydration[K, V]) all(ctx context.Context, names []string) error {
 	rest := time.NewTimer(0)
 	defer rest.Stop()
-	pace := newManners(h.c.memory.clock.Now, stat.InProcess.Answered)
+	pace := newManners(h.c.memory.Clock.Now, stat.InProcess.Answered)
 	most := pace.keys()
 	for i, name := range names {
 		h.add(name, uint32(min(i, math.MaxUint32))) //nolint:gosec // bounded
@@ -109,11 +110,11 @@ func (h *hydration[K, V]) add(name string, rank uint32) {
 		h.res.Failed++
 		return
 	}
-	hash := h.c.memory.hash(key)
-	now := h.c.memory.clock.Now()
-	have := h.c.memory.get(hash, key)
+	hash := h.c.memory.Hash(key)
+	now := h.c.memory.Clock.Now()
+	have := h.c.memory.Get(hash, key)
 	switch {
-	case have != nil && h.c.fresh(have, now) && (h.opts.Age == 0 || now-have.read < int64(h.opts.Age)):
+	case have != nil && h.c.fresh(have, now) && (h.opts.Age == 0 || now-have.Read < int64(h.opts.Age)):
 		h.res.Memory++
 		h.res.SkippedFresh++
 	case have == nil && h.room <= 0:
@@ -131,10 +132,10 @@ func (h *hydration[K, V]) flush(ctx context.Context) (err error) {
 	names := make([]string, len(batch))
 	for i := range batch {
 		names[i] = batch[i].name
-		batch[i].gen = c.memory.generation(batch[i].hash)
+		batch[i].gen = c.memory.Generation(batch[i].hash)
 	}
-	seen := c.sight()
-	now := c.memory.clock.Now()
+	seen := c.snapshot()
+	now := c.memory.Clock.Now()
 	all, err := c.remote.read(ctx, names)
 	if err == nil {
 		err = c.validate(ctx, names, all, seen, now)
@@ -144,30 +145,30 @@ func (h *hydration[K, V]) flush(ctx context.Context) (err error) {
 		return err
 	}
 	for i := range batch {
-		if it := c.fromRecord(&all[i], now, seen); it != nil && !it.absent && now < it.fresh {
+		if it := c.fromRecord(&all[i], now, seen); it != nil && !it.Absent && now < it.Fresh {
 			h.store(&batch[i], it)
 		}
 	}
 	return nil
 }
 
-func (h *hydration[K, V]) store(e *hydrated[K], it *item[V]) {
+func (h *hydration[K, V]) store(e *hydrated[K], it *memory.Item[V]) {
 	c := h.c
-	have := c.memory.get(e.hash, e.key)
+	have := c.memory.Get(e.hash, e.key)
 	cost := c.cost(e.key, it)
 	if have == nil && cost > h.room {
 		h.res.SkippedRoom++
 		return
 	}
-	if it.rank = e.rank; h.tally == nil && have != nil {
-		it.rank = have.rank
+	if it.Rank = e.rank; h.tally == nil && have != nil {
+		it.Rank = have.Rank
 	}
-	again := have != nil && have.id == it.id
+	again := have != nil && have.ID == it.ID
 	if again { // it was validated: what is known of it stays
-		it.knownAs(have)
+		knownAs(it, have)
 	} else {
-		if it.warmed = h.tally; it.warmed == nil && have != nil {
-			it.warmed = have.warmed
+		if it.Warmed = h.tally; it.Warmed == nil && have != nil {
+			it.Warmed = have.Warmed
 		}
 	}
 	if !c.fillMemory(e.hash, e.key, it, e.gen) {
@@ -179,7 +180,7 @@ func (h *hydration[K, V]) store(e *hydrated[K], it *item[V]) {
 		h.room -= cost
 	}
 	if !again {
-		it.warmed.Brought()
+		it.Warmed.Brought()
 	}
 	if h.opts.Stored != nil {
 		h.opts.Stored(e.name)
@@ -215,15 +216,12 @@ func (c *Cache[K, V]) warmedBefore(epoch uint64) []string {
 		rank uint32
 	}
 	var all []ranked
-	for i := range c.memory.shards {
-		s := &c.memory.shards[i]
-		for sl, it := range s.table.Load().all {
-			if it.warmed == nil || it.epoch >= epoch {
-				continue
-			}
-			if name, err := c.encodeKey(sl.key); err == nil {
-				all = append(all, ranked{name, it.rank})
-			}
+	for key, it := range c.memory.All {
+		if it.Warmed == nil || it.Epoch >= epoch {
+			continue
+		}
+		if name, err := c.encodeKey(key); err == nil {
+			all = append(all, ranked{name, it.Rank})
 		}
 	}
 	slices.SortFunc(all, func(a, b ranked) int { return cmp.Compare(a.rank, b.rank) })

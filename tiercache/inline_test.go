@@ -25,7 +25,7 @@ func TestHitPathIsInlined(t *testing.T) {
 		{"coherence.go", `tiercache.(*Cache[go.shape.string,go.shape.string]).trusts`},
 		{"coherence.go", `atomic.(*Int64).Load`}, // how long notices are trusted
 		{"coherence.go", `atomic.(*Uint64).Load`},
-		{"memory.go", `tiercache.(*memory[go.shape.string,go.shape.string]).shard`},
+		{"internal/memory/memory.go", `memory.(*Tier[go.shape.string,go.shape.string]).shard`},
 	} {
 		line := regexp.MustCompile(`(?m)tiercache/` + leaf.file + `:\d+:\d+: inlining call to ` + regexp.QuoteMeta(leaf.name) + `$`)
 		if !line.Match(out) {

@@ -9,70 +9,18 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/warmcache/warmcache/tiercache/internal/backplane"
 	"github.com/warmcache/warmcache/tiercache/internal/failure"
+	"github.com/warmcache/warmcache/tiercache/internal/memory"
 	"github.com/warmcache/warmcache/tiercache/internal/record"
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
-// item is one version of a key's value. It never changes once it is in a slot, save for the marks
-// of reading.
-//
-// The order of the fields is what a hit costs once the entries don't fit into the processor's
-// cache: what every hit looks at comes first, in one cache line where the value is a word or two.
-type item[V any] struct {
-	value  V
-	fresh  int64        // not fresh from here on, be it for MemoryTTL's sake
-	epoch  uint64       // the cache's, before it was looked for
-	due    atomic.Int64 // above 0: a read from then on triggers a background refresh; below 0: see backOff
-	absent bool         // the source said ErrNotFound
-	useful atomic.Bool  // it has been counted at warmed, as read or as gone unread
-	tags   *tagged      // nil: it has none
-
-	warmed *stat.Tally // of the task whose run brought this; else nil
-	filled int64       // when Redis was asked for it, or the source had said it: trust counts from there
-	dead   int64       // not even stale from here on
-
-	id   uint64 // of the record, the same in both tiers
-	read int64  // when the source read began, on the memory's clock
-	ttl  int64  // how long it is fresh by its own right, from then on
-	late int64  // how long it may be served stale after that
-	rank uint32 // among what its warm-up brought, from 0: the lower, the more it is wanted
-}
-
-// tagged is the tags of an item.
-type tagged struct {
-	names []string      // canonical
-	count atomic.Uint64 // of ends of tags: none of these was ended up to then since the item was looked for
-}
-
-func taggedBy(names []string) *tagged {
-	if len(names) == 0 {
-		return nil
-	}
-	return &tagged{names: names}
-}
-
-// tagNames is the item's tags.
-func (it *item[V]) tagNames() []string {
-	if it.tags == nil {
-		return nil
-	}
-	return it.tags.names
-}
-
-// backOff keeps everybody from trying to replace the item until then: a load of it has just failed.
-func (it *item[V]) backOff(until int64) { it.due.Store(-until) }
-
-// backedOff is until when nobody tries to replace the item; 0: somebody may.
-func (it *item[V]) backedOff() int64 { return max(0, -it.due.Load()) }
-
 // newItem is a version of a value whose source read began at read. It takes the value over. A ttl
 // of zero is Expiry's, or the cache's; with one below zero it is dead: nothing stores it.
-func (c *Cache[K, V]) newItem(key K, value V, read int64, ttl time.Duration) *item[V] {
+func (c *Cache[K, V]) newItem(key K, value V, read int64, ttl time.Duration) *memory.Item[V] {
 	if ttl == 0 && c.cfg.Expiry != nil {
 		ttl = c.cfg.Expiry(key, value)
 	}
@@ -82,33 +30,33 @@ func (c *Cache[K, V]) newItem(key K, value V, read int64, ttl time.Duration) *it
 	tags := c.tagsOf(key, value, nil)
 	if slices.Contains(tags, "") {
 		c.log.Error("Tags returned an empty tag: the value is not stored", slog.Any("key", key), slog.Any("error", errEmptyTag))
-		c.counters.Add(c.memory.hash(key), stat.Refused, 1)
+		c.counters.Add(c.memory.Hash(key), stat.Refused, 1)
 		ttl = -1 // it has no life
 	}
 	ttl = max(c.jitter(min(ttl, record.MaxLife)), -1)
-	it := &item[V]{value: value, id: rand.Uint64(), read: read, ttl: int64(ttl), tags: taggedBy(tags)}
-	now := c.memory.clock.Now()
-	it.filled = now
-	it.fresh = min(read+int64(ttl), now+int64(c.cfg.MemoryTTL))
-	it.dead = it.fresh
+	it := &memory.Item[V]{Value: value, ID: rand.Uint64(), Read: read, TTL: int64(ttl), Tags: memory.TaggedBy(tags)}
+	now := c.memory.Clock.Now()
+	it.Filled = now
+	it.Fresh = min(read+int64(ttl), now+int64(c.cfg.MemoryTTL))
+	it.Dead = it.Fresh
 	if ttl >= 0 {
-		it.late = int64(c.staleFor(key, value))
+		it.Late = int64(c.staleFor(key, value))
 	}
-	if it.late > 0 {
-		it.dead = read + int64(ttl) + it.late
+	if it.Late > 0 {
+		it.Dead = read + int64(ttl) + it.Late
 	}
 	if c.cfg.RefreshAt > 0 {
-		it.due.Store(read + int64(float64(ttl)*c.cfg.RefreshAt))
+		it.Due.Store(read + int64(float64(ttl)*c.cfg.RefreshAt))
 	}
 	return it
 }
 
 // newAbsence remembers that the source had no such key. It is dead at once without NegativeTTL.
-func (c *Cache[K, V]) newAbsence(read int64) *item[V] {
+func (c *Cache[K, V]) newAbsence(read int64) *memory.Item[V] {
 	ttl := int64(c.jitter(c.cfg.NegativeTTL))
-	now := c.memory.clock.Now()
+	now := c.memory.Clock.Now()
 	until := min(read+ttl, now+int64(c.cfg.MemoryTTL))
-	return &item[V]{absent: true, id: rand.Uint64(), read: read, ttl: ttl, fresh: until, dead: until, filled: now}
+	return &memory.Item[V]{Absent: true, ID: rand.Uint64(), Read: read, TTL: ttl, Fresh: until, Dead: until, Filled: now}
 }
 
 func (c *Cache[K, V]) jitter(ttl time.Duration) time.Duration {
@@ -120,7 +68,7 @@ func (c *Cache[K, V]) jitter(ttl time.Duration) time.Duration {
 
 // fromRecord is the item that a record holds, nil where there is none or where it cannot be read.
 // now is a moment before the look-up, and seen the sight behind which it was done.
-func (c *Cache[K, V]) fromRecord(got *found, now int64, seen sight) *item[V] {
+func (c *Cache[K, V]) fromRecord(got *found, now int64, seen memory.Snapshot) *memory.Item[V] {
 	it, bad := c.interpret(got, now, seen)
 	if bad != nil {
 		c.noteCorrupt(bad)
@@ -135,7 +83,7 @@ func (c *Cache[K, V]) noteCorrupt(bad *record.CorruptError) {
 }
 
 // interpret is fromRecord that counts nothing, and says why a record cannot be read.
-func (c *Cache[K, V]) interpret(got *found, now int64, seen sight) (*item[V], *record.CorruptError) {
+func (c *Cache[K, V]) interpret(got *found, now int64, seen memory.Snapshot) (*memory.Item[V], *record.CorruptError) {
 	rec := &got.record
 	var value V
 	switch {
@@ -153,31 +101,31 @@ func (c *Cache[K, V]) interpret(got *found, now int64, seen sight) (*item[V], *r
 			return nil, bad
 		}
 	}
-	it := &item[V]{value: value, absent: rec.Kind == record.KindAbsent, id: rec.ID, read: now - int64(got.age()), ttl: int64(rec.Fresh)}
-	it.tags = taggedBy(got.tags())
-	it.stamp(seen)
-	it.filled = now
-	it.fresh = now + int64(min(got.fresh(), c.cfg.MemoryTTL))
-	it.dead = it.fresh
-	if it.late = c.lateOf(rec); it.late > 0 {
-		it.dead = now + int64(min(got.left, got.fresh()+time.Duration(it.late)))
+	it := &memory.Item[V]{Value: value, Absent: rec.Kind == record.KindAbsent, ID: rec.ID, Read: now - int64(got.age()), TTL: int64(rec.Fresh)}
+	it.Tags = memory.TaggedBy(got.tags())
+	it.Stamp(seen)
+	it.Filled = now
+	it.Fresh = now + int64(min(got.fresh(), c.cfg.MemoryTTL))
+	it.Dead = it.Fresh
+	if it.Late = c.lateOf(rec); it.Late > 0 {
+		it.Dead = now + int64(min(got.left, got.fresh()+time.Duration(it.Late)))
 	}
-	if c.cfg.RefreshAt > 0 && !it.absent {
-		it.due.Store(it.read + int64(float64(it.ttl)*c.cfg.RefreshAt))
+	if c.cfg.RefreshAt > 0 && !it.Absent {
+		it.Due.Store(it.Read + int64(float64(it.TTL)*c.cfg.RefreshAt))
 	}
 	return it, nil
 }
 
-// knownAs keeps what is known of an item that was validated: it is no younger than this process
-// knew, and no fresher.
-func (it *item[V]) knownAs(old *item[V]) {
-	if it.read = min(it.read, old.read); old.read-it.read < int64(backplane.ClockTolerance) {
-		it.read = old.read // Redis's answer is rounded
+// knownAs keeps in it what is known of an item that was validated: it is no younger than this
+// process knew, and no fresher.
+func knownAs[V any](it, old *memory.Item[V]) {
+	if it.Read = min(it.Read, old.Read); old.Read-it.Read < int64(backplane.ClockTolerance) {
+		it.Read = old.Read // Redis's answer is rounded
 	}
-	over := it.read + it.ttl
-	it.fresh, it.dead = min(it.fresh, over), min(it.dead, over+it.late)
-	it.warmed = old.warmed
-	it.useful.Store(old.useful.Load())
+	over := it.Read + it.TTL
+	it.Fresh, it.Dead = min(it.Fresh, over), min(it.Dead, over+it.Late)
+	it.Warmed = old.Warmed
+	it.Useful.Store(old.Useful.Load())
 }
 
 func (c *Cache[K, V]) decode(rec *record.Record) (value V, bad *record.CorruptError) {
@@ -199,35 +147,35 @@ func (c *Cache[K, V]) decodePayload(payload []byte) (value V, err error) {
 
 // encode is the item as a record on its way to Redis. What cannot be stored there is a write of no
 // life, which deletes what stands there: it is out of date.
-func (c *Cache[K, V]) encode(text string, it *item[V], tokens string) write {
+func (c *Cache[K, V]) encode(text string, it *memory.Item[V], tokens string) write {
 	return c.encodeInto(nil, text, it, tokens)
 }
 
 // encodeInto is encode that appends the record to dst, where there is one.
-func (c *Cache[K, V]) encodeInto(dst []byte, text string, it *item[V], tokens string) write {
+func (c *Cache[K, V]) encodeInto(dst []byte, text string, it *memory.Item[V], tokens string) write {
 	rec := record.Record{
-		Kind: record.KindValue, Codec: c.format.Codec, ID: it.id, Version: c.version, Tokens: tokens, Key: text,
-		Fresh: time.Duration(it.ttl), Stale: time.Duration(it.late), Age: time.Duration(c.memory.clock.Now() - it.read),
+		Kind: record.KindValue, Codec: c.format.Codec, ID: it.ID, Version: c.version, Tokens: tokens, Key: text,
+		Fresh: time.Duration(it.TTL), Stale: time.Duration(it.Late), Age: time.Duration(c.memory.Clock.Now() - it.Read),
 	}
-	if it.absent {
+	if it.Absent {
 		rec.Kind, rec.Stale = record.KindAbsent, 0
 	}
-	w := write{text: text, id: it.id, read: it.read, age: rec.Age, life: rec.Life(), encoded: time.Now()}
-	if w.life < time.Millisecond || it.ttl < 0 {
+	w := write{text: text, id: it.ID, read: it.Read, age: rec.Age, life: rec.Life(), encoded: time.Now()}
+	if w.life < time.Millisecond || it.TTL < 0 {
 		w.life = 0
 		return w
 	}
 	data, err := c.format.Make(dst, &rec, func(dst []byte) ([]byte, error) {
-		data, err := c.cfg.Codec.Encode(dst, it.value)
+		data, err := c.cfg.Codec.Encode(dst, it.Value)
 		if err == nil && len(data) >= len(dst) {
-			c.compareFirst(it.value, data[len(dst):])
+			c.compareFirst(it.Value, data[len(dst):])
 		}
 		return data, failure.FromUser(err)
 	})
 	switch {
 	case errors.Is(err, record.ErrTooLarge):
 		w.life, w.err = 0, err
-		c.counters.Add(it.id, stat.Oversized, 1)
+		c.counters.Add(it.ID, stat.Oversized, 1)
 	case err != nil:
 		w.life, w.err = 0, fmt.Errorf("codec %s: %w", strings.TrimSpace(c.format.Codec), err)
 	default:
@@ -249,8 +197,8 @@ func (c *Cache[K, V]) clone(value V) V {
 }
 
 // cost of a value in memory. Where Cost panics the value is too dear to keep.
-func (c *Cache[K, V]) cost(key K, it *item[V]) (cost int64) {
-	if c.cfg.Cost == nil || it.absent {
+func (c *Cache[K, V]) cost(key K, it *memory.Item[V]) (cost int64) {
+	if c.cfg.Cost == nil || it.Absent {
 		return 1
 	}
 	defer func() {
@@ -259,5 +207,5 @@ func (c *Cache[K, V]) cost(key K, it *item[V]) (cost int64) {
 			cost = math.MaxInt64
 		}
 	}()
-	return max(1, c.cfg.Cost(key, it.value))
+	return max(1, c.cfg.Cost(key, it.Value))
 }

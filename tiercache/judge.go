@@ -27,13 +27,13 @@ func noTokens(tags []string) map[string]string {
 // judge says of each entry of a dry run what would become of it. It only reads.
 func (w *warming[K, V]) judge(batch []warmEntry[K, V]) {
 	inRedis := w.lookUp(batch)
-	now := w.c.memory.clock.Now()
+	now := w.c.memory.Clock.Now()
 	for i := range batch {
 		e := &batch[i]
-		have := w.c.memory.get(e.hash, e.key)
+		have := w.c.memory.Get(e.hash, e.key)
 		j := Judgement{Bytes: len(e.write.record), Cost: e.cost, InRedis: inRedis[i], InMemory: have != nil && w.c.fresh(have, now)}
 		e.becomes(warmStored)
-		if have != nil && have.read >= w.read && have.id != e.state.id {
+		if have != nil && have.Read >= w.read && have.ID != e.state.id {
 			e.becomes(warmSkippedFresh)
 			j.Fits = true
 		} else {

@@ -240,7 +240,7 @@ func (c *Cache[K, V]) decodeKey(text string) (key K, err error) {
 // meant.
 func (c *Cache[K, V]) unreadableNotice(err error) {
 	c.counters.Add(0, stat.UnreadableNotices, 1)
-	now := c.memory.clock.Now()
+	now := c.memory.Clock.Now()
 	if last := c.oddNotice.Load(); (last == 0 || now-last > int64(time.Minute)) && c.oddNotice.CompareAndSwap(last, now) {
 		c.log.Warn("another node's notice is about a key that cannot be read: what is in memory is validated", slog.Any("error", err))
 	}

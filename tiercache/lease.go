@@ -124,7 +124,7 @@ func (l *loading[K, V]) acquire(ctx context.Context, fls []*flight[K, V], acquir
 	if l.token == "" {
 		l.token = record.NewToken()
 	}
-	now := l.c.memory.clock.Now()
+	now := l.c.memory.Clock.Now()
 	names := texts(fls)
 	all, err := acquire(ctx, names, l.token)
 	if err == nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"github.com/warmcache/warmcache/tiercache/internal/memory"
 )
 
 const (
@@ -56,7 +58,7 @@ func (l *loading[K, V]) lookUp(ctx context.Context) remainder[K, V] {
 func (l *loading[K, V]) foresees(f *flight[K, V]) bool {
 	c := l.c
 	return c.remote != nil && !c.journal.bypass(f.text) && c.forecast.miss() && l.asks(f) &&
-		c.backOffs.binding(f.text, c.memory.clock.Now()) == nil
+		c.backOffs.binding(f.text, c.memory.Clock.Now()) == nil
 }
 
 // asks reports whether there is a source to ask. Where there is none nothing is known: what Redis
@@ -83,7 +85,7 @@ func (l *loading[K, V]) unasked(f *flight[K, V]) bool {
 // readTokens notes the cache's tokens, before the source is asked.
 func (l *loading[K, V]) readTokens(ctx context.Context, fls []*flight[K, V]) (err error) {
 	l.takeovers = l.c.redis.channel.Takeovers.Load()
-	l.tokens, err = l.c.currentTokens(ctx, fls[0].seen.epoch, l.c.loadTokens(), known)
+	l.tokens, err = l.c.currentTokens(ctx, fls[0].seen.Epoch, l.c.loadTokens(), known)
 	return err
 }
 
@@ -110,7 +112,7 @@ func (l *loading[K, V]) bypass(fls []*flight[K, V]) (asked, direct []*flight[K, 
 // whose shard did not say.
 func (l *loading[K, V]) fromRedis(ctx context.Context, fls []*flight[K, V]) (rest, away []*flight[K, V], err error) {
 	for batch := range slices.Chunk(fls, batchKeys) {
-		now := l.c.memory.clock.Now() // before Redis is asked: memory must not outlive Redis by the time of the reply
+		now := l.c.memory.Clock.Now() // before Redis is asked: memory must not outlive Redis by the time of the reply
 		names := texts(batch)
 		var all []found
 		if all, err = l.c.remote.read(ctx, names); err != nil {
@@ -144,16 +146,16 @@ func (l *loading[K, V]) answer(f *flight[K, V], got *found, now int64) bool {
 		l.c.bury(f, got.buried)
 		return false
 	}
-	if f.old != nil && f.old.id == it.id { // it was validated: what is known of it stays
-		it.knownAs(f.old)
-		it.rank = f.old.rank
+	if f.old != nil && f.old.ID == it.ID { // it was validated: what is known of it stays
+		knownAs(it, f.old)
+		it.Rank = f.old.Rank
 	}
 	if l.suffices(f, it, now) {
 		l.c.fill(f, it)
 		l.c.end(f, it, FromRedis, nil)
 		return true
 	}
-	if have := f.stale.Load(); have == nil || have.read < it.read {
+	if have := f.stale.Load(); have == nil || have.Read < it.Read {
 		f.stale.Store(it)
 	}
 	return false
@@ -164,16 +166,16 @@ func (l *loading[K, V]) answer(f *flight[K, V], got *found, now int64) bool {
 // by its id. For Refresh another's load will do that began after the call, and that this node has
 // seen arrive: what was there at its first look says when it was read by the server's clock alone,
 // which may have been set back.
-func (l *loading[K, V]) suffices(f *flight[K, V], it *item[V], now int64) bool {
+func (l *loading[K, V]) suffices(f *flight[K, V], it *memory.Item[V], now int64) bool {
 	const slack = int64(2 * time.Millisecond)
 	switch {
-	case now >= it.fresh:
+	case now >= it.Fresh:
 		return false
 	case f.force:
 		first := f.stale.Load()
-		return f.looked.isGiven() && (first == nil || first.id != it.id) && l.c.flights.overtaken(f, it.read-slack)
+		return f.looked.isGiven() && (first == nil || first.ID != it.ID) && l.c.flights.overtaken(f, it.Read-slack)
 	case f.newer:
-		return it.id != f.old.id && it.read > f.old.read
+		return it.ID != f.old.ID && it.Read > f.old.Read
 	default:
 		return true
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+
+	"github.com/warmcache/warmcache/tiercache/internal/memory"
 )
 
 // GetMany returns the values of the keys that have one. It reads Redis in one round trip, joins
@@ -77,7 +79,7 @@ func (c *Cache[K, V]) boardMany(ctx context.Context, keys []K, out map[K]V, fail
 		room = room[1:]
 		c.prepare(f, hash, key, it)
 		f.lead = together
-		since := f.seen.count
+		since := f.seen.Count
 		f, leads, err := c.board(ctx, f)
 		if err != nil {
 			failed.add(err)
@@ -102,13 +104,13 @@ func (c *Cache[K, V]) naming(key K, err error) error {
 
 // recall answers one key of many from memory, or where there is nobody else to ask. over says that
 // there is nothing left to do about it.
-func (c *Cache[K, V]) recall(ctx context.Context, key K, out map[K]V, failed *failures) (hash uint64, it *item[V], over bool) {
+func (c *Cache[K, V]) recall(ctx context.Context, key K, out map[K]V, failed *failures) (hash uint64, it *memory.Item[V], over bool) {
 	hash, err := c.hashOf(key)
 	if err != nil {
 		failed.add(err)
 		return 0, nil, true
 	}
-	if it = c.memory.touch(hash, key); it != nil {
+	if it = c.memory.Touch(hash, key); it != nil {
 		var e Entry[V]
 		if e, over, err = c.remembered(ctx, hash, key, it, asking[V]{}); over && err == nil {
 			out[key] = e.Value

@@ -47,7 +47,7 @@ func TestLarge_staysWhereThereIsRoom(t *testing.T) {
 	for _, trial := range []struct {
 		others int
 		cost   int64
-	}{{0, 300}, {0, 850}, {0, 1000}, {100, 850}, {100, 900}, {500, 500}} {
+	}{{0, 300}, {0, 850}, {0, 1000}, {100, 850}, {100, 900}, {400, 500}} {
 		t.Run(fmt.Sprintf("%d beside %d", trial.cost, trial.others), func(t *testing.T) {
 			t.Parallel()
 			c := sized(t, 1000)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/warmcache/warmcache/tiercache/internal/failure"
+	"github.com/warmcache/warmcache/tiercache/internal/memory"
 )
 
 // A miss takes four steps: look the keys up in Redis, lease them, call the loader, commit what it
@@ -207,8 +208,8 @@ func (c *Cache[K, V]) landed(f *flight[K, V]) bool {
 	if f.force || f.newer {
 		return false
 	}
-	it := c.memory.get(f.hash, f.key)
-	if it == nil || !c.fresh(it, c.memory.clock.Now()) {
+	it := c.memory.Get(f.hash, f.key)
+	if it == nil || !c.fresh(it, c.memory.Clock.Now()) {
 		return false
 	}
 	c.end(f, it, FromMemory, nil)
@@ -225,7 +226,7 @@ func (c *Cache[K, V]) finishAll(fls []*flight[K, V], err error) {
 // end sets a flight's outcome and opens its key for the next flight. An earlier outcome stands.
 // What fails once the cache is closed fails for that: a loader that heeds its context would else be
 // told apart from one that doesn't by who is quicker.
-func (c *Cache[K, V]) end(f *flight[K, V], answer *item[V], source Source, err error) {
+func (c *Cache[K, V]) end(f *flight[K, V], answer *memory.Item[V], source Source, err error) {
 	if err != nil && c.closed.Load() {
 		err = ErrClosed
 	}

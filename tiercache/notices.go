@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/warmcache/warmcache/tiercache/internal/backplane"
+	"github.com/warmcache/warmcache/tiercache/internal/memory"
 )
 
 // subscriber is a cache as the backplane sees it.
@@ -39,11 +40,11 @@ func (c *Cache[K, V]) onNotice(n backplane.Notice) {
 			c.unreadableNotice(err)
 			return
 		}
-		hash := c.memory.hash(key)
-		had, gen := c.memory.remove(hash, key)
+		hash := c.memory.Hash(key)
+		had, gen := c.memory.Remove(hash, key)
 		if n.Kind == backplane.KindExpire && had != nil {
 			if it := c.expired(had); it != nil {
-				c.memory.settle(hash, key, it, c.cost(key, it), &claim{gen: gen})
+				c.memory.Settle(hash, key, it, c.cost(key, it), &memory.Claim{Gen: gen})
 			}
 		}
 	case backplane.KindDigest, backplane.KindBeat:
@@ -72,7 +73,7 @@ func (c *Cache[K, V]) onServer(t backplane.Takeover) {
 	}
 	c.log.Warn("another server answers in the place of Redis's, and what it lacks is not known: the cache is ended", slog.Bool("restarted", t.Restarted))
 	c.endAll()
-	n := c.journal.begin(backplane.KindClear, "", c.memory.clock.Now())
+	n := c.journal.begin(backplane.KindClear, "", c.memory.Clock.Now())
 	c.background(func(ctx context.Context) {
 		err := c.remote.restarted(ctx, n, t.ID)
 		c.endAll()
@@ -107,7 +108,7 @@ func (c *Cache[K, V]) replay(ctx context.Context, due []backplane.Notice) (told 
 	}{{backplane.KindKey, false}, {backplane.KindKey, true}, {backplane.KindExpire, false}, {backplane.KindTag, false}, {backplane.KindClear, false}} {
 		some := slices.DeleteFunc(slices.Clone(due), func(n backplane.Notice) bool { return n.Kind != deed.kind || n.Own != 0 != deed.own })
 		for batch := range slices.Chunk(some, batchKeys) {
-			if batch = c.journal.undone(batch, c.memory.clock.Now()); len(batch) == 0 {
+			if batch = c.journal.undone(batch, c.memory.Clock.Now()); len(batch) == 0 {
 				continue
 			}
 			began, before := time.Now(), told

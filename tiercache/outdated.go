@@ -22,7 +22,7 @@ const rounding = int64(3 * time.Millisecond)
 
 // disbelieveOutdated takes out what this node has invalidated since it was read.
 func (c *Cache[K, V]) disbelieveOutdated(ctx context.Context, texts []string, all []found, asked int64) {
-	now := c.memory.clock.Now()
+	now := c.memory.Clock.Now()
 	for i := range all {
 		f := &all[i]
 		if !f.ok {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/warmcache/warmcache/tiercache/internal/clock"
+	"github.com/warmcache/warmcache/tiercache/internal/memory"
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
@@ -15,12 +16,12 @@ import (
 // served, or ctx's error; a ctx that ends fails this call alone, the load goes on.
 func (c *Cache[K, V]) Get(ctx context.Context, key K) (V, error) {
 	if !c.oddKeys {
-		hash := c.memory.hash(key)
-		it := c.memory.touch(hash, key)
-		if it != nil && !it.absent && c.cfg.Clone == nil && !c.closed.Load() {
-			if now := c.memory.time.Now(); c.fresh(it, now) {
+		hash := c.memory.Hash(key)
+		it := c.memory.Touch(hash, key)
+		if it != nil && !it.Absent && c.cfg.Clone == nil && !c.closed.Load() {
+			if now := c.memory.Coarse.Now(); c.fresh(it, now) {
 				c.served(ctx, hash, key, it, now, asking[V]{})
-				return it.value, nil
+				return it.Value, nil
 			}
 		}
 	}
@@ -50,9 +51,9 @@ func (c *Cache[K, V]) Peek(key K) (Entry[V], bool) {
 	if err != nil {
 		return Entry[V]{}, false
 	}
-	it := c.memory.get(hash, key)
-	now := c.memory.clock.Now()
-	if it == nil || it.absent || !c.fresh(it, now) && !c.servable(it, now) {
+	it := c.memory.Get(hash, key)
+	now := c.memory.Clock.Now()
+	if it == nil || it.Absent || !c.fresh(it, now) && !c.servable(it, now) {
 		return Entry[V]{}, false
 	}
 	e, err := c.entry(it, FromMemory, now)
@@ -78,7 +79,7 @@ func (c *Cache[K, V]) get(ctx context.Context, key K, a asking[V]) (Entry[V], er
 	if err != nil {
 		return Entry[V]{}, err
 	}
-	it := c.memory.touch(hash, key)
+	it := c.memory.Touch(hash, key)
 	if it != nil {
 		if e, ok, err := c.remembered(ctx, hash, key, it, a); ok {
 			return e, err
@@ -110,24 +111,24 @@ func (c *Cache[K, V]) unknown(ctx context.Context, hash uint64, key K) error {
 // hashOf is the key's hash. A key with an interface in it may hold what has none.
 func (c *Cache[K, V]) hashOf(key K) (hash uint64, err error) {
 	if !c.oddKeys {
-		return c.memory.hash(key), nil
+		return c.memory.Hash(key), nil
 	}
 	defer func() {
 		if v := recover(); v != nil {
 			err = fmt.Errorf("tiercache: cache %q: the key cannot be hashed, what is in its interfaces must be comparable: %v", c.name, v)
 		}
 	}()
-	return c.memory.hash(key), nil
+	return c.memory.Hash(key), nil
 }
 
 // remembered answers from memory where that will do: with something fresh or, when a load of it
 // has just failed, with something stale.
-func (c *Cache[K, V]) remembered(ctx context.Context, hash uint64, key K, it *item[V], a asking[V]) (e Entry[V], ok bool, err error) {
-	switch now := c.memory.time.Now(); {
+func (c *Cache[K, V]) remembered(ctx context.Context, hash uint64, key K, it *memory.Item[V], a asking[V]) (e Entry[V], ok bool, err error) {
+	switch now := c.memory.Coarse.Now(); {
 	case c.fresh(it, now):
 		e, err = c.hit(ctx, hash, key, it, now, a)
 		return e, true, err
-	case now < it.backedOff() && c.servable(it, now):
+	case now < it.BackedOff() && c.servable(it, now):
 		e, err = c.stale(hash, it, FromMemory, now)
 		return e, true, err
 	default:
@@ -136,8 +137,8 @@ func (c *Cache[K, V]) remembered(ctx context.Context, hash uint64, key K, it *it
 }
 
 // hit answers from memory.
-func (c *Cache[K, V]) hit(ctx context.Context, hash uint64, key K, it *item[V], now int64, a asking[V]) (Entry[V], error) { //nolint:revive // on the hit path
-	if it.absent {
+func (c *Cache[K, V]) hit(ctx context.Context, hash uint64, key K, it *memory.Item[V], now int64, a asking[V]) (Entry[V], error) { //nolint:revive // on the hit path
+	if it.Absent {
 		count(&c.counters, hash, stat.NegativeHits)
 		return Entry[V]{}, ErrNotFound
 	}
@@ -146,24 +147,24 @@ func (c *Cache[K, V]) hit(ctx context.Context, hash uint64, key K, it *item[V], 
 }
 
 // served counts a hit, and begins a refresh behind the caller's back where it is due.
-func (c *Cache[K, V]) served(ctx context.Context, hash uint64, key K, it *item[V], now int64, a asking[V]) { //nolint:revive // on the hit path
+func (c *Cache[K, V]) served(ctx context.Context, hash uint64, key K, it *memory.Item[V], now int64, a asking[V]) { //nolint:revive // on the hit path
 	nth := count(&c.counters, hash, stat.MemoryHits)
 	if nth%clock.SampleEvery == 0 {
-		c.memory.time.Sample()
+		c.memory.Coarse.Sample()
 	}
 	c.learn(hash, key, nth)
-	if it.warmed != nil {
-		useful(it.warmed, hash, &it.useful)
+	if it.Warmed != nil {
+		useful(it.Warmed, hash, &it.Useful)
 	}
-	if at := it.due.Load(); at > 0 && now >= at {
+	if at := it.Due.Load(); at > 0 && now >= at {
 		c.refreshIfDue(ctx, hash, key, it, now, a)
 	}
 }
 
 // entry is what the caller gets of an item: the value itself, or a copy where the cache was told
 // how to make one.
-func (c *Cache[K, V]) entry(it *item[V], source Source, now int64) (Entry[V], error) {
-	e := Entry[V]{Value: it.value, Source: source, Stale: !c.fresh(it, now), Age: time.Duration(max(0, now-it.read))}
+func (c *Cache[K, V]) entry(it *memory.Item[V], source Source, now int64) (Entry[V], error) {
+	e := Entry[V]{Value: it.Value, Source: source, Stale: !c.fresh(it, now), Age: time.Duration(max(0, now-it.Read))}
 	if c.cfg.Clone == nil {
 		return e, nil
 	}
@@ -175,20 +176,20 @@ func (c *Cache[K, V]) entry(it *item[V], source Source, now int64) (Entry[V], er
 }
 
 // value is a copy of the item's value. Clone's panic is an error of the call it happened in.
-func (c *Cache[K, V]) value(it *item[V]) (value V, err error) {
+func (c *Cache[K, V]) value(it *memory.Item[V]) (value V, err error) {
 	defer c.recovered(&err)
-	return c.clone(it.value), nil
+	return c.clone(it.Value), nil
 }
 
 // refreshIfDue begins one refresh, behind their backs, for everybody who sees that it is due, with
 // the loader that the read brought. One that fails is tried again only after a while.
-func (c *Cache[K, V]) refreshIfDue(ctx context.Context, hash uint64, key K, it *item[V], now int64, a asking[V]) { //nolint:revive // on the hit path
-	at := it.due.Load()
-	if at <= 0 || now < at || now >= it.fresh || !a.brought() && (a.nobody || !c.sourced) {
+func (c *Cache[K, V]) refreshIfDue(ctx context.Context, hash uint64, key K, it *memory.Item[V], now int64, a asking[V]) { //nolint:revive // on the hit path
+	at := it.Due.Load()
+	if at <= 0 || now < at || now >= it.Fresh || !a.brought() && (a.nobody || !c.sourced) {
 		return
 	}
-	again := now + max(int64(refreshAgain), (it.fresh-now)/4)
-	if !it.due.CompareAndSwap(at, again) {
+	again := now + max(int64(refreshAgain), (it.Fresh-now)/4)
+	if !it.Due.CompareAndSwap(at, again) {
 		return
 	}
 	f := c.newFlight(hash, key, it)
@@ -215,11 +216,11 @@ func (c *Cache[K, V]) miss(ctx context.Context, own *flight[K, V]) (Entry[V], er
 		if leads {
 			c.start(ctx, f.one[:], patienceOf(ctx, soft))
 		}
-		e, err := c.collect(ctx, waited[K, V]{f, own.old, own.seen.count, soft})
+		e, err := c.collect(ctx, waited[K, V]{f, own.old, own.seen.Count, soft})
 		if !errors.Is(err, errOvertaken) {
 			return e, err
 		}
-		next := c.newFlight(own.hash, own.key, c.memory.get(own.hash, own.key))
+		next := c.newFlight(own.hash, own.key, c.memory.Get(own.hash, own.key))
 		next.asking = own.asking
 		own = next
 	}
@@ -227,20 +228,20 @@ func (c *Cache[K, V]) miss(ctx context.Context, own *flight[K, V]) (Entry[V], er
 
 // newFlight prepares a flight for the key; board decides whether it is the one. old is what memory
 // holds, or nil.
-func (c *Cache[K, V]) newFlight(hash uint64, key K, old *item[V]) *flight[K, V] {
+func (c *Cache[K, V]) newFlight(hash uint64, key K, old *memory.Item[V]) *flight[K, V] {
 	f := new(flight[K, V])
 	c.prepare(f, hash, key, old)
 	return f
 }
 
 // prepare is newFlight where there is room for the flight already.
-func (c *Cache[K, V]) prepare(f *flight[K, V], hash uint64, key K, old *item[V]) {
+func (c *Cache[K, V]) prepare(f *flight[K, V], hash uint64, key K, old *memory.Item[V]) {
 	f.cache, f.key, f.hash, f.old, f.one[0] = c, key, hash, old, f
-	f.seen, f.gen = c.sight(), c.memory.generation(hash)
+	f.seen, f.gen = c.snapshot(), c.memory.Generation(hash)
 	if c.redis != nil {
-		f.began = c.memory.time.Now()
+		f.began = c.memory.Coarse.Now()
 	}
-	if old != nil && !old.absent {
+	if old != nil && !old.Absent {
 		f.stale.Store(old)
 	}
 }
@@ -277,18 +278,20 @@ func (c *Cache[K, V]) board(ctx context.Context, f *flight[K, V]) (joined *fligh
 }
 
 // fill stores in memory what a flight found, unless its key was invalidated since the flight began.
-func (c *Cache[K, V]) fill(f *flight[K, V], it *item[V]) { c.fillMemory(f.hash, f.key, it, f.gen) }
+func (c *Cache[K, V]) fill(f *flight[K, V], it *memory.Item[V]) {
+	c.fillMemory(f.hash, f.key, it, f.gen)
+}
 
 // fillMemory reports whether the entry is in memory now.
-func (c *Cache[K, V]) fillMemory(hash uint64, key K, it *item[V], gen uint64) bool {
+func (c *Cache[K, V]) fillMemory(hash uint64, key K, it *memory.Item[V], gen uint64) bool {
 	cost := c.cost(key, it)
-	if cost > c.memory.capacity.Load() {
+	if cost > c.memory.Capacity() {
 		c.counters.Add(hash, stat.Oversized, 1)
 		return false
 	}
-	if c.memory.clock.Now() >= it.dead {
-		c.memory.drop(hash, key, it, gen)
+	if c.memory.Clock.Now() >= it.Dead {
+		c.memory.Drop(hash, key, it, gen)
 		return false
 	}
-	return c.memory.fill(hash, key, it, cost, gen)
+	return c.memory.Fill(hash, key, it, cost, gen)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/warmcache/warmcache/tiercache/internal/failure"
+	"github.com/warmcache/warmcache/tiercache/internal/memory"
 	"github.com/warmcache/warmcache/tiercache/internal/record"
 )
 
@@ -48,11 +49,11 @@ func (c *Cache[K, V]) Lookup(ctx context.Context, key K) (Entry[V], bool) {
 	if err != nil {
 		return Entry[V]{}, false
 	}
-	it := c.memory.touch(hash, key)
-	if it == nil || it.absent {
+	it := c.memory.Touch(hash, key)
+	if it == nil || it.Absent {
 		return Entry[V]{}, false
 	}
-	now := c.memory.time.Now()
+	now := c.memory.Coarse.Now()
 	switch {
 	case c.fresh(it, now):
 		c.served(ctx, hash, key, it, now, asking[V]{})
@@ -75,9 +76,9 @@ func (c *Cache[K, V]) refresh(ctx context.Context, key K, a asking[V]) (Entry[V]
 	if !c.sourced && !a.brought() {
 		return Entry[V]{}, fmt.Errorf("tiercache: cache %q: refresh %q: the cache has no loader to ask: %w", c.name, fmt.Sprint(key), ErrNotFound)
 	}
-	f := c.newFlight(hash, key, c.memory.get(hash, key))
+	f := c.newFlight(hash, key, c.memory.Get(hash, key))
 	f.asking = a
-	f.force, f.since = true, c.memory.clock.Now()
+	f.force, f.since = true, c.memory.Clock.Now()
 	f, leads, err := c.board(ctx, f)
 	if err != nil {
 		return Entry[V]{}, err
@@ -91,10 +92,10 @@ func (c *Cache[K, V]) refresh(ctx context.Context, key K, a asking[V]) (Entry[V]
 	switch {
 	case f.err != nil:
 		return Entry[V]{}, f.err
-	case f.answer.absent:
+	case f.answer.Absent:
 		return Entry[V]{}, ErrNotFound
 	}
-	e, err := c.entry(f.answer, f.source, c.memory.clock.Now())
+	e, err := c.entry(f.answer, f.source, c.memory.Clock.Now())
 	e.Stale = false // it was fresh when it was found
 	return e, err
 }
@@ -107,7 +108,7 @@ func (l *loading[K, V]) reloadWith(ctx context.Context, f *flight[K, V]) (value 
 		old = nil // it was invalidated elsewhere
 	}
 	if old != nil {
-		e, err := l.c.entry(old, l.c.tierOf(f, old), l.c.memory.clock.Now())
+		e, err := l.c.entry(old, l.c.tierOf(f, old), l.c.memory.Clock.Now())
 		if err != nil {
 			return value, err
 		}
@@ -116,13 +117,13 @@ func (l *loading[K, V]) reloadWith(ctx context.Context, f *flight[K, V]) (value 
 	value, err = f.reload(ctx, have)
 	err = failure.OfLoader(err)
 	if old != nil && errors.Is(err, ErrNotModified) {
-		return old.value, nil // it was just compared with the source: that is a read of it
+		return old.Value, nil // it was just compared with the source: that is a read of it
 	}
 	return value, err
 }
 
 // tierOf is where a flight's older value was found.
-func (c *Cache[K, V]) tierOf(f *flight[K, V], old *item[V]) Source {
+func (c *Cache[K, V]) tierOf(f *flight[K, V], old *memory.Item[V]) Source {
 	if old == f.old {
 		return FromMemory
 	}

@@ -124,7 +124,7 @@ func (m *remote) release(ctx context.Context, token string, texts []string) erro
 // backOffMark begins what stands in the place of a lease whose load failed.
 const backOffMark = "!"
 
-// backOff puts, in the place of leases, marks that tell others that the load failed, where, and
+// BackOff puts, in the place of leases, marks that tell others that the load failed, where, and
 // how.
 func (m *remote) backOff(ctx context.Context, token string, marks []mark, life time.Duration) error {
 	_, err := m.run(ctx, calls{backOffScript, len(marks), func(i int) string { return marks[i].text }, func(i int, args []any) []any {

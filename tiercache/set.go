@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/warmcache/warmcache/tiercache/internal/backplane"
+	"github.com/warmcache/warmcache/tiercache/internal/memory"
 	"github.com/warmcache/warmcache/tiercache/internal/record"
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
@@ -16,7 +17,7 @@ import (
 // the batches before has aged meanwhile, and is given only what is left of its life.
 type storing[K comparable, V any] struct {
 	c    *Cache[K, V]
-	seen sight
+	seen memory.Snapshot
 	read int64 // the values are as old as the call
 	ttl  time.Duration
 	tags []string
@@ -32,7 +33,7 @@ func (c *Cache[K, V]) set(ctx context.Context, keys []K, values []V, opts []SetO
 	if c.closed.Load() {
 		return ErrClosed
 	}
-	s := storing[K, V]{c: c, seen: c.sight(), read: c.memory.clock.Now()}
+	s := storing[K, V]{c: c, seen: c.snapshot(), read: c.memory.Clock.Now()}
 	for _, o := range opts {
 		s.tags = append(s.tags, o.tags...)
 		if o.ttl != 0 {
@@ -53,7 +54,7 @@ func (c *Cache[K, V]) set(ctx context.Context, keys []K, values []V, opts []SetO
 	}
 	s.flush(ctx)
 	if len(s.ended) > 0 {
-		if err := c.invalidate(ctx, backplane.KindKey, s.ended, func(*item[V]) *item[V] { return nil }); err != nil {
+		if err := c.invalidate(ctx, backplane.KindKey, s.ended, func(*memory.Item[V]) *memory.Item[V] { return nil }); err != nil {
 			s.failed.add(err)
 		}
 	}
@@ -65,15 +66,15 @@ func (c *Cache[K, V]) set(ctx context.Context, keys []K, values []V, opts []SetO
 func (s *storing[K, V]) take(ctx context.Context, key K, value V) (err error) {
 	c := s.c
 	defer c.recovered(&err)
-	one := setting[K, V]{key: key, hash: c.memory.hash(key)}
+	one := setting[K, V]{key: key, hash: c.memory.Hash(key)}
 	one.item = c.newItem(key, c.clone(value), s.read, s.ttl)
 	if len(s.tags) > 0 {
-		one.item.tags = taggedBy(c.tagsOf(key, value, s.tags))
+		one.item.Tags = memory.TaggedBy(c.tagsOf(key, value, s.tags))
 	}
-	if slices.Contains(one.item.tagNames(), "") {
+	if slices.Contains(one.item.TagNames(), "") {
 		return fmt.Errorf("Config.Tags: %w", errEmptyTag)
 	}
-	if one.item.stamp(s.seen); one.item.ttl < 0 {
+	if one.item.Stamp(s.seen); one.item.TTL < 0 {
 		s.ended = append(s.ended, key)
 		return nil
 	}
@@ -84,15 +85,15 @@ func (s *storing[K, V]) take(ctx context.Context, key K, value V) (err error) {
 	}
 	text, err := c.text(key)
 	if err != nil { // nobody else can have it
-		c.memory.remove(one.hash, key)
+		c.memory.Remove(one.hash, key)
 		s.failed.add(err)
 		return nil
 	}
-	if c.journal.mustWait(text, c.memory.clock.Now()) {
+	if c.journal.mustWait(text, c.memory.Clock.Now()) {
 		s.here(one, text, errPending) // what Redis is about to hear may have been sent before this
 		return nil
 	}
-	tokens, err := c.setTokens(ctx, one.item.tagNames(), s.seen)
+	tokens, err := c.setTokens(ctx, one.item.TagNames(), s.seen)
 	if err != nil {
 		c.redisFailed(err, 1)
 		s.here(one, text, err)
@@ -123,30 +124,30 @@ func (s *storing[K, V]) flush(ctx context.Context) {
 }
 
 // setTokens is the current tokens of the cache and of the tags, as they stand in a record.
-func (c *Cache[K, V]) setTokens(ctx context.Context, tags []string, seen sight) (string, error) {
+func (c *Cache[K, V]) setTokens(ctx context.Context, tags []string, seen memory.Snapshot) (string, error) {
 	names := []string{clearToken}
 	for _, tag := range tags {
 		names = append(names, tagToken(tag))
 	}
-	tokens, err := c.currentTokens(ctx, seen.epoch, names, known)
+	tokens, err := c.currentTokens(ctx, seen.Epoch, names, known)
 	return joinTokens(tokens, tags), err
 }
 
 // pend leaves the invalidation of a key to be said when Redis answers.
 func (c *Cache[K, V]) pend(text string) {
-	c.journal.pend(backplane.KindKey, text, c.memory.clock.Now())
+	c.journal.pend(backplane.KindKey, text, c.memory.Clock.Now())
 }
 
 var errPending = errors.New("Redis has yet to hear of an earlier invalidation")
 
 // put is Set in memory alone.
 func (c *Cache[K, V]) put(s setting[K, V]) {
-	if s.cost > c.memory.capacity.Load() {
+	if s.cost > c.memory.Capacity() {
 		c.counters.Add(s.hash, stat.Oversized, 1)
-		c.memory.remove(s.hash, s.key)
+		c.memory.Remove(s.hash, s.key)
 		return
 	}
-	c.memory.put(s.hash, s.key, s.item, s.cost)
+	c.memory.Put(s.hash, s.key, s.item, s.cost)
 }
 
 // setBoth stores in Redis, which decides the order of two Sets, and then in memory, unless another
@@ -154,10 +155,10 @@ func (c *Cache[K, V]) put(s setting[K, V]) {
 func (c *Cache[K, V]) setBoth(ctx context.Context, settings []setting[K, V], writes []write, failed *failures) {
 	for lo := 0; lo < len(writes); {
 		hi := lo + batchLen(writes[lo:])
-		c.begin(settings[lo:hi], func(*setting[K, V], *item[V]) {})
+		c.begin(settings[lo:hi], func(*setting[K, V], *memory.Item[V]) {})
 		notices := make([]backplane.Notice, hi-lo)
 		for i := range notices {
-			notices[i] = c.journal.beginAt(backplane.KindKey, writes[lo+i].text, settings[lo+i].item.read, c.memory.clock.Now())
+			notices[i] = c.journal.beginAt(backplane.KindKey, writes[lo+i].text, settings[lo+i].item.Read, c.memory.Clock.Now())
 		}
 		errs, err := c.remote.store(ctx, writes[lo:hi], notices)
 		if err != nil {
@@ -171,11 +172,11 @@ func (c *Cache[K, V]) setBoth(ctx context.Context, settings []setting[K, V], wri
 			}
 			c.stored(notices[i-lo], one)
 			s := &settings[i]
-			if s.cost > c.memory.capacity.Load() {
+			if s.cost > c.memory.Capacity() {
 				c.counters.Add(s.hash, stat.Oversized, 1)
 				s.item = nil
 			}
-			c.memory.settle(s.hash, s.key, s.item, s.cost, s.gen)
+			c.memory.Settle(s.hash, s.key, s.item, s.cost, s.gen)
 			if one != nil {
 				failed.add(c.degraded("set", s.key, one))
 			}

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/warmcache/warmcache/tiercache/internal/failure"
+	"github.com/warmcache/warmcache/tiercache/internal/memory"
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
@@ -14,8 +15,8 @@ type landing[K comparable, V any] struct {
 	value  V
 	known  bool // the source has said value
 	err    error
-	item   *item[V] // nil: there is none, for err
-	stored error    // why the item is not in Redis
+	item   *memory.Item[V] // nil: there is none, for err
+	stored error           // why the item is not in Redis
 }
 
 // settle stores what the source said and ends the flights. read is when the source read began.
@@ -43,7 +44,7 @@ func (l *loading[K, V]) settle(ctx context.Context, all []landing[K, V], read in
 
 // item makes the item that a load brought; nil, with the landing's error, where there is none. A
 // callback of the user that panics fails this key alone.
-func (l *loading[K, V]) item(a *landing[K, V], read int64) (it *item[V]) {
+func (l *loading[K, V]) item(a *landing[K, V], read int64) (it *memory.Item[V]) {
 	defer func() {
 		if v := recover(); v != nil {
 			it, a.err = nil, failure.NewPanicError(v)
@@ -51,10 +52,10 @@ func (l *loading[K, V]) item(a *landing[K, V], read int64) (it *item[V]) {
 	}()
 	switch {
 	case a.err == nil:
-		return l.c.newItem(a.f.key, l.c.clone(a.value), read, 0).stamp(a.f.seen)
+		return l.c.newItem(a.f.key, l.c.clone(a.value), read, 0).Stamp(a.f.seen)
 	case errors.Is(a.err, ErrNotFound):
 		l.c.unlearn(a.f)
-		return l.c.newAbsence(read).stamp(a.f.seen)
+		return l.c.newAbsence(read).Stamp(a.f.seen)
 	default:
 		return nil
 	}
@@ -74,7 +75,7 @@ func (l *loading[K, V]) store(ctx context.Context, all []landing[K, V]) {
 			broken = append(broken, a)
 			continue
 		}
-		if a.item != nil && a.item.tags != nil && !l.stands(a.item.tags, tokens) {
+		if a.item != nil && a.item.Tags != nil && !l.stands(a.item.Tags, tokens) {
 			a.stored = errLeaseLost
 			failed = append(failed, a.f.text)
 			continue
@@ -102,7 +103,7 @@ func (l *loading[K, V]) write(a *landing[K, V], tokens map[string]string) (w wri
 			a.item, a.err, ok = nil, failure.NewPanicError(v), false
 		}
 	}()
-	return l.c.encode(a.f.text, a.item, joinTokens(tokens, a.item.tagNames())), true
+	return l.c.encode(a.f.text, a.item, joinTokens(tokens, a.item.TagNames())), true
 }
 
 // tagTokens is the cache's token of before the load with the mark and the tokens of the items' tags
@@ -111,7 +112,7 @@ func (l *loading[K, V]) tagTokens(ctx context.Context, all []landing[K, V]) map[
 	names := []string{markToken}
 	for i := range all {
 		if it := all[i].item; it != nil {
-			for _, tag := range it.tagNames() {
+			for _, tag := range it.TagNames() {
 				names = append(names, tagToken(tag))
 			}
 		}
@@ -131,8 +132,8 @@ func (l *loading[K, V]) tagTokens(ctx context.Context, all []landing[K, V]) map[
 // stands reports whether none of an item's tags was ended since the load began, by what Redis says
 // now, and by what this process has heard. Where another server answers by now, which may be
 // behind, its counts say nothing.
-func (l *loading[K, V]) stands(tags *tagged, now map[string]string) bool {
-	return unended(l.tokens, now, tags.names) && l.c.tokens.stand(tags) && l.c.redis.channel.Takeovers.Load() == l.takeovers
+func (l *loading[K, V]) stands(tags *memory.Tagged, now map[string]string) bool {
+	return unended(l.tokens, now, tags.Names) && l.c.tokens.stand(tags) && l.c.redis.channel.Takeovers.Load() == l.takeovers
 }
 
 // commit writes to Redis in bounded batches, and notes each write's error with its landing.

@@ -107,7 +107,7 @@ func (c *Cache[K, V]) Stats() Stats {
 		s.NoticesSent, s.NoticesReceived, s.NoticesLost = ch.Seq.Load(), ch.Received.Load(), ch.LostCount.Load()
 		s.Epoch, s.Coherent, s.Breaker, s.Pending = ch.Epoch.Load(), ch.Coherent(), BreakerState(c.redis.conn.Masters.State()), c.pending()
 	}
-	s.Capacity = c.memory.capacity.Load()
-	s.Entries, s.Cost = c.memory.size()
+	s.Capacity = c.memory.Capacity()
+	s.Entries, s.Cost = c.memory.Size()
 	return s
 }

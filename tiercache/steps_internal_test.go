@@ -84,7 +84,7 @@ func BenchmarkSteps(b *testing.B) {
 			if _, err := misses.remote.claim(ctx, text, token); err != nil {
 				return err
 			}
-			it := misses.newItem(text[0], value, misses.memory.clock.Now(), 0)
+			it := misses.newItem(text[0], value, misses.memory.Clock.Now(), 0)
 			_, err := misses.remote.commit(ctx, token, []write{misses.encode(text[0], it, "0123456789abcdef \n")})
 			return err
 		}},

@@ -15,13 +15,13 @@ func TestTrust_countsFromTheQuestion(t *testing.T) {
 	if err := c.Set(t.Context(), "k", "v"); err != nil {
 		t.Fatal(err)
 	}
-	hash := c.memory.hash("k")
-	seen, gen, asked := c.sight(), c.memory.generation(hash), c.memory.clock.Now()
+	hash := c.memory.Hash("k")
+	seen, gen, asked := c.snapshot(), c.memory.Generation(hash), c.memory.Clock.Now()
 	all, err := c.remote.read(t.Context(), []string{"k"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for c.memory.clock.Now() == asked { // it moves by nanoseconds
+	for c.memory.Clock.Now() == asked { // it moves by nanoseconds
 	}
 	it, bad := c.interpret(&all[0], asked, seen)
 	if bad != nil || it == nil {
@@ -30,11 +30,11 @@ func TestTrust_countsFromTheQuestion(t *testing.T) {
 	if !c.fillMemory(hash, "k", it, gen) {
 		t.Fatal("it is not in memory")
 	}
-	if it.filled != asked {
-		t.Errorf("trust counts from %v after the question", time.Duration(it.filled-asked))
+	if it.Filled != asked {
+		t.Errorf("trust counts from %v after the question", time.Duration(it.Filled-asked))
 	}
 	c.redis.channel.Trust.Store(asked) // nothing is heard any more
-	if at := asked + int64(c.cfg.DegradedTTL); !c.trusts(it.filled, at-1) || c.trusts(it.filled, at) {
+	if at := asked + int64(c.cfg.DegradedTTL); !c.trusts(it.Filled, at-1) || c.trusts(it.Filled, at) {
 		t.Error("it is not trusted for just DegradedTTL")
 	}
 }
@@ -48,7 +48,7 @@ func TestTrust_endsForFlights(t *testing.T) {
 		t.Fatal(err)
 	}
 	flight := func() *flight[string, string] {
-		f := c.newFlight(c.memory.hash("k"), "k", nil)
+		f := c.newFlight(c.memory.Hash("k"), "k", nil)
 		f.leadAlone(nil)
 		return f
 	}
@@ -62,7 +62,7 @@ func TestTrust_endsForFlights(t *testing.T) {
 	} {
 		first := flight()
 		first.began -= int64(trial.age)
-		c.redis.channel.Trust.Store(c.memory.clock.Now() + int64(trial.trust))
+		c.redis.channel.Trust.Store(c.memory.Clock.Now() + int64(trial.trust))
 		c.flights.join(first)
 		if _, leads := c.flights.join(flight()); leads == trial.joins {
 			t.Errorf("%s: joins %t, want %t", name, !leads, trial.joins)

@@ -32,14 +32,3 @@ func warmStats(ts *stat.Tallies) map[string]WarmStats {
 	}
 	return all
 }
-
-// leave counts an entry that goes, unless it was read.
-func (it *item[V]) leave(evicted bool) {
-	switch {
-	case it.warmed == nil || it.useful.Load() || !it.useful.CompareAndSwap(false, true):
-	case evicted:
-		it.warmed.Evict()
-	default:
-		it.warmed.Waste()
-	}
-}

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/warmcache/warmcache/tiercache/internal/memory"
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
@@ -41,8 +42,8 @@ func (c *Cache[K, V]) softDeadline() time.Time {
 // waited is a flight that a read waits for. It may have begun before the read.
 type waited[K comparable, V any] struct {
 	flight *flight[K, V]
-	old    *item[V] // what memory held when the read began
-	since  uint64   // the count of ended tags of then
+	old    *memory.Item[V] // what memory held when the read began
+	since  uint64          // the count of ended tags of then
 	soft   time.Time
 }
 
@@ -53,14 +54,14 @@ var errOvertaken = errors.New("a tag was ended after the load began")
 // before the read began. A flight that begins once this one has ended is younger than the read,
 // which so looks twice at most.
 func (c *Cache[K, V]) overtaken(f *flight[K, V], since uint64) bool {
-	return since > f.seen.count && f.err == nil && f.answer.tags != nil && c.tokens.endedAfter(f.answer.tags.names, f.seen.count)
+	return since > f.seen.Count && f.err == nil && f.answer.Tags != nil && c.tokens.endedAfter(f.answer.Tags.Names, f.seen.Count)
 }
 
 // collect waits for a flight and turns its outcome into what the caller gets.
 func (c *Cache[K, V]) collect(ctx context.Context, w waited[K, V]) (Entry[V], error) {
 	f, old := w.flight, w.old
 	err := c.await(ctx, f, old, w.soft)
-	now := c.memory.clock.Now()
+	now := c.memory.Clock.Now()
 	waited := err == nil
 	if waited && c.overtaken(f, w.since) {
 		return Entry[V]{}, errOvertaken
@@ -78,7 +79,7 @@ func (c *Cache[K, V]) collect(ctx context.Context, w waited[K, V]) (Entry[V], er
 			source = FromRedis
 		}
 		if waited {
-			stale.backOff(now + int64(backOffLife))
+			stale.BackOff(now + int64(backOffLife))
 		}
 		c.learn(f.hash, f.key, rand.Uint64())
 		return c.stale(f.hash, stale, source, now)
@@ -91,7 +92,7 @@ func (c *Cache[K, V]) collect(ctx context.Context, w waited[K, V]) (Entry[V], er
 }
 
 // stale serves what is no longer fresh.
-func (c *Cache[K, V]) stale(hash uint64, it *item[V], source Source, now int64) (Entry[V], error) {
+func (c *Cache[K, V]) stale(hash uint64, it *memory.Item[V], source Source, now int64) (Entry[V], error) {
 	c.counters.Add(hash, stat.StaleHits, 1)
 	e, err := c.entry(it, source, now)
 	e.Stale = true
@@ -104,14 +105,14 @@ func (c *Cache[K, V]) outcome(ctx context.Context, f *flight[K, V], now int64) (
 	switch {
 	case f.source == FromMemory:
 		return c.hit(ctx, f.hash, f.key, it, now, f.asking)
-	case it.absent && f.source == FromRedis:
+	case it.Absent && f.source == FromRedis:
 		c.counters.Add(f.hash, stat.NegativeHits, 1)
 	case f.source == FromRedis:
 		c.counters.Add(f.hash, stat.RedisHits, 1)
 	default:
 		c.counters.Add(f.hash, stat.Misses, 1)
 	}
-	if it.absent {
+	if it.Absent {
 		return Entry[V]{}, ErrNotFound
 	}
 	c.learn(f.hash, f.key, rand.Uint64())
@@ -128,7 +129,7 @@ var errSoft = errors.New("soft timeout")
 
 // await waits until the flight has ended, ctx has, or SoftTimeout has and something stale is at
 // hand.
-func (c *Cache[K, V]) await(ctx context.Context, f *flight[K, V], old *item[V], softly time.Time) error {
+func (c *Cache[K, V]) await(ctx context.Context, f *flight[K, V], old *memory.Item[V], softly time.Time) error {
 	if f.done.isGiven() {
 		return nil
 	}
@@ -153,13 +154,13 @@ func (c *Cache[K, V]) await(ctx context.Context, f *flight[K, V], old *item[V], 
 			return ctx.Err()
 		case <-soft:
 			soft = nil
-			if c.fallback(f, old, c.memory.clock.Now()) != nil {
+			if c.fallback(f, old, c.memory.Clock.Now()) != nil {
 				return errSoft
 			}
 			looked = f.looked.wait() // Redis may still come up with something
 		case <-looked:
 			looked = nil
-			if c.fallback(f, old, c.memory.clock.Now()) != nil {
+			if c.fallback(f, old, c.memory.Clock.Now()) != nil {
 				return errSoft
 			}
 		}
@@ -168,9 +169,9 @@ func (c *Cache[K, V]) await(ctx context.Context, f *flight[K, V], old *item[V], 
 
 // fallback is the youngest value that may be served stale now: what the caller saw in memory, or
 // what the flight found.
-func (c *Cache[K, V]) fallback(f *flight[K, V], old *item[V], now int64) *item[V] {
+func (c *Cache[K, V]) fallback(f *flight[K, V], old *memory.Item[V], now int64) *memory.Item[V] {
 	best := f.stale.Load()
-	if old != nil && !old.absent && !f.isBuried(old) && (best == nil || old.read > best.read) {
+	if old != nil && !old.Absent && !f.isBuried(old) && (best == nil || old.Read > best.Read) {
 		best = old
 	}
 	if !c.servable(best, now) {

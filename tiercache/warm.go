@@ -139,7 +139,7 @@ func (c *Cache[K, V]) WarmLoader(ctx context.Context, name string, opts WarmOpti
 	}
 	w := c.newWarming(ctx, l, opts)
 	res = w.run(ctx)
-	if w.seen.epoch != c.epoch.Load() {
+	if w.seen.Epoch != c.epoch.Load() {
 		c.revalidate()
 	}
 	if res.Err != nil && c.closed.Load() {

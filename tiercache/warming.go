@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/warmcache/warmcache/tiercache/internal/failure"
+	"github.com/warmcache/warmcache/tiercache/internal/memory"
 	"github.com/warmcache/warmcache/tiercache/internal/record"
 )
 
@@ -21,7 +22,7 @@ type warming[K comparable, V any] struct {
 	ctx       context.Context //nolint:containedctx // of the run, which emit has no other way to see
 	read      int64           // when the source read began: before the loader ran
 	gens      []uint64        // and the generations of then: what was invalidated since is refused
-	seen      sight
+	seen      memory.Snapshot
 	tokens    map[string]string // as they were then; nil: Redis did not say
 	joined    string            // as they stand in a record without tags
 	times     *serverTime       // likewise
@@ -56,7 +57,7 @@ type warmEntry[K comparable, V any] struct {
 	key     K
 	hash    uint64
 	cost    int64
-	item    *item[V]
+	item    *memory.Item[V]
 	write   write
 	unsent  bool // it can't stand in Redis, nor arrive there
 	state   *warmKey
@@ -104,12 +105,12 @@ var (
 
 func (c *Cache[K, V]) newWarming(ctx context.Context, l *loaderState[K, V], opts WarmOptions) *warming[K, V] {
 	w := &warming[K, V]{
-		c: c, loader: l, opts: opts, ctx: ctx, read: c.memory.clock.Now(), seen: c.sight(), gens: c.memory.generations(),
-		losses: c.memory.losses(), keys: make(map[K]*warmKey), room: opts.Room, soon: math.MaxInt64, res: WarmResult{Loader: l.Name},
+		c: c, loader: l, opts: opts, ctx: ctx, read: c.memory.Clock.Now(), seen: c.snapshot(), gens: c.memory.Generations(),
+		losses: c.memory.Losses(), keys: make(map[K]*warmKey), room: opts.Room, soon: math.MaxInt64, res: WarmResult{Loader: l.Name},
 		back: takenBackOf{hear: opts.TakenBack}, elsewhere: c.backElsewhere.Load(),
 	}
 	if opts.Room == 0 {
-		w.room = c.warmRoom()
+		w.room = c.memory.Vacant()
 	}
 	if opts.DryRun {
 		w.tokens = noTokens(nil)
@@ -117,7 +118,7 @@ func (c *Cache[K, V]) newWarming(ctx context.Context, l *loaderState[K, V], opts
 		w.missed, w.takeovers = c.redis.channel.Losses.Load(), c.redis.channel.Takeovers.Load()
 		err := insist(ctx, func() (err error) {
 			if w.times, err = c.remote.times(ctx); err == nil {
-				w.tokens, err = c.currentTokens(ctx, w.seen.epoch, c.loadTokens(), known)
+				w.tokens, err = c.currentTokens(ctx, w.seen.Epoch, c.loadTokens(), known)
 			}
 			return err
 		})
@@ -127,20 +128,8 @@ func (c *Cache[K, V]) newWarming(ctx context.Context, l *loaderState[K, V], opts
 		}
 	}
 	w.joined = joinTokens(w.tokens, nil)
-	w.read = c.memory.clock.Now() // after the masters' clocks were asked: by them, what it brings is no younger
+	w.read = c.memory.Clock.Now() // after the masters' clocks were asked: by them, what it brings is no younger
 	return w
-}
-
-// warmRoom is the budget of a warm run: what a full cache holds is being read, and isn't pushed out
-// by what somebody may want.
-func (c *Cache[K, V]) warmRoom() int64 {
-	c.memory.releaseNow()
-	_, cost := c.memory.size()
-	capacity := c.memory.capacity.Load()
-	if cost == 0 {
-		return capacity - capacity/5
-	}
-	return max(0, capacity-capacity/(lobbyShare/2)-cost) // what is on its way through the lobby has its room too
 }
 
 // run runs the loader in a goroutine of its own, for which Close waits too.
@@ -253,7 +242,7 @@ func (w *warming[K, V]) emit(key K, value V) (err error) {
 		w.batch[state.queued-1] = e // the last value counts
 		return nil
 	}
-	now := e.item.filled
+	now := e.item.Filled
 	if len(w.batch) == 0 {
 		w.since = now
 		w.batch, w.spare = w.spare, nil
@@ -271,10 +260,10 @@ func (w *warming[K, V]) emit(key K, value V) (err error) {
 func (w *warming[K, V]) prepare(key K, value V, state *warmKey) (e warmEntry[K, V], err error) {
 	c := w.c
 	defer c.recovered(&err)
-	it := c.newItem(key, c.clone(value), w.read, w.loader.own).stamp(w.seen)
-	it.warmed, it.rank = w.loader.tally, uint32(min(len(w.keys), math.MaxUint32)) //nolint:gosec // bounded
-	e = warmEntry[K, V]{key: key, hash: c.memory.hash(key), item: it, cost: c.cost(key, it), state: state}
-	if it.filled >= it.dead { // filled is now
+	it := c.newItem(key, c.clone(value), w.read, w.loader.own).Stamp(w.seen)
+	it.Warmed, it.Rank = w.loader.tally, uint32(min(len(w.keys), math.MaxUint32)) //nolint:gosec // bounded
+	e = warmEntry[K, V]{key: key, hash: c.memory.Hash(key), item: it, cost: c.cost(key, it), state: state}
+	if it.Filled >= it.Dead { // filled is now
 		return e, errOutlived
 	}
 	if c.remote == nil {
@@ -289,12 +278,12 @@ func (w *warming[K, V]) prepare(key K, value V, state *warmKey) (e warmEntry[K, 
 		return e, nil
 	}
 	joined := w.joined
-	if it.tags != nil {
-		tokens, err := w.tagTokens(it.tags.names)
+	if it.Tags != nil {
+		tokens, err := w.tagTokens(it.Tags.Names)
 		if err != nil {
 			return e, err
 		}
-		joined = joinTokens(tokens, it.tags.names)
+		joined = joinTokens(tokens, it.Tags.Names)
 	}
 	e.write = c.encodeInto(w.arena.rest(), text, it, joined)
 	w.arena = w.arena.with(e.write.record)
@@ -328,8 +317,8 @@ func (w *warming[K, V]) tagTokens(tags []string) (map[string]string, error) {
 func (w *warming[K, V]) count() {
 	r := &w.res
 	r.Redis = 0
-	now := w.c.memory.clock.Now()
-	intact := w.c.memory.losses() == w.losses && now < w.soon && w.seen.epoch > w.c.floor.Load() && w.c.tokens.count.Load() == w.seen.count
+	now := w.c.memory.Clock.Now()
+	intact := w.c.memory.Losses() == w.losses && now < w.soon && w.seen.Epoch > w.c.floor.Load() && w.c.tokens.count.Load() == w.seen.Count
 	for key, state := range w.keys {
 		readable := state.landed && intact || w.readable(key, state, now)
 		if readable {
@@ -360,6 +349,6 @@ func (w *warming[K, V]) readable(key K, state *warmKey, now int64) bool {
 	if w.opts.DryRun {
 		return state.inMemory
 	}
-	it := w.c.memory.get(w.c.memory.hash(key), key)
-	return it != nil && !it.absent && now < it.fresh && !w.c.ended(it)
+	it := w.c.memory.Get(w.c.memory.Hash(key), key)
+	return it != nil && !it.Absent && now < it.Fresh && !w.c.ended(it)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/warmcache/warmcache/tiercache/internal/backplane"
 	"github.com/warmcache/warmcache/tiercache/internal/failure"
+	"github.com/warmcache/warmcache/tiercache/internal/memory"
 	"github.com/warmcache/warmcache/tiercache/internal/record"
 )
 
@@ -86,8 +87,8 @@ func (w *warming[K, V]) flush() error {
 // wanted is the batch without what was invalidated since the source read began, and what has waited
 // too long.
 func (w *warming[K, V]) wanted(batch []warmEntry[K, V]) []warmEntry[K, V] {
-	now := w.c.memory.clock.Now()
-	cleared := w.c.floor.Load() >= w.seen.epoch || w.c.journal != nil && w.c.journal.clearing()
+	now := w.c.memory.Clock.Now()
+	cleared := w.c.floor.Load() >= w.seen.Epoch || w.c.journal != nil && w.c.journal.clearing()
 	elsewhere := w.c.backElsewhere.Load() != w.elsewhere
 	tokens := w.tagsNow(batch)
 	wanted := batch[:0]
@@ -96,12 +97,12 @@ func (w *warming[K, V]) wanted(batch []warmEntry[K, V]) []warmEntry[K, V] {
 		case cleared:
 			w.cleared++
 			e.becomes(warmRefused)
-		case elsewhere && !w.c.memory.unmoved(e.hash, w.gens): // perhaps nobody has invalidated it
+		case elsewhere && !w.c.memory.Unmoved(e.hash, w.gens): // perhaps nobody has invalidated it
 			w.cleared++
 			e.becomes(warmRefused)
-		case w.ended(e.item.tags, tokens) || !w.c.memory.unmoved(e.hash, w.gens) || w.c.journal != nil && w.c.journal.bypass(e.write.text):
+		case w.ended(e.item.Tags, tokens) || !w.c.memory.Unmoved(e.hash, w.gens) || w.c.journal != nil && w.c.journal.bypass(e.write.text):
 			e.becomes(warmRefused)
-		case now >= e.item.dead: // it waited too long for its batch
+		case now >= e.item.Dead: // it waited too long for its batch
 			e.becomes(warmFailed)
 		default:
 			wanted = append(wanted, e)
@@ -115,7 +116,7 @@ func (w *warming[K, V]) wanted(batch []warmEntry[K, V]) []warmEntry[K, V] {
 func (w *warming[K, V]) tagsNow(batch []warmEntry[K, V]) map[string]string {
 	names := []string{markToken}
 	for i := range batch {
-		for _, tag := range batch[i].item.tagNames() {
+		for _, tag := range batch[i].item.TagNames() {
 			names = append(names, tagToken(tag))
 		}
 	}
@@ -131,14 +132,14 @@ func (w *warming[K, V]) tagsNow(batch []warmEntry[K, V]) map[string]string {
 }
 
 // ended reports whether one of the tags was ended anywhere since the source read began.
-func (w *warming[K, V]) ended(tags *tagged, now map[string]string) bool {
+func (w *warming[K, V]) ended(tags *memory.Tagged, now map[string]string) bool {
 	switch {
 	case tags == nil:
 		return false
 	case !w.c.tokens.stand(tags):
 		return true
 	default:
-		return w.tokens != nil && (!unended(w.tokens, now, tags.names) || w.c.redis.channel.Takeovers.Load() != w.takeovers)
+		return w.tokens != nil && (!unended(w.tokens, now, tags.Names) || w.c.redis.channel.Takeovers.Load() != w.takeovers)
 	}
 }
 
@@ -229,7 +230,7 @@ func (w *warming[K, V]) arrival() *sending[K, V] {
 		switch err := s.errs[i]; {
 		case err == nil:
 			e.becomes(warmStored)
-			e.state.id = e.item.id
+			e.state.id = e.item.ID
 			w.res.Redis++
 		case errors.Is(err, errStandsYounger):
 			e.becomes(warmSkippedFresh)
@@ -297,9 +298,9 @@ func (w *warming[K, V]) takeBack(batch []warmEntry[K, V]) {
 	var notices []backplane.Notice
 	for i := range batch {
 		e := &batch[i]
-		if e.outcome == warmStored && !w.c.memory.unmoved(e.hash, w.gens) {
+		if e.outcome == warmStored && !w.c.memory.Unmoved(e.hash, w.gens) {
 			e.becomes(warmRefused)
-			notices = append(notices, w.c.journal.begin(backplane.KindKey, e.write.text, w.c.memory.clock.Now()))
+			notices = append(notices, w.c.journal.begin(backplane.KindKey, e.write.text, w.c.memory.Clock.Now()))
 		}
 	}
 	if len(notices) > 0 {
@@ -332,7 +333,7 @@ func (w *warming[K, V]) keep(batch []warmEntry[K, V]) error {
 	for i := range batch {
 		if e := &batch[i]; e.mayStand() {
 			e.becomes(warmRefused)
-			own = append(own, unconfirmedKey{text: e.write.text, hash: e.hash, id: e.item.id})
+			own = append(own, unconfirmedKey{text: e.write.text, hash: e.hash, id: e.item.ID})
 		}
 	}
 	w.c.disown(context.WithoutCancel(w.ctx), own)
@@ -350,10 +351,10 @@ func (e *warmEntry[K, V]) mayStand() bool {
 // awaitConfirmation hands over what was stored, until it is known that no invalidation has
 // overtaken it.
 func (w *warming[K, V]) awaitConfirmation(batch []warmEntry[K, V]) {
-	u := unconfirmed{at: w.c.memory.clock.Now(), losses: w.missed, gens: w.gens, keys: make([]unconfirmedKey, 0, len(batch)), back: &w.back}
+	u := unconfirmed{at: w.c.memory.Clock.Now(), losses: w.missed, gens: w.gens, keys: make([]unconfirmedKey, 0, len(batch)), back: &w.back}
 	for i := range batch {
 		if e := &batch[i]; e.mayStand() {
-			u.keys = append(u.keys, unconfirmedKey{text: e.write.text, hash: e.hash, id: e.item.id})
+			u.keys = append(u.keys, unconfirmedKey{text: e.write.text, hash: e.hash, id: e.item.ID})
 		}
 	}
 	if len(u.keys) > 0 {
@@ -370,8 +371,8 @@ func (w *warming[K, V]) adopt(batch []warmEntry[K, V]) {
 	for i, e := range batch {
 		names[i] = e.write.text
 	}
-	seen := w.c.sight()
-	now := w.c.memory.clock.Now()
+	seen := w.c.snapshot()
+	now := w.c.memory.Clock.Now()
 	all, err := w.c.remote.read(w.ctx, names)
 	if err == nil {
 		err = w.c.validate(w.ctx, names, all, seen, now)
@@ -381,7 +382,7 @@ func (w *warming[K, V]) adopt(batch []warmEntry[K, V]) {
 		return
 	}
 	for i := range batch {
-		if it := w.c.fromRecord(&all[i], now, seen); it != nil && !it.absent {
+		if it := w.c.fromRecord(&all[i], now, seen); it != nil && !it.Absent {
 			batch[i].item = it
 			w.toMemory(&batch[i])
 		}
@@ -399,20 +400,20 @@ func (w *warming[K, V]) allToMemory(batch []warmEntry[K, V]) {
 
 // toMemory stores an entry as far as there is room.
 func (w *warming[K, V]) toMemory(e *warmEntry[K, V]) {
-	have := w.c.memory.get(e.hash, e.key)
-	if w.c.remote == nil && have != nil && have.read > e.item.read && have.id != e.state.id {
+	have := w.c.memory.Get(e.hash, e.key)
+	if w.c.remote == nil && have != nil && have.Read > e.item.Read && have.ID != e.state.id {
 		e.becomes(warmSkippedFresh)
 		return
 	}
 	if !w.takeRoom(e, have) {
 		return
 	}
-	gen := w.gens[w.c.memory.genIndex(e.hash)]
+	gen := w.gens[w.c.memory.GenIndex(e.hash)]
 	if e.state.landed = w.c.fillMemory(e.hash, e.key, e.item, gen); !e.state.landed {
 		return
 	}
-	w.soon = min(w.soon, e.item.fresh)
-	e.item.warmed.Brought()
+	w.soon = min(w.soon, e.item.Fresh)
+	e.item.Warmed.Brought()
 	if w.c.remote == nil && w.opts.Stored != nil {
 		if text, err := w.c.text(e.key); err == nil {
 			w.opts.Stored(text)
@@ -422,7 +423,7 @@ func (w *warming[K, V]) toMemory(e *warmEntry[K, V]) {
 
 // takeRoom reports whether the entry fits into the run's budget, and takes its cost out of it. What
 // is in memory already has its room.
-func (w *warming[K, V]) takeRoom(e *warmEntry[K, V], have *item[V]) bool {
+func (w *warming[K, V]) takeRoom(e *warmEntry[K, V], have *memory.Item[V]) bool {
 	switch {
 	case e.state.inMemory:
 		return true

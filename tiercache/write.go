@@ -8,6 +8,7 @@ import (
 
 	"github.com/warmcache/warmcache/tiercache/internal/backplane"
 	"github.com/warmcache/warmcache/tiercache/internal/failure"
+	"github.com/warmcache/warmcache/tiercache/internal/memory"
 	"github.com/warmcache/warmcache/tiercache/internal/record"
 	"github.com/warmcache/warmcache/tiercache/internal/redisconn"
 )
@@ -35,7 +36,7 @@ func (c *Cache[K, V]) SetMany(ctx context.Context, values map[K]V, opts ...SetOp
 // could not be told yet: it is told when it is back, and until then this node doesn't ask it about
 // the keys.
 func (c *Cache[K, V]) Delete(ctx context.Context, keys ...K) error {
-	return c.invalidate(ctx, backplane.KindKey, keys, func(*item[V]) *item[V] { return nil })
+	return c.invalidate(ctx, backplane.KindKey, keys, func(*memory.Item[V]) *memory.Item[V] { return nil })
 }
 
 // Expire ends the freshness of the keys: the next read loads. Within StaleFor the value may still
@@ -83,7 +84,7 @@ func (c *Cache[K, V]) endTokens(ctx context.Context, kind backplane.Kind, names 
 		}
 		notices := make([]backplane.Notice, len(batch))
 		for i, name := range batch {
-			notices[i] = c.journal.begin(kind, name, c.memory.clock.Now())
+			notices[i] = c.journal.begin(kind, name, c.memory.Clock.Now())
 		}
 		for i, err := range c.tell(ctx, notices) {
 			here(batch[i])
@@ -96,14 +97,14 @@ func (c *Cache[K, V]) endTokens(ctx context.Context, kind backplane.Kind, names 
 }
 
 // expired is the item as Expire leaves it.
-func (c *Cache[K, V]) expired(it *item[V]) *item[V] {
-	if it == nil || it.absent || it.late == 0 {
+func (c *Cache[K, V]) expired(it *memory.Item[V]) *memory.Item[V] {
+	if it == nil || it.Absent || it.Late == 0 {
 		return nil
 	}
-	now := c.memory.clock.Now()
-	return &item[V]{
-		value: it.value, id: it.id, read: it.read, ttl: it.ttl, late: it.late, filled: it.filled, epoch: it.epoch, tags: it.tags,
-		fresh: min(it.fresh, now), dead: min(it.dead, now+it.late),
+	now := c.memory.Clock.Now()
+	return &memory.Item[V]{
+		Value: it.Value, ID: it.ID, Read: it.Read, TTL: it.TTL, Late: it.Late, Filled: it.Filled, Epoch: it.Epoch, Tags: it.Tags,
+		Fresh: min(it.Fresh, now), Dead: min(it.Dead, now+it.Late),
 	}
 }
 
@@ -111,30 +112,30 @@ func (c *Cache[K, V]) expired(it *item[V]) *item[V] {
 type setting[K comparable, V any] struct {
 	key  K
 	hash uint64
-	item *item[V]
+	item *memory.Item[V]
 	cost int64
-	gen  *claim
+	gen  *memory.Claim
 }
 
 // begin takes the settings' keys out of memory and claims their generations. What stood there is
 // handed to had.
-func (c *Cache[K, V]) begin(settings []setting[K, V], had func(s *setting[K, V], it *item[V])) {
-	claims := make(map[uint64]*claim, len(settings))
+func (c *Cache[K, V]) begin(settings []setting[K, V], had func(s *setting[K, V], it *memory.Item[V])) {
+	claims := make(map[uint64]*memory.Claim, len(settings))
 	for i := range settings {
 		s := &settings[i]
-		it, gen := c.memory.remove(s.hash, s.key)
+		it, gen := c.memory.Remove(s.hash, s.key)
 		had(s, it)
-		at := c.memory.genIndex(s.hash)
+		at := c.memory.GenIndex(s.hash)
 		if claims[at] == nil {
-			claims[at] = new(claim)
+			claims[at] = new(memory.Claim)
 		}
 		s.gen = claims[at]
-		s.gen.gen = gen
+		s.gen.Gen = gen
 	}
 }
 
 // invalidate ends keys in both tiers. keep says what memory retains of what it had.
-func (c *Cache[K, V]) invalidate(ctx context.Context, kind backplane.Kind, keys []K, keep func(*item[V]) *item[V]) (err error) {
+func (c *Cache[K, V]) invalidate(ctx context.Context, kind backplane.Kind, keys []K, keep func(*memory.Item[V]) *memory.Item[V]) (err error) {
 	if c.closed.Load() {
 		return ErrClosed
 	}
@@ -143,16 +144,16 @@ func (c *Cache[K, V]) invalidate(ctx context.Context, kind backplane.Kind, keys 
 	for batch := range slices.Chunk(distinct(keys), batchKeys) {
 		settings := make([]setting[K, V], len(batch))
 		for i, key := range batch {
-			settings[i] = setting[K, V]{key: key, hash: c.memory.hash(key)}
+			settings[i] = setting[K, V]{key: key, hash: c.memory.Hash(key)}
 		}
-		c.begin(settings, func(s *setting[K, V], had *item[V]) {
+		c.begin(settings, func(s *setting[K, V], had *memory.Item[V]) {
 			if s.item = keep(had); s.item != nil {
 				s.cost = c.cost(s.key, s.item)
 			}
 		})
 		errs := c.invalidateRemote(ctx, kind, batch)
 		for i, s := range settings {
-			c.memory.settle(s.hash, s.key, s.item, s.cost, s.gen)
+			c.memory.Settle(s.hash, s.key, s.item, s.cost, s.gen)
 			if errs[i] != nil {
 				failed.add(errs[i])
 			}
@@ -175,7 +176,7 @@ func (c *Cache[K, V]) invalidateRemote(ctx context.Context, kind backplane.Kind,
 			failed[i] = err
 			continue
 		}
-		notices = append(notices, c.journal.begin(kind, text, c.memory.clock.Now()))
+		notices = append(notices, c.journal.begin(kind, text, c.memory.Clock.Now()))
 		at = append(at, i)
 	}
 	if len(notices) == 0 {

@@ -7,7 +7,7 @@ func channelGuards() []mutant {
 	return []mutant{
 		{
 			guard: "a notice takes the key out of memory", file: "tiercache/notices.go",
-			old: "had, gen := c.memory.remove(hash, key)", new: "had, gen := c.memory.get(hash, key), uint64(0)", test: "TestOtherNodesHearOf",
+			old: "had, gen := c.memory.Remove(hash, key)", new: "had, gen := c.memory.get(hash, key), uint64(0)", test: "TestOtherNodesHearOf",
 		},
 		{
 			guard: "without heartbeats memory is not trusted", file: "tiercache/coherence.go",
@@ -51,7 +51,7 @@ func channelGuards() []mutant {
 		},
 		{
 			guard: "entries of an older epoch are validated", file: "tiercache/coherence.go",
-			old: "it.epoch == c.epoch.Load() && c.tokens", new: "c.tokens",
+			old: "it.Epoch == c.epoch.Load() && c.tokens", new: "c.tokens",
 			test: "TestReconnectValidates",
 		},
 		{

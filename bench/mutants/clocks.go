@@ -71,11 +71,11 @@ func clockGuards() []mutant {
 		},
 		{
 			guard: "a TTL below zero is over", file: "tiercache/item.go",
-			old: "if w.life < time.Millisecond || it.ttl < 0 {", new: "if w.life < time.Millisecond {", test: "TestTTL_belowZero",
+			old: "if w.life < time.Millisecond || it.TTL < 0 {", new: "if w.life < time.Millisecond {", test: "TestTTL_belowZero",
 		},
 		{
 			guard: "what is over is not servable", file: "tiercache/item.go",
-			old: "if ttl >= 0 {\n\t\tit.late", new: "if true {\n\t\tit.late", test: "TestTTL_belowZero",
+			old: "if ttl >= 0 {\n\t\tit.Late", new: "if true {\n\t\tit.Late", test: "TestTTL_belowZero",
 		},
 		{
 			guard: "MemoryTTL cuts no TTL unless it is set", file: "tiercache/config.go",
@@ -107,7 +107,7 @@ func clockGuards() []mutant {
 		},
 		{
 			guard: "trust counts from when Redis was asked", file: "tiercache/item.go",
-			old: "it.filled = now\n\tit.fresh = now +", new: "it.filled = c.memory.clock.Now()\n\tit.fresh = now +", test: "TestTrust_countsFromTheQuestion",
+			old: "it.Filled = now\n\tit.Fresh = now +", new: "it.Filled = c.memory.clock.Now()\n\tit.Fresh = now +", test: "TestTrust_countsFromTheQuestion",
 		},
 		{
 			guard: "trust ends for flights, too", file: "tiercache/flight.go",

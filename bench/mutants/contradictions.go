@@ -61,7 +61,7 @@ func valueGuards() []mutant {
 		},
 		{
 			guard: "the first value is compared", file: "tiercache/item.go",
-			old: "c.compareFirst(it.value, data[len(dst):])", new: "", test: "TestValues_",
+			old: "c.compareFirst(it.Value, data[len(dst):])", new: "", test: "TestValues_",
 		},
 		{
 			guard: "one value alone is compared", file: "tiercache/comparison.go",

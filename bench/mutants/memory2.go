@@ -4,36 +4,52 @@ package main
 func memoryGuards() []mutant {
 	return []mutant{
 		{
-			guard: "what comes back leaves the newest entry", file: "tiercache/window.go",
+			guard: "what comes back leaves the newest entry", file: "tiercache/internal/memory/window.go",
 			old: "return sl == w.newest && sl.cost <= w.room", new: "return false", test: "TestMemory_whatComesBackLeavesTheNewest",
 		},
 		{
-			guard: "the policy's part grows for a large entry", file: "tiercache/memory_large.go",
+			guard: "the policy's part grows for a large entry", file: "tiercache/internal/memory/large.go",
 			old: "\t\t\tm.rebalance()\n\t\t\treturn\n", new: "\t\t\treturn\n", test: "TestLarge_borrowsAndReturnsRoom",
 		},
 		{
-			guard: "the policy's part shrinks when its large entry is gone", file: "tiercache/memory_large.go",
+			guard: "the policy's part shrinks when its large entry is gone", file: "tiercache/internal/memory/large.go",
 			old: "needed = max(needed, s.heaviest)", new: "needed = had", test: "TestLarge_borrowsAndReturnsRoom",
 		},
 		{
-			guard: "large entries have a window", file: "tiercache/memory.go",
-			old: "m.large.apart = len(m.shards) > 1", new: "m.large.apart = false", test: "TestLarge_allOfThem",
+			guard: "large entries have a window", file: "tiercache/internal/memory/memory.go",
+			old: "m.large.apart = len(m.shards) > 1", new: "m.large.apart = false", test: "TestLarge_allOfThem", pkg: "tiercache",
 		},
 		{
-			guard: "large entries that nobody reads give way", file: "tiercache/memory_large.go",
-			old: "m.policy.Del(sl.hash)", new: "", test: "TestLarge_byItsWorth",
+			guard: "large entries that nobody reads give way", file: "tiercache/internal/memory/large.go",
+			old: "m.policy.Del(sl.hash)", new: "", test: "TestLarge_byItsWorth", pkg: "tiercache",
 		},
 		{
-			guard: "what was ended is taken out before the policy is asked", file: "tiercache/policy.go",
+			guard: "what was ended is taken out before the policy is asked", file: "tiercache/internal/memory/policy.go",
 			old: "\tm.release()\n\tif m.policy", new: "\tif m.policy", test: "TestEnded_leavesBeforeRoomIsAskedFor",
 		},
 		{
-			guard: "a warm run finds the room of what was ended", file: "tiercache/warming.go",
-			old: "\tc.memory.releaseNow()\n", new: "", test: "TestEnded_leavesBeforeRoomIsAskedFor",
+			guard: "a warm run finds the room of what was ended", file: "tiercache/internal/memory/memory.go",
+			old: "\tm.releaseNow()\n\t_, cost", new: "\t_, cost", test: "TestEnded_leavesBeforeRoomIsAskedFor",
 		},
 		{
-			guard: "what was ended is taken out by itself", file: "tiercache/memory_release.go",
-			old: "if e.done.Load() == e.asked.Load() {", new: "if true {", test: "TestEnded_takesOutNothingElse",
+			guard: "windows are widened before the policy shrinks", file: "tiercache/internal/memory/share.go",
+			old: "m.shards[i].window.resize(d.room)", new: "defer m.shards[i].window.resize(d.room)", test: "TestMemory_theBorderMovesPastNobody",
+		},
+		{
+			guard: "a window is given no more than it has room for", file: "tiercache/internal/memory/share.go",
+			old: "room -= s.window.cost", new: "", test: "TestMemory_theBorderMovesPastNobody",
+		},
+		{
+			guard: "what is dearer than the window passes it by", file: "tiercache/internal/memory/window.go",
+			old: "if sl.cost > w.room {", new: "if false {", test: "TestLarge_passesTheWindowBy",
+		},
+		{
+			guard: "the large entries may all have left", file: "tiercache/internal/memory/large.go",
+			old: "len(l.kept) == 0 || ", new: "", test: "TestLarge_allHaveLeft",
+		},
+		{
+			guard: "what was ended is taken out by itself", file: "tiercache/internal/memory/release.go",
+			old: "if e.done.Load() == e.asked.Load() {", new: "if true {", test: "TestEnded_takesOutNothingElse", pkg: "tiercache",
 		},
 	}
 }

@@ -6,8 +6,8 @@ package main
 func processGuards() []mutant {
 	return []mutant{
 		{
-			guard: "a fill is refused when the key's generation has moved", file: "tiercache/memory_write.go",
-			old: "return g.Load() == gen && (", new: "return (", test: "TestInvalidate_aLoadThatBeganBefore",
+			guard: "a fill is refused when the key's generation has moved", file: "tiercache/internal/memory/write.go",
+			old: "return g.Load() == gen && (", new: "return (", test: "TestInvalidate_aLoadThatBeganBefore", pkg: "tiercache",
 		},
 		{
 			guard: "flights are keyed by generation", file: "tiercache/flight.go",
@@ -38,14 +38,14 @@ func processGuards() []mutant {
 			old: "if !other.waitsFor(l) {\n\t\treturn nil\n\t}\n\trefusing", new: "if true {\n\t\treturn nil\n\t}\n\trefusing", test: "TestRecursion_ofTwo",
 		},
 		{
-			guard: "a reader's generation is not that of a write under way", file: "tiercache/memory_generation.go",
-			old: "c.settled = g.CompareAndSwap(c.gen, c.gen+1)", new: "c.settled = g.Load() == c.gen",
-			test: "TestExpire_whatWasReadInBetween",
+			guard: "a reader's generation is not that of a write under way", file: "tiercache/internal/memory/generation.go",
+			old: "c.settled = g.CompareAndSwap(c.Gen, c.Gen+1)", new: "c.settled = g.Load() == c.Gen",
+			test: "TestExpire_whatWasReadInBetween", pkg: "tiercache",
 		},
 		{
-			guard: "of two Sets memory takes the one that Redis has", file: "tiercache/memory_write.go",
-			old: "func(g *atomic.Uint64, _ *item[V]) bool { return cl.take(g) })", new: "func(g *atomic.Uint64, _ *item[V]) bool { return cl.take(g) || true })",
-			test: "TestSet_ofTwo",
+			guard: "of two Sets memory takes the one that Redis has", file: "tiercache/internal/memory/write.go",
+			old: "func(g *atomic.Uint64, _ *Item[V]) bool { return cl.take(g) })", new: "func(g *atomic.Uint64, _ *Item[V]) bool { return cl.take(g) || true })",
+			test: "TestSet_ofTwo", pkg: "tiercache",
 		},
 		{
 			guard: "what a lost lease brought is not kept in memory either", file: "tiercache/settle.go",
@@ -84,22 +84,22 @@ func processGuards() []mutant {
 		},
 		{
 			guard: "SoftTimeout ends the wait for a flight", file: "tiercache/wait.go",
-			old: "\t\tcase <-soft:\n\t\t\tsoft = nil\n\t\t\tif c.fallback(f, old, c.memory.clock.Now()) != nil {", new: "\t\tcase <-soft:\n\t\t\tsoft = nil\n\t\t\tif false {",
+			old: "\t\tcase <-soft:\n\t\t\tsoft = nil\n\t\t\tif c.fallback(f, old, c.memory.Clock.Now()) != nil {", new: "\t\tcase <-soft:\n\t\t\tsoft = nil\n\t\t\tif false {",
 			test: "TestPilot_softTimeoutHolds",
 		},
 		{
-			guard: "memory keeps nothing younger for what is older", file: "tiercache/memory_write.go",
-			old: " || have.read <= it.read || have.epoch != it.epoch)", new: " || true)",
-			test: "TestMemory_keepsWhatIsYounger",
+			guard: "memory keeps nothing younger for what is older", file: "tiercache/internal/memory/write.go",
+			old: " || have.Read <= it.Read || have.Epoch != it.Epoch)", new: " || true)",
+			test: "TestMemory_keepsWhatIsYounger", pkg: "tiercache",
 		},
 		{
 			guard: "tags that are known late are compared with what they were before the load", file: "tiercache/settle.go",
-			old: "return unended(l.tokens, now, tags.names) &&", new: "return now != nil &&",
+			old: "return unended(l.tokens, now, tags.Names) &&", new: "return now != nil &&",
 			test: "TestTags_",
 		},
 		{
 			guard: "absence is remembered", file: "tiercache/settle.go",
-			old: "return l.c.newAbsence(read).stamp(a.f.seen)", new: "return nil",
+			old: "return l.c.newAbsence(read).Stamp(a.f.seen)", new: "return nil",
 			test: "TestFresh_negativeEntries",
 		},
 		{
@@ -128,16 +128,16 @@ func processGuards() []mutant {
 			old: " && !l.unasked(f) && ", new: " && ", test: "TestGet_withoutASourceWritesNothing",
 		},
 		{
-			guard: "a newcomer is not the first to go", file: "tiercache/memory_write.go",
+			guard: "a newcomer is not the first to go", file: "tiercache/internal/memory/write.go",
 			old: "sl.reads.Store(1) //", new: "//", test: "TestMemory_aNewcomerIsNotTheFirstToGo",
 		},
 		{
-			guard: "what Ristretto refused speaks for a larger window when it comes back", file: "tiercache/policy.go",
-			old: "if sl.refused.Swap(false) {", new: "if false {", test: "TestMemory_aWindowGrowsAndShrinksWithTheReads",
+			guard: "what Ristretto refused speaks for a larger window when it comes back", file: "tiercache/internal/memory/policy.go",
+			old: "if sl.refused.Swap(false) {", new: "if false {", test: "TestMemory_aWindowGrowsAndShrinksWithTheReads", pkg: "tiercache",
 		},
 		{
-			guard: "what Ristretto gave up speaks for a smaller one", file: "tiercache/memory_share.go",
-			old: "if origin(from) == leftPolicy {", new: "if false {", test: "TestMemory_aWindowGrowsAndShrinksWithTheReads",
+			guard: "what Ristretto gave up speaks for a smaller one", file: "tiercache/internal/memory/share.go",
+			old: "if origin(from) == leftPolicy {", new: "if false {", test: "TestMemory_aWindowGrowsAndShrinksWithTheReads", pkg: "tiercache",
 		},
 		{
 			guard: "of two versions of a key the later one arrives later", file: "tiercache/warming_write.go",

@@ -9,7 +9,7 @@ func recordGuards() []mutant {
 		},
 		{
 			guard: "age survives the move to memory", file: "tiercache/item.go",
-			old: "read: now - int64(got.age())", new: "read: now",
+			old: "Read: now - int64(got.age())", new: "Read: now",
 			test: "TestFresh_ageIsNeverReset",
 		},
 		{

@@ -21,7 +21,7 @@ func tagGuards() []mutant {
 		},
 		{
 			guard: "a look stamps an entry anew", file: "tiercache/endings.go",
-			old: "tags.count.Store(e.count.Load())", new: "", test: "TestEndings_",
+			old: "tags.Count.Store(e.count.Load())", new: "", test: "TestEndings_",
 		},
 		{
 			guard: "a tag that ended beyond the mark of before refuses", file: "tiercache/tokens.go",
@@ -37,7 +37,7 @@ func tagGuards() []mutant {
 		},
 		{
 			guard: "a warm entry whose tag was ended is refused", file: "tiercache/warming_write.go",
-			old: "(!unended(w.tokens, now, tags.names) ||", new: "(now == nil ||", test: "TestTags_ownTagEndedUnheard",
+			old: "(!unended(w.tokens, now, tags.Names) ||", new: "(now == nil ||", test: "TestTags_ownTagEndedUnheard",
 		},
 		{
 			guard: "a read does not take a load's answer whose tag was ended in between", file: "tiercache/wait.go",
@@ -45,7 +45,7 @@ func tagGuards() []mutant {
 		},
 		{
 			guard: "other tags begin no flight", file: "tiercache/flight.go",
-			old: "f.seen.epoch == o.seen.epoch && f.serves(o)", new: "f.seen == o.seen && f.serves(o)", test: "TestTags_aReadJoins",
+			old: "f.seen.Epoch == o.seen.Epoch && f.serves(o)", new: "f.seen == o.seen && f.serves(o)", test: "TestTags_aReadJoins",
 		},
 		{
 			guard: "a tag is ended on a full Redis", file: "tiercache/scripts.go",

@@ -1,4 +1,14 @@
-package tiercache
+// Package memory is the cache's tier in this process: an index that readers walk without a lock,
+// and Ristretto, behind a recency window, as the policy that says what stays.
+//
+// It knows keys, what they hash to, what is stored for them and what that costs. An Item carries
+// what makes it valid, its times, the epoch and the tags behind which it was found, and the package
+// only compares these with each other: a write is refused where something younger stands there, or
+// where the key's generation has moved since the writer looked.
+//
+// It must never know Redis, a loader, the user's Config or whether an Item may still be served.
+// Whether one was ended it asks by Config.Ended. What left it tells by Config.OnLeave.
+package memory
 
 import (
 	"hash/maphash"
@@ -12,7 +22,7 @@ import (
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
-// memory is the tier in this process: an index of our own for look-ups, and Ristretto as the policy
+// Tier is the tier in this process: an index of our own for look-ups, and Ristretto as the policy
 // that says what stays.
 //
 // Ristretto alone cannot be the index: it applies writes later, keeps the earlier of two quick
@@ -35,16 +45,16 @@ import (
 // Lock order: balanceMu, feedMu, releaseMu, then one shard's lock, then one window's, then lobbyMu
 // or goneMu. No shard's lock is held while Ristretto may block (Set, Del, Wait), and its callback
 // takes goneMu alone.
-type memory[K comparable, V any] struct {
+type Tier[K comparable, V any] struct {
 	seed     maphash.Seed
 	shards   []shard[K, V]
 	gens     atomic.Pointer[[]atomic.Uint64] // see generation; nil until the first is asked for
 	numGens  int
 	capacity atomic.Int64
-	clock    clock.Clock  // exact
-	time     clock.Coarse // for hits
+	Clock    clock.Clock  // exact
+	Coarse   clock.Coarse // for hits
 	counters *stat.Counters
-	evicted  func(EventKind, []K) // told, off the hit path and under no lock, which entries left; nil: nobody wants to know
+	onLeave  func(Reason, []K) // see Config
 	ghosts   ghosts
 	large    large[K, V]
 	ends     ends[V]
@@ -126,12 +136,37 @@ const (
 	maxGenerations = 1 << 16
 )
 
-func newMemory[K comparable, V any](capacity, frequencies int64, clock clock.Clock, counters *stat.Counters, evicted func(EventKind, []K)) *memory[K, V] {
-	m := &memory[K, V]{
-		seed: maphash.MakeSeed(), clock: clock, counters: counters, evicted: evicted,
+// Config is what a Tier stands on.
+type Config[K comparable, V any] struct {
+	Capacity int64               // at least 1
+	Weighed  bool                // entries cost other than 1, so that Capacity does not say how many there will be
+	Clock    clock.Clock         // exact
+	Counters *stat.Counters      // of the cache
+	OnLeave  func(Reason, []K)   // told, off the hit path and under no lock, which entries left; nil: nobody wants to know
+	Ended    func(*Item[V]) bool // whether an entry is never to be served again; nil: none is
+}
+
+// Reason is why an entry has left.
+type Reason uint8
+
+// Why an entry has left.
+const (
+	Evicted Reason = iota // there was no room
+	Expired               // its time was over
+)
+
+// New makes a Tier. It costs little until something is in it.
+func New[K comparable, V any](cfg Config[K, V]) *Tier[K, V] {
+	capacity, frequencies := cfg.Capacity, frequencyCounters(cfg.Capacity)
+	if cfg.Weighed {
+		frequencies = min(frequencies, mostWeighed)
+	}
+	m := &Tier[K, V]{
+		seed: maphash.MakeSeed(), Clock: cfg.Clock, counters: cfg.Counters, onLeave: cfg.OnLeave,
 		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}
-	m.time.Init(clock)
+	m.ends.ended = cfg.Ended
+	m.Coarse.Init(cfg.Clock)
 	m.capacity.Store(capacity)
 	m.shards = make([]shard[K, V], powerOfTwo(capacity/2048, 1, maxShards))
 	m.numGens = powerOfTwo(capacity, minGenerations, maxGenerations)
@@ -148,7 +183,7 @@ func newMemory[K comparable, V any](capacity, frequencies int64, clock clock.Clo
 
 // makePolicy makes the policy when something is to be offered to it: until then a memory costs what
 // is in it, whatever its capacity.
-func (m *memory[K, V]) makePolicy() {
+func (m *Tier[K, V]) makePolicy() {
 	m.shut.Lock()
 	defer m.shut.Unlock()
 	if m.policy != nil || !m.policed || m.closing() {
@@ -171,7 +206,10 @@ func frequencyCounters(capacity int64) int64 {
 	return min(max(least, capacity*countersEach), most)
 }
 
-const countersEach = 10
+const (
+	countersEach = 10
+	mostWeighed  = 1 << 20 // counters, where the capacity does not say how many entries there will be
+)
 
 // powerOfTwo rounds n down to a power of two between low and high, which are powers of two
 // themselves.
@@ -180,21 +218,29 @@ func powerOfTwo(n int64, low, high int) int {
 	return 1 << (bits.Len64(uint64(n)) - 1)
 }
 
-func (m *memory[K, V]) hash(key K) uint64 { return cellHash(maphash.Comparable(m.seed, key)) }
+// Hash is the key's hash, by which the other methods look for it. It is clear of the marks of
+// cells that hold nothing.
+func (m *Tier[K, V]) Hash(key K) uint64 {
+	hash := maphash.Comparable(m.seed, key)
+	if hash <= graveCell {
+		hash += graveCell + 1
+	}
+	return hash
+}
 
-func (m *memory[K, V]) shard(hash uint64) *shard[K, V] {
+func (m *Tier[K, V]) shard(hash uint64) *shard[K, V] {
 	return &m.shards[hash>>32&uint64(len(m.shards)-1)]
 }
 
-// get finds the key's item, whatever its age.
-func (m *memory[K, V]) get(hash uint64, key K) *item[V] {
+// Get finds the key's item, whatever its age.
+func (m *Tier[K, V]) Get(hash uint64, key K) *Item[V] {
 	_, it := m.shard(hash).table.Load().get(hash, key)
 	return it
 }
 
-// touch is get for somebody who wants the value, which is marked for the policy. Two marks at once
+// Touch is get for somebody who wants the value, which is marked for the policy. Two marks at once
 // may count as one.
-func (m *memory[K, V]) touch(hash uint64, key K) *item[V] {
+func (m *Tier[K, V]) Touch(hash uint64, key K) *Item[V] {
 	sl, it := m.shard(hash).table.Load().get(hash, key)
 	if sl == nil {
 		return nil
@@ -205,8 +251,8 @@ func (m *memory[K, V]) touch(hash uint64, key K) *item[V] {
 	return it
 }
 
-// size counts entries and their cost.
-func (m *memory[K, V]) size() (entries int, cost int64) {
+// Size counts entries and their cost.
+func (m *Tier[K, V]) Size() (entries int, cost int64) {
 	for i := range m.shards {
 		s := &m.shards[i]
 		s.mu.Lock()
@@ -217,9 +263,42 @@ func (m *memory[K, V]) size() (entries int, cost int64) {
 	return entries, cost
 }
 
-// losses counts the items that have left, or given way to others. While it stands still, what was
+// All yields every key with its item, in no order. What changes meanwhile it may miss, or yield
+// although it has just left.
+func (m *Tier[K, V]) All(yield func(K, *Item[V]) bool) {
+	for i := range m.shards {
+		for sl, it := range m.shards[i].table.Load().all {
+			if !yield(sl.key, it) {
+				return
+			}
+		}
+	}
+}
+
+// Vacant is how much a warm run may bring: what a full cache holds is being read, and isn't pushed
+// out by what somebody may want. What was ended has left before it is told.
+func (m *Tier[K, V]) Vacant() int64 {
+	m.releaseNow()
+	_, cost := m.Size()
+	capacity := m.capacity.Load()
+	if cost == 0 {
+		return capacity - capacity/5
+	}
+	return max(0, capacity-capacity/(lobbyShare/2)-cost) // what is on its way through the lobby has its room too
+}
+
+// Capacity is the capacity.
+func (m *Tier[K, V]) Capacity() int64 { return m.capacity.Load() }
+
+// Resize changes the capacity. Where it shrinks, what has to leave has left when it returns.
+func (m *Tier[K, V]) Resize(capacity int64) {
+	m.capacity.Store(capacity)
+	m.rebalance()
+}
+
+// Losses counts the items that have left, or given way to others. While it stands still, what was
 // stored is there.
-func (m *memory[K, V]) losses() (n uint64) {
+func (m *Tier[K, V]) Losses() (n uint64) {
 	for i := range m.shards {
 		s := &m.shards[i]
 		s.mu.Lock()
@@ -229,7 +308,7 @@ func (m *memory[K, V]) losses() (n uint64) {
 	return n
 }
 
-func (m *memory[K, V]) closing() bool {
+func (m *Tier[K, V]) closing() bool {
 	select {
 	case <-m.stop:
 		return true
@@ -238,13 +317,13 @@ func (m *memory[K, V]) closing() bool {
 	}
 }
 
-// close empties the memory and stops its goroutines and Ristretto's. Operations beside it and after
+// Close empties the memory and stops its goroutines and Ristretto's. Operations beside it and after
 // it do nothing.
-func (m *memory[K, V]) close() {
+func (m *Tier[K, V]) Close() {
 	close(m.stop)
 	m.tending.Do(func() { close(m.done) })
 	<-m.done
-	m.time.Close()
+	m.Coarse.Close()
 	for i := range m.shards {
 		s := &m.shards[i]
 		s.mu.Lock()

@@ -1,4 +1,4 @@
-package tiercache
+package memory
 
 import (
 	"slices"
@@ -41,12 +41,12 @@ const (
 )
 
 // isLarge reports whether an entry of that cost goes into the window of large ones.
-func (m *memory[K, V]) isLarge(cost int64) bool {
+func (m *Tier[K, V]) isLarge(cost int64) bool {
 	return m.large.apart && cost > m.capacity.Load()/int64(float64(len(m.shards))/largeShare)
 }
 
 // roomOf is the room of the slot's window.
-func (m *memory[K, V]) roomOf(sl *slot[K, V]) int64 {
+func (m *Tier[K, V]) roomOf(sl *slot[K, V]) int64 {
 	if sl.large {
 		return m.large.room.Load()
 	}
@@ -58,7 +58,7 @@ func (l *large[K, V]) part(windows int64) int64 { return windows / largeParts * 
 
 // arrive counts what enters a window. A hit is a hit, and one on a large entry costs more: an entry
 // counts by how many of its kind the capacity would hold. The shard's lock is held.
-func (m *memory[K, V]) arrive(s *shard[K, V], sl *slot[K, V]) {
+func (m *Tier[K, V]) arrive(s *shard[K, V], sl *slot[K, V]) {
 	if !m.large.apart {
 		return
 	}
@@ -74,7 +74,7 @@ func (m *memory[K, V]) arrive(s *shard[K, V], sl *slot[K, V]) {
 
 // apportion divides the window between large and small entries by what has arrived. What arrived
 // long ago counts for less.
-func (m *memory[K, V]) apportion() {
+func (m *Tier[K, V]) apportion() {
 	if !m.large.apportioning.TryLock() {
 		return
 	}
@@ -98,19 +98,19 @@ func (m *memory[K, V]) apportion() {
 }
 
 // makeRoomFor gives Ristretto's part the room for an entry that fits into no part of the memory.
-func (m *memory[K, V]) makeRoomFor(hash uint64, key K, cost int64) {
+func (m *Tier[K, V]) makeRoomFor(hash uint64, key K, cost int64) {
 	if !m.policed || m.isLarge(cost) && cost <= m.large.room.Load() || cost <= m.room.Load() {
 		return
 	}
 	capacity := m.capacity.Load()
-	_, used := m.size()
+	_, used := m.Size()
 	if old, _ := m.shard(hash).table.Load().get(hash, key); old != nil {
 		used -= old.cost
 	}
 	needed := cost
 	switch {
 	case used+cost <= capacity:
-		needed = min(capacity, cost+m.kept())
+		needed = used + cost // what a smaller window has no room for is Ristretto's, too
 	case !m.ghosts.know(hash):
 		return
 	}
@@ -126,18 +126,8 @@ func (m *memory[K, V]) makeRoomFor(hash uint64, key K, cost int64) {
 	}
 }
 
-// kept is the cost of what Ristretto holds.
-func (m *memory[K, V]) kept() int64 {
-	m.shut.RLock()
-	defer m.shut.RUnlock()
-	if m.policy == nil || m.closing() {
-		return 0
-	}
-	return m.policy.MaxCost() - m.policy.RemainingCost()
-}
-
 // giveBack takes room back that Ristretto's part no longer needs for a large entry.
-func (m *memory[K, V]) giveBack() {
+func (m *Tier[K, V]) giveBack() {
 	if m.large.arrived.Load() > 0 {
 		m.apportion()
 	}
@@ -176,9 +166,9 @@ const (
 // weed takes a large entry out that was not read since the last look at it, if small ones could use
 // the room. Ristretto looks for what is read least among five entries that it picks, of thousands:
 // it does not come upon the few large ones for a long time. feedMu is held.
-func (m *memory[K, V]) weed(offered int) {
+func (m *Tier[K, V]) weed(offered int) {
 	l := &m.large
-	if l.offered += offered; len(l.kept) == 0 || l.offered < m.batch {
+	if l.offered += offered; l.offered < m.batch {
 		return
 	}
 	l.offered = 0
@@ -186,8 +176,8 @@ func (m *memory[K, V]) weed(offered int) {
 		l.kept = slices.DeleteFunc(l.kept, func(sl *slot[K, V]) bool { return !m.stands(sl) })
 		l.most = 2*len(l.kept) + largeParts
 	}
-	entries, _ := m.size()
-	if entries < len(l.kept)*largeParts || m.policy.RemainingCost() > m.main.Load()/lobbyShare {
+	entries, _ := m.Size()
+	if len(l.kept) == 0 || entries < len(l.kept)*largeParts || m.policy.RemainingCost() > m.main.Load()/lobbyShare {
 		return // nearly all are large, or there is room
 	}
 	if l.hand++; l.hand >= len(l.kept) {
@@ -201,7 +191,7 @@ func (m *memory[K, V]) weed(offered int) {
 }
 
 // unread reports whether the slot has left, or was not read since it was last looked at.
-func (m *memory[K, V]) unread(sl *slot[K, V]) bool {
+func (m *Tier[K, V]) unread(sl *slot[K, V]) bool {
 	s := m.shard(sl.hash)
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,6 +1,7 @@
-package tiercache
+package memory
 
 import (
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -58,7 +59,7 @@ func TestMemory_whatComesBackLeavesTheNewest(t *testing.T) {
 
 // giveOneBack has the policy give up an entry, other than one, that was read meanwhile, and has the
 // room taken that this leaves.
-func (m *memory[K, V]) giveOneBack(one *slot[K, V]) {
+func (m *Tier[K, V]) giveOneBack(one *slot[K, V]) {
 	s := m.shard(one.hash)
 	s.mu.Lock()
 	var back *slot[K, V]
@@ -82,23 +83,40 @@ func (m *memory[K, V]) giveOneBack(one *slot[K, V]) {
 	m.makeRoom()
 }
 
-func newTestMemory(t *testing.T, capacity int64) *memory[int, int] {
+func newTestMemory(t *testing.T, capacity int64) *Tier[int, int] {
 	t.Helper()
-	m := newMemory[int, int](capacity, frequencyCounters(capacity), clock.Since(time.Now()), new(stat.Counters), nil)
+	m := New(Config[int, int]{Capacity: capacity, Clock: clock.Since(time.Now()), Counters: new(stat.Counters)})
 	m.tending.Do(func() { close(m.done) }) // the test tends
-	t.Cleanup(m.close)
+	t.Cleanup(m.Close)
 	return m
 }
 
 // putOne stores a key and returns its slot.
-func (m *memory[K, V]) putOne(t *testing.T, key K) *slot[K, V] {
+func (m *Tier[K, V]) putOne(t *testing.T, key K) *slot[K, V] {
 	t.Helper()
-	later := m.clock.Now() + int64(time.Hour)
-	hash := m.hash(key)
-	m.put(hash, key, &item[V]{fresh: later, dead: later, id: 1}, 1)
+	later := m.Clock.Now() + int64(time.Hour)
+	hash := m.Hash(key)
+	m.Put(hash, key, &Item[V]{Fresh: later, Dead: later, ID: 1}, 1)
 	sl, _ := m.shard(hash).table.Load().get(hash, key)
 	if sl == nil {
 		t.Fatalf("%v has left at once", key)
 	}
 	return sl
+}
+
+// The border between window and policy moves while there is room for all that is there. Nothing is
+// lost by that, in whichever direction it moves.
+func TestMemory_theBorderMovesPastNobody(t *testing.T) {
+	m := newTestMemory(t, 10_000)
+	for key := range 9000 {
+		m.store(key, 1)
+	}
+	for _, share := range []float64{0.9, 0.1, 0.5, leastShare, mostShare} {
+		before, _ := m.Size()
+		m.ghosts.wished.Store(math.Float64bits(share))
+		m.rebalance()
+		if after, _ := m.Size(); after < before {
+			t.Errorf("of %d entries %d were left when the window's share became %v", before, after, share)
+		}
+	}
 }

@@ -1,4 +1,4 @@
-package tiercache
+package memory
 
 import (
 	"time"
@@ -14,7 +14,7 @@ const (
 
 // tend is the memory's own goroutine: it reaps, sweeps and moves the border between window and
 // policy until close.
-func (m *memory[K, V]) tend() {
+func (m *Tier[K, V]) tend() {
 	defer close(m.done)
 	tick := time.NewTicker(sweepTick)
 	defer tick.Stop()
@@ -33,7 +33,7 @@ func (m *memory[K, V]) tend() {
 		case <-tick.C:
 			m.release()
 			for i := part; i < len(m.shards); i += sweepPart {
-				m.sweep(&m.shards[i], m.over(m.clock.Now()))
+				m.sweep(&m.shards[i], m.over(m.Clock.Now()))
 			}
 			if part = (part + 1) % min(sweepPart, len(m.shards)); part == 0 {
 				m.giveBack()
@@ -43,9 +43,9 @@ func (m *memory[K, V]) tend() {
 }
 
 // over judges items by their time alone.
-func (m *memory[K, V]) over(now int64) func(*item[V]) fate {
-	return func(it *item[V]) fate {
-		if now < it.dead {
+func (m *Tier[K, V]) over(now int64) func(*Item[V]) fate {
+	return func(it *Item[V]) fate {
+		if now < it.Dead {
 			return stays
 		}
 		return expires
@@ -63,7 +63,7 @@ const (
 
 // sweep takes entries out of one shard. It looks for them without the lock, and takes them out some
 // at a time: a million entries that end together stop no writer for longer than one chunk takes.
-func (m *memory[K, V]) sweep(s *shard[K, V], judge func(*item[V]) fate) {
+func (m *Tier[K, V]) sweep(s *shard[K, V], judge func(*Item[V]) fate) {
 	s.mu.Lock()
 	s.heaviest = 0
 	s.mu.Unlock()
@@ -86,7 +86,7 @@ func (m *memory[K, V]) sweep(s *shard[K, V], judge func(*item[V]) fate) {
 }
 
 // takeOut takes out those of the slots that are still there, and of which the judge still says so.
-func (m *memory[K, V]) takeOut(s *shard[K, V], slots []*slot[K, V], judge func(*item[V]) fate) {
+func (m *Tier[K, V]) takeOut(s *shard[K, V], slots []*slot[K, V], judge func(*Item[V]) fate) {
 	if len(slots) == 0 || m.closing() {
 		return
 	}
@@ -125,18 +125,18 @@ func (m *memory[K, V]) takeOut(s *shard[K, V], slots []*slot[K, V], judge func(*
 type departed[K comparable] struct{ expired, evicted []K }
 
 // noteLeft collects keys where somebody wants to know them.
-func (m *memory[K, V]) noteLeft(keys []K, key K) []K {
-	if m.evicted == nil {
+func (m *Tier[K, V]) noteLeft(keys []K, key K) []K {
+	if m.onLeave == nil {
 		return nil
 	}
 	return append(keys, key)
 }
 
-func (m *memory[K, V]) tell(left departed[K]) {
+func (m *Tier[K, V]) tell(left departed[K]) {
 	if len(left.expired) > 0 {
-		m.evicted(EventExpire, left.expired)
+		m.onLeave(Expired, left.expired)
 	}
 	if len(left.evicted) > 0 {
-		m.evicted(EventEvict, left.evicted)
+		m.onLeave(Evicted, left.evicted)
 	}
 }

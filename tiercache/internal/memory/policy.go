@@ -1,4 +1,4 @@
-package tiercache
+package memory
 
 import (
 	"runtime"
@@ -17,7 +17,7 @@ const (
 
 // toLobby takes what a window has no more room for, until there are enough to be offered together.
 // It reports whether there are.
-func (m *memory[K, V]) toLobby(sl *slot[K, V]) (full bool) {
+func (m *Tier[K, V]) toLobby(sl *slot[K, V]) (full bool) {
 	m.lobbyMu.Lock()
 	defer m.lobbyMu.Unlock()
 	m.lobby = append(m.lobby, sl)
@@ -28,7 +28,7 @@ func (m *memory[K, V]) toLobby(sl *slot[K, V]) (full bool) {
 }
 
 // makeRoom empties the lobby where it is full.
-func (m *memory[K, V]) makeRoom() {
+func (m *Tier[K, V]) makeRoom() {
 	if !m.full.Load() {
 		return
 	}
@@ -38,7 +38,7 @@ func (m *memory[K, V]) makeRoom() {
 }
 
 // emptyLobby returns what is in the lobby, if that is full.
-func (m *memory[K, V]) emptyLobby() []*slot[K, V] {
+func (m *Tier[K, V]) emptyLobby() []*slot[K, V] {
 	m.lobbyMu.Lock()
 	defer m.lobbyMu.Unlock()
 	if !m.full.Swap(false) {
@@ -63,7 +63,7 @@ func (m *memory[K, V]) emptyLobby() []*slot[K, V] {
 // to the newcomer, a newcomer is not the equal of what was read once. Without this a loop over more
 // keys than there is room for pushes out each entry before its turn comes: every one of them has
 // been seen the same number of times.
-func (m *memory[K, V]) feed(left *departed[K]) (again bool) {
+func (m *Tier[K, V]) feed(left *departed[K]) (again bool) {
 	m.feedMu.Lock()
 	defer m.feedMu.Unlock()
 	batch := m.emptyLobby()
@@ -88,7 +88,7 @@ func (m *memory[K, V]) feed(left *departed[K]) (again bool) {
 
 // offer hands a batch of slots to the policy, which keeps them or gives them up through onExit.
 // feedMu and shut are held.
-func (m *memory[K, V]) offer(batch []*slot[K, V]) {
+func (m *Tier[K, V]) offer(batch []*slot[K, V]) {
 	if m.policy == nil {
 		for _, sl := range batch {
 			m.onExit(sl)
@@ -133,7 +133,7 @@ func (m *memory[K, V]) offer(batch []*slot[K, V]) {
 
 // returns says that the slot need not be offered: it has left, or it was read or written in the
 // lobby and goes back to its window.
-func (m *memory[K, V]) returns(sl *slot[K, V]) bool {
+func (m *Tier[K, V]) returns(sl *slot[K, V]) bool {
 	s := m.shard(sl.hash)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -145,7 +145,7 @@ func (m *memory[K, V]) returns(sl *slot[K, V]) bool {
 }
 
 // stands reports whether the slot is in the index.
-func (m *memory[K, V]) stands(sl *slot[K, V]) bool {
+func (m *Tier[K, V]) stands(sl *slot[K, V]) bool {
 	s := m.shard(sl.hash)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -155,7 +155,7 @@ func (m *memory[K, V]) stands(sl *slot[K, V]) bool {
 // forget tells the policy of an entry that left by itself. Where a new slot of the same key has
 // come meanwhile, the policy gives that one up: a removal that ends after a write is a removal
 // after the write.
-func (m *memory[K, V]) forget(hash uint64) {
+func (m *Tier[K, V]) forget(hash uint64) {
 	m.shut.RLock()
 	defer m.shut.RUnlock()
 	if m.policy != nil && !m.closing() {
@@ -164,7 +164,7 @@ func (m *memory[K, V]) forget(hash uint64) {
 }
 
 // onReject hears, before onExit does, of every slot that the policy did not admit.
-func (m *memory[K, V]) onReject(it *ristretto.Item[*slot[K, V]]) {
+func (m *Tier[K, V]) onReject(it *ristretto.Item[*slot[K, V]]) {
 	if it.Value != nil {
 		it.Value.refused.Store(true)
 	}
@@ -172,7 +172,7 @@ func (m *memory[K, V]) onReject(it *ristretto.Item[*slot[K, V]]) {
 
 // onExit hears of every slot that the policy no longer holds: evicted, not admitted, deleted or
 // replaced. It runs on Ristretto's goroutine or on that of a writer, so it blocks on nothing.
-func (m *memory[K, V]) onExit(sl *slot[K, V]) {
+func (m *Tier[K, V]) onExit(sl *slot[K, V]) {
 	if sl == nil {
 		return
 	}
@@ -183,7 +183,7 @@ func (m *memory[K, V]) onExit(sl *slot[K, V]) {
 }
 
 // alarm wakes the tending goroutine.
-func (m *memory[K, V]) alarm() {
+func (m *Tier[K, V]) alarm() {
 	select {
 	case m.wake <- struct{}{}:
 	default:
@@ -194,7 +194,7 @@ func (m *memory[K, V]) alarm() {
 // and where the window has room to spare, it begins anew there. The policy goes by what it was
 // told, which for a slot that it holds is what happened before it came. It reports whether that
 // made the lobby full.
-func (m *memory[K, V]) reap(left *departed[K]) (full bool) {
+func (m *Tier[K, V]) reap(left *departed[K]) (full bool) {
 	m.goneMu.Lock()
 	gone := m.gone
 	m.gone = nil
@@ -202,13 +202,13 @@ func (m *memory[K, V]) reap(left *departed[K]) (full bool) {
 	if len(gone) == 0 {
 		return false
 	}
-	now := m.clock.Now()
+	now := m.Clock.Now()
 	for _, sl := range gone {
 		s := m.shard(sl.hash)
 		s.mu.Lock()
 		switch {
 		case sl.left || s.closed || m.holds(s, sl):
-		case now >= s.table.Load().itemOf(sl).dead:
+		case now >= s.table.Load().itemOf(sl).Dead:
 			m.take(s, sl)
 			left.expired = m.noteLeft(left.expired, sl.key)
 			m.counters.Add(sl.hash, stat.Expirations, 1)
@@ -228,7 +228,7 @@ func (m *memory[K, V]) reap(left *departed[K]) (full bool) {
 }
 
 // evict takes out of the index what there is no room for. The shard's lock is held.
-func (m *memory[K, V]) evict(s *shard[K, V], sl *slot[K, V], from origin, left *departed[K]) {
+func (m *Tier[K, V]) evict(s *shard[K, V], sl *slot[K, V], from origin, left *departed[K]) {
 	s.table.Load().itemOf(sl).leave(true)
 	m.take(s, sl)
 	if from == leftWindow && sl.cost > m.roomOf(sl) {

@@ -1,4 +1,4 @@
-package tiercache
+package memory
 
 import (
 	"iter"
@@ -26,7 +26,7 @@ type table[K comparable, V any] struct {
 type cell[K comparable, V any] struct {
 	hash atomic.Uint64 // or one of the two below
 	slot atomic.Pointer[slot[K, V]]
-	item atomic.Pointer[item[V]]
+	item atomic.Pointer[Item[V]]
 }
 
 const (
@@ -35,20 +35,12 @@ const (
 	minCells  = 16
 )
 
-// cellHash keeps a key's hash clear of the marks.
-func cellHash(hash uint64) uint64 {
-	if hash <= graveCell {
-		return hash + graveCell + 1
-	}
-	return hash
-}
-
 func newTable[K comparable, V any](slots int) *table[K, V] {
 	return &table[K, V]{cells: make([]cell[K, V], max(minCells, powerOfTwo(int64(slots)*4-1, 1, 1<<40)))}
 }
 
 // get finds the key's slot and item, nil if there is none. Any goroutine may call it at any time.
-func (t *table[K, V]) get(hash uint64, key K) (*slot[K, V], *item[V]) {
+func (t *table[K, V]) get(hash uint64, key K) (*slot[K, V], *Item[V]) {
 	mask := uint64(len(t.cells) - 1)
 	for i := hash & mask; ; i = (i + 1) & mask {
 		c := &t.cells[i]
@@ -71,7 +63,7 @@ func (t *table[K, V]) get(hash uint64, key K) (*slot[K, V], *item[V]) {
 
 // add enters a slot whose key has none. It is false where the table is too full to be walked
 // quickly: then it must be rebuilt first.
-func (t *table[K, V]) add(sl *slot[K, V], it *item[V]) bool {
+func (t *table[K, V]) add(sl *slot[K, V], it *Item[V]) bool {
 	mask := uint64(len(t.cells) - 1)
 	for i := sl.hash & mask; ; i = (i + 1) & mask {
 		c := &t.cells[i]
@@ -93,10 +85,10 @@ func (t *table[K, V]) add(sl *slot[K, V], it *item[V]) bool {
 }
 
 // set gives a slot another item.
-func (t *table[K, V]) set(sl *slot[K, V], it *item[V]) { t.find(sl).item.Store(it) }
+func (t *table[K, V]) set(sl *slot[K, V], it *Item[V]) { t.find(sl).item.Store(it) }
 
 // itemOf is the slot's item.
-func (t *table[K, V]) itemOf(sl *slot[K, V]) *item[V] { return t.find(sl).item.Load() }
+func (t *table[K, V]) itemOf(sl *slot[K, V]) *Item[V] { return t.find(sl).item.Load() }
 
 // remove takes a slot out.
 func (t *table[K, V]) remove(sl *slot[K, V]) {
@@ -117,11 +109,11 @@ func (t *table[K, V]) find(sl *slot[K, V]) *cell[K, V] {
 
 // all yields every slot with its item. Beside a writer it may miss what moves, and see what has
 // just left.
-func (t *table[K, V]) all(yield func(*slot[K, V], *item[V]) bool) { t.from(0)(yield) }
+func (t *table[K, V]) all(yield func(*slot[K, V], *Item[V]) bool) { t.from(0)(yield) }
 
 // from is all, beginning at one cell.
-func (t *table[K, V]) from(start uint64) iter.Seq2[*slot[K, V], *item[V]] {
-	return func(yield func(*slot[K, V], *item[V]) bool) {
+func (t *table[K, V]) from(start uint64) iter.Seq2[*slot[K, V], *Item[V]] {
+	return func(yield func(*slot[K, V], *Item[V]) bool) {
 		mask := uint64(len(t.cells) - 1)
 		for i := range uint64(len(t.cells)) {
 			c := &t.cells[(start+i)&mask]

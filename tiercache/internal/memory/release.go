@@ -1,4 +1,4 @@
-package tiercache
+package memory
 
 import (
 	"sync"
@@ -11,7 +11,7 @@ import (
 // entries are looked at once after that, before Ristretto is next asked whom to keep, and by the
 // tending goroutine.
 type ends[V any] struct {
-	ended func(*item[V]) bool // nil: nothing ever is
+	ended func(*Item[V]) bool // nil: nothing ever is
 	asked atomic.Uint64       // how often something was ended
 	done  atomic.Uint64       // up to which of these what was ended has been taken out
 
@@ -27,15 +27,15 @@ const (
 	longestReleasing = int64(time.Second / 2)
 )
 
-// purge has the room given back of what was ended just now.
-func (m *memory[K, V]) purge() {
+// Purge has the room given back of what was ended just now.
+func (m *Tier[K, V]) Purge() {
 	m.ends.asked.Add(1)
 	m.alarm()
 }
 
 // release takes out what was ended. Where that was last done a moment ago it leaves it for later.
-func (m *memory[K, V]) release() {
-	if m.ends.due(m.clock.Now()) {
+func (m *Tier[K, V]) release() {
+	if m.ends.due(m.Clock.Now()) {
 		m.releaseNow()
 	}
 }
@@ -51,23 +51,23 @@ func (e *ends[V]) due(now int64) bool {
 }
 
 // releaseNow takes out what was ended.
-func (m *memory[K, V]) releaseNow() {
+func (m *Tier[K, V]) releaseNow() {
 	e := &m.ends
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	asked, began := e.asked.Load(), m.clock.Now()
+	asked, began := e.asked.Load(), m.Clock.Now()
 	if e.done.Load() == asked {
 		return
 	}
 	for i := range m.shards {
-		m.sweep(&m.shards[i], func(it *item[V]) fate {
+		m.sweep(&m.shards[i], func(it *Item[V]) fate {
 			if e.ended(it) {
 				return goes
 			}
 			return stays
 		})
 	}
-	e.last = m.clock.Now()
+	e.last = m.Clock.Now()
 	e.took = e.last - began
 	e.done.Store(asked)
 }

@@ -1,4 +1,4 @@
-package tiercache
+package memory
 
 import "sync"
 
@@ -51,7 +51,7 @@ func (q *queue[K, V]) remove(sl *slot[K, V]) {
 }
 
 // windowOf is where the slot is, or was, in order of age.
-func (m *memory[K, V]) windowOf(s *shard[K, V], sl *slot[K, V]) *window[K, V] {
+func (m *Tier[K, V]) windowOf(s *shard[K, V], sl *slot[K, V]) *window[K, V] {
 	if sl.large {
 		return &m.large.window
 	}
@@ -59,17 +59,27 @@ func (m *memory[K, V]) windowOf(s *shard[K, V], sl *slot[K, V]) *window[K, V] {
 }
 
 // enter takes in a slot that was written just now. It reports whether the lobby is full then.
-func (m *memory[K, V]) enter(s *shard[K, V], sl *slot[K, V]) (full bool) {
+func (m *Tier[K, V]) enter(s *shard[K, V], sl *slot[K, V]) (full bool) {
 	w := m.windowOf(s, sl)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.push(sl)
 	w.newest = sl
+	return m.admit(w, sl)
+}
+
+// admit pushes a slot. One that is dearer than the whole window passes it by: it would push all
+// others out before it left itself. The window's lock is held.
+func (m *Tier[K, V]) admit(w *window[K, V], sl *slot[K, V]) (full bool) {
+	if sl.cost > w.room {
+		sl.count()
+		return m.toLobby(sl)
+	}
+	w.push(sl)
 	return m.overflow(w)
 }
 
 // renew notes that the slot was written again.
-func (m *memory[K, V]) renew(s *shard[K, V], sl *slot[K, V]) {
+func (m *Tier[K, V]) renew(s *shard[K, V], sl *slot[K, V]) {
 	w := m.windowOf(s, sl)
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -78,19 +88,18 @@ func (m *memory[K, V]) renew(s *shard[K, V], sl *slot[K, V]) {
 }
 
 // readmit takes a slot back that was read or written since it fell out.
-func (m *memory[K, V]) readmit(s *shard[K, V], sl *slot[K, V]) (back, full bool) {
+func (m *Tier[K, V]) readmit(s *shard[K, V], sl *slot[K, V]) (back, full bool) {
 	w := m.windowOf(s, sl)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !sl.count() && !w.keeps(sl) {
 		return false, false
 	}
-	w.push(sl)
-	return true, m.overflow(w)
+	return true, m.admit(w, sl)
 }
 
 // fit takes a slot back if there is room to spare for it.
-func (m *memory[K, V]) fit(s *shard[K, V], sl *slot[K, V]) bool {
+func (m *Tier[K, V]) fit(s *shard[K, V], sl *slot[K, V]) bool {
 	w := m.windowOf(s, sl)
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -102,7 +111,7 @@ func (m *memory[K, V]) fit(s *shard[K, V], sl *slot[K, V]) bool {
 }
 
 // quit takes a slot out that leaves the index, and reports whether it was in the window.
-func (m *memory[K, V]) quit(s *shard[K, V], sl *slot[K, V]) (was bool) {
+func (m *Tier[K, V]) quit(s *shard[K, V], sl *slot[K, V]) (was bool) {
 	w := m.windowOf(s, sl)
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -117,18 +126,24 @@ func (m *memory[K, V]) quit(s *shard[K, V], sl *slot[K, V]) (was bool) {
 }
 
 // holds reports whether the slot is in the window.
-func (m *memory[K, V]) holds(s *shard[K, V], sl *slot[K, V]) bool {
+func (m *Tier[K, V]) holds(s *shard[K, V], sl *slot[K, V]) bool {
 	w := m.windowOf(s, sl)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return sl.windowed
 }
 
-// resize gives the window its room, and reports whether the lobby is full then.
-func (m *memory[K, V]) resize(w *window[K, V], room int64) (full bool) {
+// resize gives the window its room. What is too much for that stays until trim.
+func (w *window[K, V]) resize(room int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.room = room
+}
+
+// trim moves what the window has no room for to the lobby, and reports whether that is full then.
+func (m *Tier[K, V]) trim(w *window[K, V]) (full bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	return m.overflow(w)
 }
 
@@ -145,7 +160,7 @@ func (w *window[K, V]) empty() {
 // The newest entry stays, as far as the window has room for it at all: its writer is about to read
 // it, and what the lobby and the policy give back beside that writer would else push it out, in
 // favour of entries that are older.
-func (m *memory[K, V]) overflow(w *window[K, V]) (full bool) {
+func (m *Tier[K, V]) overflow(w *window[K, V]) (full bool) {
 	for rounds := w.n; w.cost > w.room; {
 		sl := w.tail
 		w.remove(sl)

@@ -1,4 +1,4 @@
-package tiercache
+package memory
 
 import (
 	"math/rand/v2"

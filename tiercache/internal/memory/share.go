@@ -1,4 +1,4 @@
-package tiercache
+package memory
 
 import (
 	"math"
@@ -134,7 +134,7 @@ type division struct{ room, large, main, lobby int64 }
 
 // divide divides the capacity with this share of the window. Ristretto gets what the dearest entry
 // needs that it is to hold, see large, and the window and the lobby what is left.
-func (m *memory[K, V]) divide(share float64) division {
+func (m *Tier[K, V]) divide(share float64) division {
 	capacity, shards := m.capacity.Load(), int64(len(m.shards))
 	d := division{lobby: capacity / lobbyShare}
 	left := capacity - d.lobby
@@ -156,7 +156,7 @@ func (m *memory[K, V]) divide(share float64) division {
 }
 
 // unbalanced reports whether the border is far from where it should be.
-func (m *memory[K, V]) unbalanced() bool {
+func (m *Tier[K, V]) unbalanced() bool {
 	return math.Abs(m.ghosts.share()-math.Float64frombits(m.share.Load())) >= borderStep
 }
 
@@ -164,7 +164,7 @@ func (m *memory[K, V]) unbalanced() bool {
 // it. What one loses the other gets: entries that a window has no more room for are offered to the
 // policy, and those that the policy has no more room for begin anew in the window, or leave where
 // there is none.
-func (m *memory[K, V]) rebalance() {
+func (m *Tier[K, V]) rebalance() {
 	var left departed[K]
 	defer func() { m.tell(left) }()
 	m.balanceMu.Lock()
@@ -180,10 +180,14 @@ func (m *memory[K, V]) rebalance() {
 	m.large.room.Store(d.large)
 	m.main.Store(d.main)
 	m.waiting.Store(d.lobby)
-	m.shrink(d.main, &left)
-	full := m.resize(&m.large.window, d.large)
+	m.large.resize(d.large)
 	for i := range m.shards {
-		full = m.resize(&m.shards[i].window, d.room) || full
+		m.shards[i].window.resize(d.room)
+	}
+	m.shrink(d.main, &left) // what it gives up goes where a window has room now
+	full := m.trim(&m.large.window)
+	for i := range m.shards {
+		full = m.trim(&m.shards[i].window) || full
 		for full {
 			full = m.feed(&left)
 		}
@@ -192,7 +196,7 @@ func (m *memory[K, V]) rebalance() {
 
 // shrink gives the policy its room, and takes out of it what is too much for that: by itself it
 // would do so only for the sake of a newcomer that it likes better.
-func (m *memory[K, V]) shrink(main int64, left *departed[K]) {
+func (m *Tier[K, V]) shrink(main int64, left *departed[K]) {
 	m.shut.RLock()
 	defer m.shut.RUnlock()
 	if m.policy == nil || m.closing() {
@@ -219,13 +223,15 @@ func (m *memory[K, V]) shrink(main int64, left *departed[K]) {
 
 // held is the hashes of slots that are not in the shard's window, as many as would go into it if it
 // had the room; others each time.
-func (m *memory[K, V]) held(s *shard[K, V], room int64) []uint64 {
+func (m *Tier[K, V]) held(s *shard[K, V], room int64) []uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.window.mu.Lock()
+	room -= s.window.cost
+	s.window.mu.Unlock()
 	var hashes []uint64
 	for sl := range s.table.Load().from(rand.Uint64()) { //nolint:gosec // nothing is guarded by it
 		if m.holds(s, sl) {
-			room -= sl.cost
 			continue
 		}
 		if room -= sl.cost; room < 0 {

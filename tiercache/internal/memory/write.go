@@ -1,26 +1,26 @@
-package tiercache
+package memory
 
 import "sync/atomic"
 
-// fill stores what a reader found, unless the key was invalidated since the reader took gen, or
+// Fill stores what a reader found, unless the key was invalidated since the reader took gen, or
 // something younger stands there.
-func (m *memory[K, V]) fill(hash uint64, key K, it *item[V], cost int64, gen uint64) bool {
-	return m.write(hash, key, it, cost, func(g *atomic.Uint64, have *item[V]) bool {
-		return g.Load() == gen && (have == nil || have.id == it.id || have.read <= it.read || have.epoch != it.epoch)
+func (m *Tier[K, V]) Fill(hash uint64, key K, it *Item[V], cost int64, gen uint64) bool {
+	return m.write(hash, key, it, cost, func(g *atomic.Uint64, have *Item[V]) bool {
+		return g.Load() == gen && (have == nil || have.ID == it.ID || have.Read <= it.Read || have.Epoch != it.Epoch)
 	})
 }
 
-// put stores what a writer brings, and ends every read under way.
-func (m *memory[K, V]) put(hash uint64, key K, it *item[V], cost int64) {
-	m.write(hash, key, it, cost, func(g *atomic.Uint64, _ *item[V]) bool {
+// Put stores what a writer brings, and ends every read under way.
+func (m *Tier[K, V]) Put(hash uint64, key K, it *Item[V], cost int64) {
+	m.write(hash, key, it, cost, func(g *atomic.Uint64, _ *Item[V]) bool {
 		g.Add(1)
 		return true
 	})
 }
 
-// remove takes the key out and moves its generation. It returns what stood there and the
+// Remove takes the key out and moves its generation. It returns what stood there and the
 // generation's new state.
-func (m *memory[K, V]) remove(hash uint64, key K) (had *item[V], gen uint64) {
+func (m *Tier[K, V]) Remove(hash uint64, key K) (had *Item[V], gen uint64) {
 	s := m.shard(hash)
 	s.mu.Lock()
 	gen = m.gen(hash).Add(1)
@@ -32,11 +32,11 @@ func (m *memory[K, V]) remove(hash uint64, key K) (had *item[V], gen uint64) {
 	return had, gen
 }
 
-// settle ends a write that began with remove: it moves the generation again, so that what was read
+// Settle ends a write that began with remove: it moves the generation again, so that what was read
 // in between is dead on arrival, and stores it where no other writer came in between; else nothing
 // is left there. A nil item stores nothing.
-func (m *memory[K, V]) settle(hash uint64, key K, it *item[V], cost int64, cl *claim) {
-	stored := it != nil && m.write(hash, key, it, cost, func(g *atomic.Uint64, _ *item[V]) bool { return cl.take(g) })
+func (m *Tier[K, V]) Settle(hash uint64, key K, it *Item[V], cost int64, cl *Claim) {
+	stored := it != nil && m.write(hash, key, it, cost, func(g *atomic.Uint64, _ *Item[V]) bool { return cl.take(g) })
 	if stored {
 		return
 	}
@@ -55,12 +55,12 @@ func (m *memory[K, V]) settle(hash uint64, key K, it *item[V], cost int64, cl *c
 // write stores it under the shard's lock if may says so of the key's generation and of what stands
 // there. Room is made before, not after: a writer that had to wait once its entry is there could
 // find it pushed out by those that don't.
-func (m *memory[K, V]) write(hash uint64, key K, it *item[V], cost int64, may func(gen *atomic.Uint64, have *item[V]) bool) bool {
+func (m *Tier[K, V]) write(hash uint64, key K, it *Item[V], cost int64, may func(gen *atomic.Uint64, have *Item[V]) bool) bool {
 	m.makeRoom()
 	if cost > m.main.Load() {
 		m.makeRoomFor(hash, key, cost)
 	}
-	m.time.CatchUp()
+	m.Coarse.CatchUp()
 	s := m.shard(hash)
 	s.mu.Lock()
 	t := s.table.Load()
@@ -70,7 +70,7 @@ func (m *memory[K, V]) write(hash uint64, key K, it *item[V], cost int64, may fu
 		return false
 	}
 	if old != nil && old.cost == cost {
-		if have.id != it.id { // else it was validated
+		if have.ID != it.ID { // else it was validated
 			have.leave(false)
 		}
 		s.losses++
@@ -106,12 +106,12 @@ func (m *memory[K, V]) write(hash uint64, key K, it *item[V], cost int64, may fu
 	return true
 }
 
-// drop takes out what is older than it, which itself is not worth keeping, on the terms of fill.
-func (m *memory[K, V]) drop(hash uint64, key K, it *item[V], gen uint64) {
+// Drop takes out what is older than it, which itself is not worth keeping, on the terms of fill.
+func (m *Tier[K, V]) Drop(hash uint64, key K, it *Item[V], gen uint64) {
 	s := m.shard(hash)
 	s.mu.Lock()
 	sl, have := s.table.Load().get(hash, key)
-	known := sl != nil && m.generation(hash) == gen && have.read <= it.read && m.take(s, sl)
+	known := sl != nil && m.Generation(hash) == gen && have.Read <= it.Read && m.take(s, sl)
 	s.mu.Unlock()
 	if known {
 		m.forget(hash)
@@ -119,13 +119,13 @@ func (m *memory[K, V]) drop(hash uint64, key K, it *item[V], gen uint64) {
 }
 
 // takeKey removes the key's slot, if there is one.
-func (m *memory[K, V]) takeKey(s *shard[K, V], hash uint64, key K) (had *item[V], known bool) {
+func (m *Tier[K, V]) takeKey(s *shard[K, V], hash uint64, key K) (had *Item[V], known bool) {
 	sl, had := s.table.Load().get(hash, key)
 	return had, sl != nil && m.take(s, sl)
 }
 
 // take removes the slot from the shard, and reports whether the policy may know it.
-func (m *memory[K, V]) take(s *shard[K, V], sl *slot[K, V]) (known bool) {
+func (m *Tier[K, V]) take(s *shard[K, V], sl *slot[K, V]) (known bool) {
 	t := s.table.Load()
 	t.itemOf(sl).leave(false)
 	t.remove(sl)
