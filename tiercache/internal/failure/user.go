@@ -45,7 +45,7 @@ func (a *alien) Error() string { return a.err.Error() }
 
 // Is is errors.Is of the error itself, but for those two.
 func (a *alien) Is(target error) bool {
-	return target != ErrNotFound && target != ErrClosed && errors.Is(a.err, target) //nolint:errorlint // the very sentinels
+	return target != ErrNotFound && target != ErrClosed && errors.Is(a.err, target)
 }
 
 // As is errors.As of the error itself.
