@@ -46,7 +46,7 @@ var knows = map[string][]string{
 	"tiercache/internal/backplane": {"tiercache/internal/clock", "tiercache/internal/failure", "tiercache/internal/redisconn"},
 	"tiercache/internal/clock":     {},
 	"tiercache/internal/deadline":  {},
-	"tiercache/internal/failure":   {},
+	"tiercache/internal/failure":   {"internal/usercode"},
 	"tiercache/internal/record":    {},
 	"tiercache/internal/redisconn": {"tiercache/internal/deadline", "tiercache/internal/failure"},
 	"tiercache/internal/journal":   {"tiercache/internal/backplane"},
@@ -55,6 +55,7 @@ var knows = map[string][]string{
 	"tiercache/internal/topk":      {},
 
 	"internal/order":       {}, // of tasks, for tiercache and warm
+	"internal/usercode":    {},
 	"warm/internal/ledger": {"tiercache"},
 }
 

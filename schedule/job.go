@@ -114,7 +114,14 @@ type PanicError struct {
 }
 
 // Error returns the panic's value; the stack is apart.
-func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
+func (e *PanicError) Error() (text string) {
+	defer func() {
+		if recover() != nil { // fmt survives a method that panics, but not one that panics with such a value
+			text = fmt.Sprintf("panic: a %T, whose text panics", e.Value)
+		}
+	}()
+	return fmt.Sprintf("panic: %v", e.Value)
+}
 
 // Unwrap returns the value where it is an error.
 func (e *PanicError) Unwrap() error {

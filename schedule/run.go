@@ -157,8 +157,7 @@ func (s *Scheduler) done(ctx context.Context, r *Run) {
 	}
 	defer s.release()
 	if r.Outcome == OutcomeError || r.Outcome == OutcomePanic {
-		s.cfg.Logger.LogAttrs(ctx, slog.LevelError, "scheduled run failed",
-			slog.String("job", r.Job), slog.Time("due", r.Due), slog.Any("error", r.Err))
+		s.log(ctx, "scheduled run failed", slog.String("job", r.Job), slog.Time("due", r.Due), slog.Any("error", r.Err))
 	}
 	s.tell(ctx, s.cfg.OnDone, *r)
 }
@@ -170,10 +169,16 @@ func (s *Scheduler) tell(ctx context.Context, hook func(Run), r Run) {
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			s.cfg.Logger.LogAttrs(ctx, slog.LevelError, "hook of the scheduler panicked", slog.String("job", r.Job), slog.Any("panic", v))
+			s.log(ctx, "hook of the scheduler panicked", slog.String("job", r.Job), slog.Any("panic", v))
 		}
 	}()
 	hook(r)
+}
+
+// log survives a handler that panics, or what it prints.
+func (s *Scheduler) log(ctx context.Context, text string, attrs ...slog.Attr) {
+	defer func() { _ = recover() }()
+	s.cfg.Logger.LogAttrs(ctx, slog.LevelError, text, attrs...) //nolint:sloglint // a constant of its callers
 }
 
 // skip records a run that the overlap policy or a stop left out; mu is held.

@@ -216,6 +216,17 @@ func TestScheduler_overlap(t *testing.T) {
 	}
 }
 
+// unprintable panics with itself where it is printed, which fmt and slog pass on.
+type unprintable struct{}
+
+func (u unprintable) Error() string { panic(u) }
+
+// panicky is a log handler that panics.
+type panicky struct{ slog.Handler }
+
+func (panicky) Enabled(context.Context, slog.Level) bool  { return true }
+func (panicky) Handle(context.Context, slog.Record) error { panic("Handle") }
+
 func TestScheduler_isolates_failures(t *testing.T) {
 	boom := errors.New("boom")
 	tests := map[string]struct {
@@ -232,6 +243,8 @@ func TestScheduler_isolates_failures(t *testing.T) {
 		"Goexit": {func(context.Context) error { runtime.Goexit(); return nil }, schedule.OutcomeError, func(err error) bool {
 			return errors.Is(err, schedule.ErrGoexit)
 		}},
+		"an unprintable panic": {func(context.Context) error { panic(unprintable{}) }, schedule.OutcomePanic, func(err error) bool { return err.Error() != "" }},
+		"unprintable":          {func(context.Context) error { return unprintable{} }, schedule.OutcomeError, func(err error) bool { return errors.Is(err, unprintable{}) }},
 		"timeout": {func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }, schedule.OutcomeError, func(err error) bool {
 			return errors.Is(err, context.DeadlineExceeded)
 		}},
@@ -240,7 +253,7 @@ func TestScheduler_isolates_failures(t *testing.T) {
 		for _, policy := range []schedule.Overlap{schedule.OverlapSkip, schedule.OverlapQueue, schedule.OverlapAllow, schedule.OverlapReplace} {
 			t.Run(fmt.Sprint(name, policy), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := begin(t, schedule.Config{Concurrency: 1}, schedule.Job{
+					s := begin(t, schedule.Config{Concurrency: 1, Logger: slog.New(panicky{slog.DiscardHandler})}, schedule.Job{
 						Name: "a", Schedule: every(t, time.Minute), Run: tt.run, Overlap: policy, Timeout: time.Second,
 					})
 					for n := 1; n <= 3; n++ {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/warmcache/warmcache/internal/usercode"
 	"github.com/warmcache/warmcache/tiercache/internal/backplane"
 	"github.com/warmcache/warmcache/tiercache/internal/record"
 	"github.com/warmcache/warmcache/tiercache/internal/redisconn"
@@ -144,7 +145,7 @@ func (cfg Config[K, V]) withDefaults() (Config[K, V], error) {
 	if cfg.HotHalfLife == 0 {
 		cfg.HotHalfLife = defaultHotHalf
 	}
-	cfg.Logger = userLogger(cfg.Logger)
+	cfg.Logger = usercode.Logger(cfg.Logger)
 	if cfg.Keys == nil {
 		var err error
 		if cfg.Keys, err = defaultKeys[K](); err != nil { // check has seen that none is needed

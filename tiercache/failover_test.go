@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"net"
 	"strconv"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,11 +18,13 @@ import (
 )
 
 // pair is a master and a replica that can be made to lag, behind a balancer that nodes connect
-// through.
+// through, or behind a name that leads to the master.
 type pair struct {
 	servers [2]*redistest.Server
 	wires   [2]*redistest.Link // to each server, from the other one as its replica
 	front   *redistest.Link
+	named   bool
+	answer  atomic.Pointer[string] // where the name leads
 }
 
 func newPair(t *testing.T) *pair {
@@ -31,6 +35,7 @@ func newPair(t *testing.T) *pair {
 		p.wires[i] = redistest.Proxy(t, p.servers[i].Addr())
 	}
 	p.front = redistest.Proxy(t, p.servers[0].Addr())
+	p.answer.Store(new(p.servers[0].Addr()))
 	p.follow(t, 1, 0)
 	return p
 }
@@ -64,17 +69,29 @@ func (p *pair) inStep(t *testing.T, replica, master int) {
 // lag keeps the replica of a server from hearing more.
 func (p *pair) lag(master int) { p.wires[master].Silence(redistest.Down) }
 
-// promote makes a server the master, to which the balancer sends new connections.
+// promote makes a server the master, to which the balancer, or the name, sends new connections.
 func (p *pair) promote(i int) {
 	p.servers[i].Do("REPLICAOF", "NO", "ONE")
 	p.front.Lead(p.servers[i].Addr())
+	p.answer.Store(new(p.servers[i].Addr()))
 }
 
-// node is a process that reaches the pair through the balancer.
+// reach is the client's way to the pair.
+func (p *pair) reach(o *redis.Options) {
+	o.Addr = p.front.Addr()
+	if p.named {
+		o.Addr = "redis.example:6379"
+		o.Dialer = func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, *p.answer.Load())
+		}
+	}
+}
+
+// node is a process that reaches the pair.
 func (p *pair) node(t *testing.T, src *truth, cfg tiercache.RedisConfig) (*tiercache.Cache[string, string], *tiercache.Redis) {
 	t.Helper()
 	cfg.Timeout = 250 * time.Millisecond
-	r, err := tiercache.NewRedis(newClient(t, func(o *redis.Options) { o.Addr = p.front.Addr() }), cfg)
+	r, err := tiercache.NewRedis(newClient(t, p.reach), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,6 +114,7 @@ var endings = map[string]func(context.Context, *tiercache.Cache[string, string])
 // failovers are the ways to lose what a master has confirmed. lose is called before the
 // invalidation, over after it.
 var failovers = map[string]struct {
+	named      bool
 	hold       time.Duration
 	lose, over func(t *testing.T, p *pair)
 }{
@@ -141,6 +159,14 @@ var failovers = map[string]struct {
 			p.servers[0].Do("REPLICAOF", "NO", "ONE")
 		},
 	},
+	"the name leads elsewhere, old connections stay open": {
+		named: true,
+		lose:  func(_ *testing.T, p *pair) { p.lag(0) },
+		over: func(t *testing.T, p *pair) {
+			p.promote(1)
+			p.follow(t, 0, 1)
+		},
+	},
 	"old connections stay open": {
 		lose: func(_ *testing.T, p *pair) { p.lag(0) },
 		over: func(t *testing.T, p *pair) {
@@ -159,6 +185,7 @@ func TestFailover(t *testing.T) {
 			t.Run(how+"/"+op, func(t *testing.T) {
 				t.Parallel()
 				p, src := newPair(t), newTruth("old")
+				p.named = f.named
 				cfg := tiercache.RedisConfig{HoldLife: f.hold, TrustSnapshots: true} // else whatever is not known ends all
 				a, ra := p.node(t, src, cfg)
 				b, rb := p.node(t, src, cfg)

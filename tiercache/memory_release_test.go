@@ -57,15 +57,20 @@ func TestEnded_givesItsRoomBack(t *testing.T) {
 				t.Fatal(err)
 			}
 			warmed(t, c, 1000)
+			late := redistest.Late(t)
 			if err := end(t.Context(), c); err != nil {
 				t.Fatal(err)
 			}
+			ended := time.Now()
 			redistest.Eventually(t, 10*time.Second, func() error {
 				if n := c.Stats().Entries; n > 0 {
 					return fmt.Errorf("%d ended entries are still held", n)
 				}
 				return nil
 			})
+			if took, lateBy := time.Since(ended), late.Since(ended); took > time.Second+slack+lateBy {
+				t.Errorf("their memory was given back after %v; timers were late by %v", took, lateBy)
+			}
 		})
 	}
 }

@@ -31,6 +31,11 @@ func hostileLoad(string) (string, error)   { return "", hostile() }
 func wrapsHostile(string) (string, error)  { return "", fmt.Errorf("query: %w", hostile()) }
 func panicsHostile(string) (string, error) { panic(hostile()) }
 
+// unprintable panics with itself where it is printed, which fmt passes on.
+type unprintable struct{}
+
+func (u unprintable) Error() string { panic(u) }
+
 // survived checks an error with everything that callers do to errors.
 func survived(t *testing.T, what string, err error) {
 	t.Helper()
@@ -47,7 +52,9 @@ func survived(t *testing.T, what string, err error) {
 func TestUserError_methodsThatPanicFailTheirReadAlone(t *testing.T) {
 	for name, load := range map[string]func(string) (string, error){
 		"typed nil": hostileLoad, "wrapped": wrapsHostile, "a panic's value": panicsHostile,
-		"Goexit": func(string) (string, error) { runtime.Goexit(); return "", nil },
+		"an unprintable panic": func(string) (string, error) { panic(unprintable{}) },
+		"unprintable":          func(string) (string, error) { return "", unprintable{} },
+		"Goexit":               func(string) (string, error) { runtime.Goexit(); return "", nil },
 	} {
 		t.Run(name, func(t *testing.T) {
 			virtual(t, func(t *testing.T, r *tiercache.Redis) {

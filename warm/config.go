@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/warmcache/warmcache/internal/usercode"
 	"github.com/warmcache/warmcache/schedule"
 	"github.com/warmcache/warmcache/tiercache"
 )
@@ -119,9 +120,7 @@ func (cfg Config) withDefaults() (settings, error) {
 	defaultTo(&s.Timeout, defaultTimeout)
 	defaultTo(&s.ReadyTimeout, defaultReadyTimeout)
 	defaultTo(&s.Retries, defaultRetries)
-	if s.Logger == nil {
-		s.Logger = slog.Default()
-	}
+	s.Logger = usercode.Logger(s.Logger)
 	if err := s.check(); err != nil {
 		return s, fmt.Errorf("warm: config: %w", err)
 	}

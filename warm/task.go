@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/warmcache/warmcache/internal/usercode"
 	"github.com/warmcache/warmcache/tiercache"
 )
 
@@ -56,7 +57,7 @@ func (t *task) call(ctx context.Context, opts tiercache.WarmOptions) tiercache.W
 	}
 	begun := time.Now()
 	n, err := t.fn(ctx)
-	return tiercache.WarmResult{Loader: t.name, Emitted: max(n, 0), Memory: max(n, 0), Duration: time.Since(begun), Err: err}
+	return tiercache.WarmResult{Loader: t.name, Emitted: max(n, 0), Memory: max(n, 0), Duration: time.Since(begun), Err: usercode.Error(err)}
 }
 
 // attempt calls the task in a goroutine of its own, so that neither a panic, nor runtime.Goexit,
@@ -288,8 +289,9 @@ func (e *Engine) retry(ctx context.Context, r *running, attempts int, err error)
 }
 
 // permanent says that trying again cannot help, or is not wanted: the source has answered where
-// only Redis did not.
+// only Redis did not. A user's Permanent that panics says nothing.
 func permanent(err error) bool {
+	defer func() { _ = recover() }()
 	var marked interface{ Permanent() bool }
 	var panicked *tiercache.PanicError
 	return errors.As(err, &marked) && marked.Permanent() ||

@@ -64,15 +64,15 @@ func leaseGuards() []mutant {
 		},
 		{
 			guard: "another cache's ErrClosed is not this one's", file: "tiercache/internal/failure/user.go",
-			old: " && (target == ErrNotFound || target == ErrClosed)", new: " && target == ErrNotFound", test: "TestUserError_anotherCaches", pkg: "tiercache",
+			old: " && target != ErrClosed", new: "", test: "TestUserError_anotherCaches", pkg: "tiercache",
 		},
 		{
-			guard: "Is of a user's error may panic", file: "tiercache/internal/failure/user.go",
-			old: "func (e *userError) Is(target error) (is bool) {\n\tdefer func() {\n\t\tif recover() != nil {", new: "func (e *userError) Is(target error) (is bool) {\n\tdefer func() {\n\t\tif false {",
+			guard: "Is of a user's error may panic", file: "internal/usercode/error.go",
+			old: "func (g *guarded) Is(target error) (is bool) {\n\tdefer func() {\n\t\tif recover() != nil {", new: "func (g *guarded) Is(target error) (is bool) {\n\tdefer func() {\n\t\tif false {",
 			test: "TestUserError_methods", pkg: "tiercache",
 		},
 		{
-			guard: "Error of a user's error may panic", file: "tiercache/internal/failure/user.go",
+			guard: "Error of a user's error may panic", file: "internal/usercode/error.go",
 			old: "if v := recover(); v != nil {\n\t\t\ttext =", new: "if v := any(nil); v != nil {\n\t\t\ttext =", test: "TestUserError_", pkg: "tiercache",
 		},
 		{

@@ -77,11 +77,3 @@ type redacted struct {
 
 func (r redacted) Error() string { return r.text }
 func (r redacted) Unwrap() error { return r.error }
-
-// readable reports whether a URL's password ends where it seems to: a raw @, /, ? or # in it would
-// make a part of it a host, a path or a name, which are shown.
-func readable(text string) bool {
-	_, rest, _ := strings.Cut(text, "://")
-	authority := rest[:len(rest)-len(strings.TrimLeftFunc(rest, func(c rune) bool { return !strings.ContainsRune("/?#", c) }))]
-	return strings.Count(rest, "@") == strings.Count(authority, "@") && strings.Count(rest, "@") <= 1
-}

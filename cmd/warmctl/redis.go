@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/warmcache/warmcache/internal/dsn"
 	"github.com/warmcache/warmcache/tiercache"
 )
 
@@ -30,10 +30,9 @@ func (t *tier) close() error { return errors.Join(t.Close(), t.client.Close()) }
 // be a password in it.
 func openRedis(ctx context.Context, text string, hide redaction) (*tier, error) {
 	redis.SetLogger(silent{}) // it prints each failed dial; the findings say what matters
-	options, err := redis.ParseURL(text)
-	// Without a host ParseURL takes localhost, which nobody means who forgot a slash.
-	if parsed, _ := url.Parse(text); err != nil || parsed.Scheme != "unix" && parsed.Host == "" || !readable(text) {
-		return nil, errors.New("REDIS_URL is not understood; it must be like redis://USER:PASSWORD@HOST:6379/0, rediss://… or unix://…, and @, /, ? and # of a password percent-encoded")
+	options, err := dsn.ParseRedis(text)
+	if err != nil {
+		return nil, err
 	}
 	options.ContextTimeoutEnabled, options.DialTimeout, options.DialerRetries = true, 5*time.Second, 1
 	client := redis.NewClient(options)

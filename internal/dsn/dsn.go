@@ -45,6 +45,10 @@ var (
 // keywords is the beginning of a keyword string of PostgreSQL, such as host=db.
 var keywords = regexp.MustCompile(`(?i)^\s*(host|hostaddr|port|user|password|passfile|dbname|database|sslmode|service|servicefile|connect_timeout|application_name|options)\s*=`)
 
+// misread is what no host, user or name has, unless more of the text was taken for it: the signs by
+// which other systems separate a password, such as host=db;password=….
+const misread = "@=;&"
+
 // ParseDatabase reads DATABASE_URL.
 func ParseDatabase(text string) (Database, error) {
 	if scheme, rest, ok := strings.Cut(text, "://"); ok && (strings.EqualFold(scheme, "postgres") || strings.EqualFold(scheme, "postgresql")) {
@@ -81,11 +85,11 @@ func postgres(text string) (Database, error) {
 	if err != nil {
 		return Database{}, errPostgres // not err, which repeats the text
 	}
-	shown := []string{cfg.Host, cfg.Database}
+	shown := []string{cfg.Host, cfg.Database, cfg.User}
 	for _, other := range cfg.Fallbacks {
 		shown = append(shown, other.Host)
 	}
-	if strings.Contains(strings.Join(shown, ""), "@") || strings.Contains(cfg.User, ":") {
+	if strings.ContainsAny(strings.Join(shown, ""), misread) || strings.Contains(cfg.User, ":") {
 		return Database{}, errPostgres
 	}
 	for name := range cfg.RuntimeParams {
@@ -102,22 +106,22 @@ func postgres(text string) (Database, error) {
 var (
 	// foreign is the address of some other thing: a scheme that is not a drive's letter, or the
 	// user:password@host of MySQL.
-	foreign = regexp.MustCompile(`://|^[A-Za-z][A-Za-z0-9+.-]+:|@|(?i)\b(password|passwd|pwd)\s*=`)
+	foreign = regexp.MustCompile(`;|://|^[A-Za-z][A-Za-z0-9+.-]+:|@|(?i)\b(password|passwd|pwd)\s*=`)
 	// within is what a path may not be even where its scheme says that it is one.
-	within = regexp.MustCompile(`://|:[^/]*@|@tcp\(|@unix\(|(?i)\b(password|passwd|pwd)\s*=`)
+	within = regexp.MustCompile(`;|://|:[^/]*@|@tcp\(|@unix\(|(?i)\b(password|passwd|pwd)\s*=`)
 )
 
 func sqlite(text string) (Database, error) {
-	path, options, refused := text, "", foreign
+	path, refused := text, foreign
 	_, rest, _ := strings.Cut(text, "://")
 	authority, _, _ := strings.Cut(rest, "/")
 	for _, scheme := range []string{"sqlite://", "sqlite:", "file:"} {
 		if rest, ok := strings.CutPrefix(text, scheme); ok {
-			path, options, _ = strings.Cut(rest, "?")
-			refused = within
+			path, refused = rest, within
 			break
 		}
 	}
+	path, options, _ := strings.Cut(path, "?")
 	switch {
 	case strings.HasPrefix(path, ":memory:"):
 		return Database{}, errors.New("DATABASE_URL=:memory: is not supported: name a file")
@@ -142,7 +146,7 @@ func ParseRedis(text string) (*redis.Options, error) {
 	parsed, err := url.Parse(text)
 	_, rest, _ := strings.Cut(text, "://")
 	// Without a host ParseURL takes localhost, which nobody means who forgot a slash.
-	if err != nil || !plain(rest) || strings.Contains(options.Addr, "@") || parsed.Scheme != "unix" && parsed.Host == "" {
+	if err != nil || !plain(rest) || strings.ContainsAny(options.Addr, misread+",") || parsed.Scheme != "unix" && parsed.Host == "" {
 		return nil, errRedis
 	}
 	return options, nil

@@ -43,7 +43,7 @@ func TestParseDatabase_postgres(t *testing.T) {
 func TestParseDatabase_sqlite(t *testing.T) {
 	t.Parallel()
 	for text, readOnly := range map[string]bool{
-		"/data/brands.db": false, "sqlite:/data/brands.db": false, "sqlite:///data/brands.db": false, "file:/data/brands.db?mode=ro": true,
+		"/data/brands.db": false, "/data/brands.db?mode=ro": true, "sqlite:/data/brands.db": false, "sqlite:///data/brands.db": false, "file:/data/brands.db?mode=ro": true,
 	} {
 		if d, err := dsn.ParseDatabase(text); err != nil || d.Postgres != nil || d.Path != "/data/brands.db" || d.ReadOnly != readOnly {
 			t.Errorf("%q: %+v, %v", text, d, err)
@@ -67,6 +67,9 @@ func TestParse_refusedWithoutASecret(t *testing.T) {
 		"postgres://me:4711/hunter2@db/shop", "postgres://me:4711#hunter2@db/shop", "postgres://me:4711?hunter2@db/shop", "postgres://me:hunter2 swordfish@db/shop",
 		"postgres://me:hunter2@db:port/shop", "postgres://me:hunter2%@db/shop", "postgres://me:hunter2@db/shop?hunter2=4711", "postgres://db/me%3Ahunter2%40x",
 		"host=db password=hunter2 swordfish=4711", "host=db password=hunter2 swordfish", "host=db password='hunter2", "host=me:hunter2@db", "host=db user=me:hunter2", "host=a@hunter2,b",
+		"host=db;user=me;password=hunter2;dbname=shop", "user=me;password=hunter2 host=db dbname=shop", "host=db dbname=shop;password=hunter2", "host=db,password=hunter2",
+		"host=db dbname='host=x password=hunter2'", "postgres://db/shop;password=hunter2", "postgres://db/shop&password=hunter2", "postgres://db;password=hunter2/shop",
+		"brands.db?_key=hunter2", "x.db?_pragma=key('hunter2')", "sqlite:x.db;key=hunter2", "brands.db;key=hunter2",
 		"host=ok,me:hunter2@db", "", "sqlite:", ":memory:", "file::memory:", "file:x.db?key=hunter2",
 	} {
 		if d, err := dsn.ParseDatabase(text); err == nil {
@@ -78,6 +81,7 @@ func TestParse_refusedWithoutASecret(t *testing.T) {
 	for _, text := range []string{
 		"redis:hunter2", "redis:hunter2@db:6379", "hunter2", "me:hunter2@db:6379", "http://me:hunter2@db", "redis://me:4711/hunter2@db:6379", "redis://me:4711#hunter2@db:6379/0",
 		"redis://me:4711?hunter2@db:6379", "redis://me:hunter2@db:port", "redis://me:hunter2@db:6379/hunter2", "redis://me:hunter2@db:6379?hunter2=1", "redis:///0", "unix://me:4711/hunter2@/s",
+		"redis://password=hunter2", "redis://db&password=hunter2", "redis://me:hunter2@a:6379,b:6379/0",
 		"redis://me:hunter2@db:6379/0#swordfish", "redis://%zz:hunter2@db", "",
 	} {
 		if o, err := dsn.ParseRedis(text); err == nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/warmcache/warmcache/internal/usercode"
 	"github.com/warmcache/warmcache/tiercache"
 )
 
@@ -108,9 +109,7 @@ func (cfg Config) withDefaults() (Config, error) {
 	orDefault(&cfg.WaitFor, defaultWaitFor)
 	orDefault(&cfg.LoadTimeout, defaultLoadTimeout)
 	orDefault(&cfg.Status, "warmcache")
-	if cfg.Logger == nil {
-		cfg.Logger = slog.Default()
-	}
+	cfg.Logger = usercode.Logger(cfg.Logger)
 	cfg.TagHeader = http.CanonicalHeaderKey(cfg.TagHeader)
 	return cfg, nil
 }

@@ -8,6 +8,8 @@ import (
 	"maps"
 	"net/http"
 	"sync"
+
+	"github.com/warmcache/warmcache/internal/usercode"
 )
 
 // Transport answers from the cache where it may, and else has next answer; nil is
@@ -162,7 +164,7 @@ func (p *pipe) serve(s *site, r *http.Request) {
 		case v == http.ErrAbortHandler: //nolint:errorlint // net/http compares as well
 			err = io.ErrUnexpectedEOF
 		default:
-			err = fmt.Errorf("httpcache: the transport panicked: %v", v)
+			err = fmt.Errorf("httpcache: the transport panicked: %s", usercode.Text(v))
 		}
 		p.once.Do(func() {
 			if p.err = err; err == nil {

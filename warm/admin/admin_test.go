@@ -295,6 +295,12 @@ func TestExecute_disabledOrStopped(t *testing.T) {
 	}
 }
 
+// nilError is an error type whose methods dereference their receiver.
+type nilError struct{ text string }
+
+func (e *nilError) Error() string { return e.text }
+func (e *nilError) Is(error) bool { return e.text == "" }
+
 func TestAuthorize(t *testing.T) {
 	panics := func(*http.Request) error { panic("oops") }
 	forbids := func(*http.Request) error { return errors.New("not you; db password hunter2") }
@@ -313,6 +319,7 @@ func TestAuthorize(t *testing.T) {
 		{"empty token never", admin.Bearer(""), "Authorization: Bearer ", 401},
 		{"not allowed", forbids, "X-None: 1", 403},
 		{"panics", panics, "X-None: 1", 403},
+		{"its error panics", func(*http.Request) error { return (*nilError)(nil) }, "X-None: 1", 403},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+
+	"github.com/warmcache/warmcache/internal/usercode"
 )
 
 // ErrUnauthenticated is what an Authorize function returns, or wraps, where a request doesn't say
@@ -56,8 +58,8 @@ func (h *handler) authorized(w http.ResponseWriter, r *http.Request) bool {
 func (h *handler) ask(r *http.Request) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = fmt.Errorf("admin: Authorize panicked: %v", v)
+			err = fmt.Errorf("admin: Authorize panicked: %s", usercode.Text(v))
 		}
 	}()
-	return h.cfg.Authorize(r)
+	return usercode.Error(h.cfg.Authorize(r))
 }

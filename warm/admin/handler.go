@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/warmcache/warmcache/internal/usercode"
 	"github.com/warmcache/warmcache/warm"
 )
 
@@ -66,9 +67,7 @@ func Handler(e *warm.Engine, cfg Config) (http.Handler, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.Default()
-	}
+	cfg.Logger = usercode.Logger(cfg.Logger)
 	h := &handler{engine: e, cfg: cfg, slots: make(chan struct{}, mostStreams), servers: make(map[*http.Server]chan struct{})}
 
 	mux := http.NewServeMux()

@@ -1,8 +1,9 @@
 package failure
 
 import (
-	"fmt"
 	"runtime/debug"
+
+	"github.com/warmcache/warmcache/internal/usercode"
 )
 
 // PanicError is a panic of code of the user's, as an error to everybody who waits for it.
@@ -12,7 +13,7 @@ type PanicError struct {
 }
 
 // Error names the value; the stack is left to whoever logs it.
-func (e *PanicError) Error() string { return fmt.Sprintf("tiercache: loader panicked: %v", e.Value) }
+func (e *PanicError) Error() string { return "tiercache: loader panicked: " + usercode.Text(e.Value) }
 
 // Unwrap returns the value where it is an error itself, so that errors.Is sees through panic(err).
 // It is not a loader's answer: ErrNotFound and ErrClosed are not seen in it.

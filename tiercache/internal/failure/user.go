@@ -2,27 +2,16 @@ package failure
 
 import (
 	"errors"
-	"fmt"
-)
 
-// userError is an error that code of the user returned. Its methods are code of the user too: they
-// are called here and nowhere else, and one that panics says nothing. It has no Unwrap, by which
-// others would come to them.
-type userError struct {
-	err   error
-	alien bool // its ErrNotFound and ErrClosed are about something else than the key and the cache
-}
+	"github.com/warmcache/warmcache/internal/usercode"
+)
 
 // FromUser is a user's error, of whatever call, as the package keeps it and passes it on.
 func FromUser(err error) error {
-	switch err.(type) { //nolint:errorlint // the very error: one that wraps ours is a user's
-	case nil:
-		return nil
-	case *userError:
+	if _, ok := err.(*alien); ok { //nolint:errorlint // the very error: one that wraps ours is a user's
 		return err
-	default:
-		return &userError{err: err}
 	}
+	return usercode.Error(err)
 }
 
 // OfLoader is the error of a loader that was asked for one key: its ErrNotFound states that the
@@ -32,9 +21,8 @@ func OfLoader(err error) error {
 	if err == nil || err == ErrNotFound { //nolint:errorlint // as nearly always; a wrapped one follows
 		return err
 	}
-	e := &userError{err: err}
-	if e.Is(ErrNotFound) {
-		return e
+	if err = usercode.Error(err); errors.Is(err, ErrNotFound) {
+		return err
 	}
 	return Alien(err)
 }
@@ -45,38 +33,20 @@ func Alien(err error) error {
 	if err == nil {
 		return nil
 	}
-	return &userError{err: err, alien: true}
+	return &alien{usercode.Error(err)}
 }
+
+// alien is an error whose ErrNotFound and ErrClosed are about something else than the key and the
+// cache. It has no Unwrap, which would lead to them.
+type alien struct{ err error }
 
 // Error is the error's own text.
-func (e *userError) Error() (text string) {
-	defer func() {
-		if v := recover(); v != nil {
-			text = fmt.Sprintf("an error of type %T, whose Error panics: %v", e.err, v)
-		}
-	}()
-	return e.err.Error()
-}
+func (a *alien) Error() string { return a.err.Error() }
 
-// Is is errors.Is of the error itself.
-func (e *userError) Is(target error) (is bool) {
-	defer func() {
-		if recover() != nil {
-			is = false
-		}
-	}()
-	if e.alien && (target == ErrNotFound || target == ErrClosed) { // the very sentinels
-		return false
-	}
-	return errors.Is(e.err, target)
+// Is is errors.Is of the error itself, but for those two.
+func (a *alien) Is(target error) bool {
+	return target != ErrNotFound && target != ErrClosed && errors.Is(a.err, target)
 }
 
 // As is errors.As of the error itself.
-func (e *userError) As(target any) (is bool) {
-	defer func() {
-		if recover() != nil {
-			is = false
-		}
-	}()
-	return errors.As(e.err, target)
-}
+func (a *alien) As(target any) bool { return errors.As(a.err, target) }

@@ -1,0 +1,18 @@
+package main
+
+// userCode is what keeps the methods of users' errors, loggers and values from doing harm.
+func userCode() []mutant {
+	const test = "TestRun_whatUsersBring"
+	return []mutant{
+		{guard: "a value that panics where it is printed has a text", file: "internal/usercode/error.go", old: "if recover() != nil {\n\t\t\ttext =", new: "if false {\n\t\t\ttext =", test: "TestUserError_methods", pkg: "tiercache"},
+		{guard: "an error of a function is guarded", file: "warm/task.go", old: "Err: usercode.Error(err)}", new: "Err: errors.Join(err, usercode.Error(nil))}", test: test},
+		{guard: "Permanent may panic", file: "warm/task.go", old: "\tdefer func() { _ = recover() }()\n\tvar marked", new: "\tvar marked", test: test},
+		{guard: "a logger of runs may panic", file: "warm/config.go", old: "s.Logger = usercode.Logger(s.Logger)", new: "if s.Logger == nil {\n\t\ts.Logger = usercode.Logger(nil)\n\t}", test: test},
+		{guard: "an error of Authorize is guarded", file: "warm/admin/auth.go", old: "usercode.Error(h.cfg.Authorize(r))", new: "h.cfg.Authorize(r)", test: "TestAuthorize"},
+		{guard: "another system's separator is no part of a name", file: "internal/dsn/dsn.go", old: `misread = "@=;&"`, new: `misread = "@"`, test: "TestParse_refused"},
+		{guard: "what stands behind a path's ? is not its name", file: "internal/dsn/dsn.go", old: `path, options, _ := strings.Cut(path, "?")`, new: `options := ""`, test: "TestParse"},
+		{guard: "a claim looks for the manifest of the very pass", file: "warm/internal/ledger/claim.go", old: "  if meets and last[4] ~= '0' and last[1] ~= ARGV[7] then return {5, last[1]} end\n", new: "", test: "TestLedger_aPass"},
+		{guard: "a panic of a job has a text", file: "schedule/job.go", old: "if recover() != nil { // fmt", new: "if false { // fmt", test: "TestScheduler_isolates"},
+		{guard: "a logger of jobs may panic", file: "schedule/run.go", old: "\tdefer func() { _ = recover() }()\n\ts.cfg.Logger", new: "\ts.cfg.Logger", test: "TestScheduler_isolates"},
+	}
+}
