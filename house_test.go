@@ -51,6 +51,7 @@ var knows = map[string][]string{
 	"tiercache/internal/redisconn": {"tiercache/internal/deadline", "tiercache/internal/failure"},
 	"tiercache/internal/journal":   {"tiercache/internal/backplane"},
 	"tiercache/internal/memory":    {"tiercache/internal/clock", "tiercache/internal/stat"},
+	"tiercache/internal/redistier": {"tiercache/internal/backplane", "tiercache/internal/record", "tiercache/internal/redisconn"},
 	"tiercache/internal/stat":      {},
 	"tiercache/internal/topk":      {},
 

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/warmcache/warmcache/tiercache/internal/redistier"
 )
 
 // A load that fails and fails again when it is tried once more binds the node that it fails on: its
@@ -130,20 +132,17 @@ func (l *loading[K, V]) backOff(ctx context.Context, failed []*landing[K, V]) {
 	for _, a := range failed {
 		l.c.backOffs.fail(a.f.text, now, a.err)
 	}
-	for batch := range slices.Chunk(failed, batchKeys) {
-		if err := l.c.remote.backOff(ctx, l.token, marks(batch), backOffLife); err != nil {
+	for batch := range slices.Chunk(failed, redistier.BatchKeys) {
+		if err := l.c.remote.BackOff(ctx, l.token, marks(batch), backOffLife); err != nil {
 			l.c.redisFailed(err, len(batch))
 		}
 	}
 }
 
-// mark says of a key how its load failed.
-type mark struct{ text, how string }
-
-func marks[K comparable, V any](failed []*landing[K, V]) []mark {
-	all := make([]mark, len(failed))
+func marks[K comparable, V any](failed []*landing[K, V]) []redistier.Mark {
+	all := make([]redistier.Mark, len(failed))
 	for i, a := range failed {
-		all[i] = mark{a.f.text, howFailed(a.err)}
+		all[i] = redistier.Mark{Text: a.f.text, How: howFailed(a.err)}
 	}
 	return all
 }

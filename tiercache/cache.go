@@ -15,6 +15,7 @@ import (
 	"github.com/warmcache/warmcache/tiercache/internal/journal"
 	"github.com/warmcache/warmcache/tiercache/internal/memory"
 	"github.com/warmcache/warmcache/tiercache/internal/record"
+	"github.com/warmcache/warmcache/tiercache/internal/redistier"
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
@@ -28,8 +29,8 @@ type Cache[K comparable, V any] struct {
 	compared atomic.Bool // a value was compared with what comes back of it
 	lossless bool        // every text form is known to lead back to its key
 	memory   *memory.Tier[K, V]
-	redis    *Redis  // nil: memory only
-	remote   *remote // nil: memory only
+	redis    *Redis          // nil: memory only
+	remote   *redistier.Tier // nil: memory only
 	log      *slog.Logger
 
 	flights  flights[K, V]
@@ -95,9 +96,12 @@ func New[K comparable, V any](cfg Config[K, V]) (*Cache[K, V], error) {
 	started := clock.Since(time.Now())
 	if c.redis != nil {
 		started = c.redis.channel.Clock
-		c.remote = &remote{r: c.redis, ns: namespace{prefix: c.redis.cfg.Prefix + c.name + ":"}, format: &c.format}
+		c.remote = redistier.New(redistier.Config{
+			Conn: c.redis.conn, Channel: c.redis.channel, Timeout: c.redis.cfg.Timeout, LeaseLife: c.redis.cfg.LeaseLife, HoldLife: c.redis.cfg.HoldLife,
+			Prefix: c.redis.cfg.Prefix + c.name + ":", Format: &c.format,
+		})
 		c.format.Limit, c.format.Compression = c.redis.cfg.MaxValueBytes, record.Compression(cfg.Compression)
-		c.format.Signer = record.NewSigner(secretBytes(c.redis.cfg.Secrets), c.remote.ns.prefix)
+		c.format.Signer = record.NewSigner(secretBytes(c.redis.cfg.Secrets), c.remote.Keys.Prefix)
 		c.journal = c.redis.inherit(c.name)
 	}
 	memoryConfig := memory.Config[K, V]{Capacity: cfg.Capacity, Weighed: cfg.Cost != nil, Clock: started, Counters: &c.counters, Ended: c.ended}

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 
 	"github.com/warmcache/warmcache/tiercache/internal/memory"
+	"github.com/warmcache/warmcache/tiercache/internal/redistier"
 )
 
 // fresh reports whether the item may be served as it is: its time is not over, nothing has ended
@@ -104,27 +104,27 @@ func (c *Cache[K, V]) background(fn func(context.Context)) {
 // validate takes out of what was found in Redis what is not to be believed: what this node has
 // invalidated since its source was read, and what was ended by Clear or by a tag. asked is when the
 // look-up began.
-func (c *Cache[K, V]) validate(ctx context.Context, texts []string, all []found, s memory.Snapshot, asked int64) error {
+func (c *Cache[K, V]) validate(ctx context.Context, texts []string, all []redistier.Found, s memory.Snapshot, asked int64) error {
 	c.disbelieveOutdated(ctx, texts, all, asked)
 	doubtful, err := c.doubtful(ctx, all, s, known)
 	if err == nil && len(doubtful) > 0 { // what is known may be what is out of date
 		doubtful, err = c.doubtful(ctx, all, s, fromRedis)
 	}
 	for _, f := range doubtful {
-		f.disbelieve()
+		f.Disbelieve()
 	}
 	return err
 }
 
 // doubtful lists the records of which a token is not the current one.
-func (c *Cache[K, V]) doubtful(ctx context.Context, all []found, s memory.Snapshot, from tokenSource) ([]*found, error) {
-	names := clearAlone
+func (c *Cache[K, V]) doubtful(ctx context.Context, all []redistier.Found, s memory.Snapshot, from tokenSource) ([]*redistier.Found, error) {
+	names := redistier.ClearAlone
 	some := false
 	for i := range all {
-		if all[i].ok {
+		if all[i].Ok {
 			some = true
-			for _, tag := range all[i].tags() {
-				names = append(names, tagToken(tag))
+			for _, tag := range all[i].Tags() {
+				names = append(names, redistier.TagToken(tag))
 			}
 		}
 	}
@@ -135,9 +135,9 @@ func (c *Cache[K, V]) doubtful(ctx context.Context, all []found, s memory.Snapsh
 	if err != nil {
 		return nil, err
 	}
-	var doubtful []*found
+	var doubtful []*redistier.Found
 	for i := range all {
-		if f := &all[i]; f.ok && !c.current(f, current) {
+		if f := &all[i]; f.Ok && !c.current(f, current) {
 			doubtful = append(doubtful, f)
 		}
 	}
@@ -145,12 +145,12 @@ func (c *Cache[K, V]) doubtful(ctx context.Context, all []found, s memory.Snapsh
 }
 
 // current reports whether a record's tokens are: the cache's own, which comes first, and its tags'.
-func (c *Cache[K, V]) current(f *found, current map[string]string) bool {
+func (c *Cache[K, V]) current(f *redistier.Found, current map[string]string) bool {
 	own := true
-	for token, tag := range eachToken(f.record.Tokens) {
-		name := clearToken
+	for token, tag := range redistier.EachToken(f.Record.Tokens) {
+		name := redistier.ClearToken
 		if !own {
-			name = tagToken(tag)
+			name = redistier.TagToken(tag)
 		}
 		if token == "" || token != current[name] || own && tag != "" || !own && c.journal.TagBypass(tag) {
 			return false
@@ -160,18 +160,6 @@ func (c *Cache[K, V]) current(f *found, current map[string]string) bool {
 	return !own
 }
 
-// tags of a record, as they stand in it.
-func (f *found) tags() (tags []string) {
-	_, others, _ := strings.Cut(f.record.Tokens, "\n") // the first is the cache's own
-	if others == "" {
-		return nil // as nearly always
-	}
-	for _, tag := range eachToken(others) {
-		tags = append(tags, tag)
-	}
-	return tags
-}
-
 // tagsOf is the tags of a value, as they stand in Redis, sorted and once each.
 func (c *Cache[K, V]) tagsOf(key K, value V, more []string) []string {
 	tags := slices.Clone(more)
@@ -179,7 +167,7 @@ func (c *Cache[K, V]) tagsOf(key K, value V, more []string) []string {
 		tags = append(tags, c.cfg.Tags(key, value)...)
 	}
 	for i := range tags {
-		tags[i] = canonical(tags[i])
+		tags[i] = redistier.Canonical(tags[i])
 	}
 	slices.Sort(tags)
 	return slices.Compact(tags)
@@ -191,7 +179,7 @@ var errEmptyTag = errors.New("the empty string is no tag")
 // loadTokens names the tokens that a load must have seen before it asks the source.
 func (c *Cache[K, V]) loadTokens() []string {
 	if c.cfg.Tags == nil {
-		return clearAlone
+		return redistier.ClearAlone
 	}
-	return clearAndMark
+	return redistier.ClearAndMark
 }

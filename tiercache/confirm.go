@@ -3,79 +3,15 @@ package tiercache
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
-	"time"
-
-	"github.com/redis/go-redis/v9"
 
 	"github.com/warmcache/warmcache/tiercache/internal/backplane"
 	"github.com/warmcache/warmcache/tiercache/internal/record"
 	"github.com/warmcache/warmcache/tiercache/internal/redisconn"
+	"github.com/warmcache/warmcache/tiercache/internal/redistier"
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
-
-// serverTime is what each master's clock showed before a warm run asked its source. The run's
-// entries live until then plus their TTL, by that very clock: a process that is frozen between two
-// lines makes nothing young that is old.
-type serverTime struct {
-	takeovers uint64           // of the channel, then
-	millis    map[string]int64 // by master; "" is the one server
-}
-
-var errTakeover = errors.New("redis: another server answers than when the run began")
-
-// times asks all masters for their time. One that doesn't say gets none of the run's entries.
-func (m *remote) times(ctx context.Context) (*serverTime, error) {
-	takeovers := m.r.channel.Takeovers.Load()
-	if _, err := m.r.conn.Route(ctx, 0, nil); err != nil {
-		return nil, err
-	}
-	type answer struct {
-		master string
-		now    time.Time
-		err    error
-	}
-	known := m.r.conn.Masters.Known()
-	answers := make(chan answer, len(known))
-	for addr, client := range known {
-		go func() {
-			now, err := redisconn.DoOn(ctx, m.r.conn, m.r.conn.Masters.Of(addr), func(ctx context.Context) (time.Time, error) { return client.Time(ctx).Result() })
-			answers <- answer{addr, now, err}
-		}()
-	}
-	t := &serverTime{takeovers: takeovers, millis: make(map[string]int64)}
-	var failed error
-	for range known {
-		if a := <-answers; a.err == nil {
-			t.millis[a.master] = a.now.UnixMilli()
-		} else {
-			failed = a.err
-		}
-	}
-	if len(t.millis) == 0 {
-		return nil, failed
-	}
-	return t, nil
-}
-
-// of is the time, in ms, of the master that has the key.
-func (t *serverTime) of(ctx context.Context, client redis.UniversalClient, key string) (int64, error) {
-	master := ""
-	if cluster, ok := client.(*redis.ClusterClient); ok {
-		node, err := cluster.MasterForKey(ctx, key)
-		if err != nil {
-			return 0, err
-		}
-		master = node.Options().Addr
-	}
-	millis, ok := t.millis[master]
-	if !ok {
-		return 0, errTakeover
-	}
-	return millis, nil
-}
 
 // A warm write that an invalidation has overtaken is refused by the hold that the invalidation left
 // in Redis. But a hold may have been evicted, and a look at the generations beforehand is no fence
@@ -195,7 +131,7 @@ func (c *Cache[K, V]) noteTakenBack(back *takenBackOf, n int) {
 // mayStand reports whether a warm write that failed may stand in Redis all the same, or may yet
 // arrive: what this process never sent does not.
 func mayStand(err error) bool {
-	for _, unsent := range []error{redisconn.ErrBreakerOpen, errTakeover, redisconn.ErrBusy, redisconn.ErrNoMasters, record.ErrTooLarge} {
+	for _, unsent := range []error{redisconn.ErrBreakerOpen, redistier.ErrTakeover, redisconn.ErrBusy, redisconn.ErrNoMasters, record.ErrTooLarge} {
 		if errors.Is(err, unsent) {
 			return false
 		}
@@ -217,12 +153,4 @@ func (c *Cache[K, V]) disown(ctx context.Context, keys []unconfirmedKey) {
 	}
 	c.tell(ctx, notices)
 	c.counters.Add(notices[0].Number, stat.TakenBack, uint64(len(notices)))
-}
-
-// stillThere reports whether the server that a run began with still is the one that answers.
-func (t *serverTime) stillThere(r *Redis) error {
-	if t.takeovers != r.channel.Takeovers.Load() {
-		return fmt.Errorf("%w: run it again", errTakeover)
-	}
-	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/warmcache/warmcache/tiercache/internal/memory"
 	"github.com/warmcache/warmcache/tiercache/internal/record"
 	"github.com/warmcache/warmcache/tiercache/internal/redisconn"
+	"github.com/warmcache/warmcache/tiercache/internal/redistier"
 )
 
 // Explain says why a read of the key would answer as it does at this moment, tier by tier. It
@@ -147,7 +148,7 @@ func (c *Cache[K, V]) memoryState(it *memory.Item[V], now int64) MemoryState {
 }
 
 func (c *Cache[K, V]) redisState(ctx context.Context, text string, seen memory.Snapshot) *RedisState {
-	s := &RedisState{Key: c.remote.ns.value(text), Breaker: c.redis.Health().Breaker, Pending: c.journal.Bypass(text)}
+	s := &RedisState{Key: c.remote.Keys.Value(text), Breaker: c.redis.Health().Breaker, Pending: c.journal.Bypass(text)}
 	now := c.memory.Clock.Now()
 	at, err := c.peekRedis(ctx, text)
 	if err != nil {
@@ -156,7 +157,7 @@ func (c *Cache[K, V]) redisState(ctx context.Context, text string, seen memory.S
 	}
 	s.LeaseFor = max(0, at.leaseLeft)
 	switch {
-	case strings.HasPrefix(at.lease, backOffMark):
+	case strings.HasPrefix(at.lease, redistier.BackOffMark):
 		s.Lease, s.bound = "back-off", c.backOffs.binding(text, now) != nil
 	case at.lease != "":
 		s.Lease = "held"
@@ -178,9 +179,9 @@ func (c *Cache[K, V]) redisState(ctx context.Context, text string, seen memory.S
 	if it.Absent {
 		s.Record = "not found"
 	}
-	s.Codec, s.Signed, s.ID = strings.TrimSpace(f.record.Codec), f.record.Signed, record.IDText(it.ID)
-	s.Packed = map[byte]string{record.PackedS2: S2.String(), record.PackedZstd: Zstd.String()}[f.record.Packed]
-	s.Age, s.FreshFor, s.StaleFor = f.age(), f.fresh(), max(0, time.Duration(it.Dead-now))
+	s.Codec, s.Signed, s.ID = strings.TrimSpace(f.Record.Codec), f.Record.Signed, record.IDText(it.ID)
+	s.Packed = map[byte]string{record.PackedS2: S2.String(), record.PackedZstd: Zstd.String()}[f.Record.Packed]
+	s.Age, s.FreshFor, s.StaleFor = f.Age(), f.Fresh(), max(0, time.Duration(it.Dead-now))
 	s.Valid = c.current(f, at.tokens)
 	s.Outdated = c.journal.Check(text, it.TagNames(), it.Read) == journal.Outdated
 	s.Fresh = s.FreshFor > 0 && s.Valid && !s.Outdated
@@ -190,7 +191,7 @@ func (c *Cache[K, V]) redisState(ctx context.Context, text string, seen memory.S
 
 // peeked is what stands in Redis about one key.
 type peeked struct {
-	found     found
+	found     redistier.Found
 	hold      bool
 	size      int
 	lease     string
@@ -205,20 +206,20 @@ func (c *Cache[K, V]) peekRedis(ctx context.Context, text string) (at peeked, er
 	err = c.redis.Do(ctx, func(ctx context.Context, client redis.UniversalClient) error {
 		var p peeked
 		pipe := client.Pipeline()
-		looks := make([]look, 1)
+		looks := make([]redistier.Look, 1)
 		l := &looks[0]
-		name := c.remote.ns.value(text)
-		_ = pipe.BatchProcess(ctx, l.ask(ctx, text, name, nil)...)
-		key := lease(name)
+		name := c.remote.Keys.Value(text)
+		_ = pipe.BatchProcess(ctx, l.Ask(ctx, text, name, nil)...)
+		key := redistier.Lease(name)
 		holder, left := pipe.Get(ctx, key), pipe.PTTL(ctx, key)
 		_, _ = pipe.Exec(ctx) // each command has its own error
-		all, err := c.remote.judge(looks)
+		all, err := c.remote.Judge(looks)
 		if err != nil {
 			return err
 		}
-		p.found, p.size = all[0], len(l.get.Val())
-		p.hold = strings.HasPrefix(l.get.Val(), holdRecord)
-		if p.lease, p.leaseLeft = holder.Val(), left.Val(); isWrongType(holder.Err()) {
+		p.found, p.size = all[0], len(l.Get.Val())
+		p.hold = strings.HasPrefix(l.Get.Val(), redistier.HoldRecord)
+		if p.lease, p.leaseLeft = holder.Val(), left.Val(); redistier.IsWrongType(holder.Err()) {
 			p.lease = ""
 		}
 		p.tokens, err = c.peekTokens(ctx, client, &p.found)
@@ -231,18 +232,18 @@ func (c *Cache[K, V]) peekRedis(ctx context.Context, text string) (at peeked, er
 	return <-got, nil
 }
 
-func (c *Cache[K, V]) peekTokens(ctx context.Context, client redis.UniversalClient, f *found) (map[string]string, error) {
-	if !f.ok {
+func (c *Cache[K, V]) peekTokens(ctx context.Context, client redis.UniversalClient, f *redistier.Found) (map[string]string, error) {
+	if !f.Ok {
 		return nil, nil
 	}
 	pipe := client.Pipeline()
-	own, hash := pipe.Get(ctx, c.remote.ns.token(clearToken)), (*redis.SliceCmd)(nil)
-	fields := append([]string{markField}, f.tags()...)
+	own, hash := pipe.Get(ctx, c.remote.Keys.Token(redistier.ClearToken)), (*redis.SliceCmd)(nil)
+	fields := append([]string{redistier.MarkField}, f.Tags()...)
 	if len(fields) > 1 {
-		hash = pipe.HMGet(ctx, c.remote.ns.token(markToken), fields...)
+		hash = pipe.HMGet(ctx, c.remote.Keys.Token(redistier.MarkToken), fields...)
 	}
 	_, _ = pipe.Exec(ctx) // each command has its own error
-	tokens, err := readTokens(own, hash, fields)
+	tokens, err := redistier.ReadTokens(own, hash, fields)
 	if errors.Is(err, redis.Nil) || redisconn.IsReply(err) { // where there are none, none is the record's
 		return nil, nil
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/warmcache/warmcache/internal/redistest"
+	"github.com/warmcache/warmcache/tiercache/internal/redistier"
 )
 
 // gapNode is a cache of its own process, as far as one test process can be several.
@@ -213,7 +214,7 @@ func TestConfirm_whatTheNumbersTellOfAGap(t *testing.T) {
 			want := "WC01V"
 			n := int64(0)
 			if trial.taken {
-				want, n = holdRecord, 1
+				want, n = redistier.HoldRecord, 1
 				if trial.known {
 					n = 0
 				}
@@ -270,7 +271,7 @@ func TestConfirm_whatWasNeverSentIsNotTakenBack(t *testing.T) {
 	}
 	server.Restart()
 	awaitSettled(t, a)
-	if n := a.Stats().TakenBack; n == 0 || n > sent+mostFlying*batchKeys {
+	if n := a.Stats().TakenBack; n == 0 || n > sent+mostFlying*redistier.BatchKeys {
 		t.Errorf("%d were taken back of %d that were sent", n, sent)
 	}
 }

@@ -56,7 +56,7 @@ func TestRestart_endsTheCacheOnce(t *testing.T) {
 	token := func() any { return server.Do("GET", "{c}:clear") }
 	restarted := func(runID string) {
 		t.Helper()
-		if err := c.remote.restarted(t.Context(), r.channel.Next(backplane.KindClear, "c", ""), runID); err != nil {
+		if err := c.remote.Restarted(t.Context(), r.channel.Next(backplane.KindClear, "c", ""), runID); err != nil {
 			t.Fatal(err)
 		}
 	}

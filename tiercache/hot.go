@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/warmcache/warmcache/tiercache/internal/redistier"
 	"github.com/warmcache/warmcache/tiercache/internal/topk"
 )
 
@@ -91,7 +92,7 @@ const (
 	// hotTick is how often Redis is told what is new: what changes is there in twice that.
 	hotTick = 2 * time.Second
 	// hotTextBytes keeps long keys out: what is learned is held in memory and in Redis.
-	hotTextBytes = maxKeyBytes
+	hotTextBytes = redistier.MaxKeyBytes
 	mostHotGone  = 1024
 	// hotPriority is before that of loaders which were given none, or a usual one: what is read now
 	// comes from Redis within moments, and has the first claim to room.

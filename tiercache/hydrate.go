@@ -136,7 +136,7 @@ func (h *hydration[K, V]) flush(ctx context.Context) (err error) {
 	}
 	seen := c.snapshot()
 	now := c.memory.Clock.Now()
-	all, err := c.remote.read(ctx, names)
+	all, err := c.remote.Read(ctx, names)
 	if err == nil {
 		err = c.validate(ctx, names, all, seen, now)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/warmcache/warmcache/tiercache/internal/failure"
 	"github.com/warmcache/warmcache/tiercache/internal/memory"
 	"github.com/warmcache/warmcache/tiercache/internal/record"
+	"github.com/warmcache/warmcache/tiercache/internal/redistier"
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
@@ -68,7 +69,7 @@ func (c *Cache[K, V]) jitter(ttl time.Duration) time.Duration {
 
 // fromRecord is the item that a record holds, nil where there is none or where it cannot be read.
 // now is a moment before the look-up, and seen the sight behind which it was done.
-func (c *Cache[K, V]) fromRecord(got *found, now int64, seen memory.Snapshot) *memory.Item[V] {
+func (c *Cache[K, V]) fromRecord(got *redistier.Found, now int64, seen memory.Snapshot) *memory.Item[V] {
 	it, bad := c.interpret(got, now, seen)
 	if bad != nil {
 		c.noteCorrupt(bad)
@@ -83,13 +84,13 @@ func (c *Cache[K, V]) noteCorrupt(bad *record.CorruptError) {
 }
 
 // interpret is fromRecord that counts nothing, and says why a record cannot be read.
-func (c *Cache[K, V]) interpret(got *found, now int64, seen memory.Snapshot) (*memory.Item[V], *record.CorruptError) {
-	rec := &got.record
+func (c *Cache[K, V]) interpret(got *redistier.Found, now int64, seen memory.Snapshot) (*memory.Item[V], *record.CorruptError) {
+	rec := &got.Record
 	var value V
 	switch {
-	case got.corrupt != nil:
-		return nil, got.corrupt
-	case !got.ok:
+	case got.Corrupt != nil:
+		return nil, got.Corrupt
+	case !got.Ok:
 		return nil, nil
 	case rec.Kind == record.KindValue && rec.Codec != c.format.Codec:
 		return nil, &record.CorruptError{Cause: record.CauseCodec, Detail: fmt.Sprintf("codec %q, not %q", strings.TrimSpace(rec.Codec), strings.TrimSpace(c.format.Codec))}
@@ -101,14 +102,14 @@ func (c *Cache[K, V]) interpret(got *found, now int64, seen memory.Snapshot) (*m
 			return nil, bad
 		}
 	}
-	it := &memory.Item[V]{Value: value, Absent: rec.Kind == record.KindAbsent, ID: rec.ID, Read: now - int64(got.age()), TTL: int64(rec.Fresh)}
-	it.Tags = memory.TaggedBy(got.tags())
+	it := &memory.Item[V]{Value: value, Absent: rec.Kind == record.KindAbsent, ID: rec.ID, Read: now - int64(got.Age()), TTL: int64(rec.Fresh)}
+	it.Tags = memory.TaggedBy(got.Tags())
 	it.Stamp(seen)
 	it.Filled = now
-	it.Fresh = now + int64(min(got.fresh(), c.cfg.MemoryTTL))
+	it.Fresh = now + int64(min(got.Fresh(), c.cfg.MemoryTTL))
 	it.Dead = it.Fresh
 	if it.Late = c.lateOf(rec); it.Late > 0 {
-		it.Dead = now + int64(min(got.left, got.fresh()+time.Duration(it.Late)))
+		it.Dead = now + int64(min(got.Left, got.Fresh()+time.Duration(it.Late)))
 	}
 	if c.cfg.RefreshAt > 0 && !it.Absent {
 		it.Due.Store(it.Read + int64(float64(it.TTL)*c.cfg.RefreshAt))
@@ -147,12 +148,12 @@ func (c *Cache[K, V]) decodePayload(payload []byte) (value V, err error) {
 
 // encode is the item as a record on its way to Redis. What cannot be stored there is a write of no
 // life, which deletes what stands there: it is out of date.
-func (c *Cache[K, V]) encode(text string, it *memory.Item[V], tokens string) write {
+func (c *Cache[K, V]) encode(text string, it *memory.Item[V], tokens string) redistier.Write {
 	return c.encodeInto(nil, text, it, tokens)
 }
 
 // encodeInto is encode that appends the record to dst, where there is one.
-func (c *Cache[K, V]) encodeInto(dst []byte, text string, it *memory.Item[V], tokens string) write {
+func (c *Cache[K, V]) encodeInto(dst []byte, text string, it *memory.Item[V], tokens string) redistier.Write {
 	rec := record.Record{
 		Kind: record.KindValue, Codec: c.format.Codec, ID: it.ID, Version: c.version, Tokens: tokens, Key: text,
 		Fresh: time.Duration(it.TTL), Stale: time.Duration(it.Late), Age: time.Duration(c.memory.Clock.Now() - it.Read),
@@ -160,9 +161,9 @@ func (c *Cache[K, V]) encodeInto(dst []byte, text string, it *memory.Item[V], to
 	if it.Absent {
 		rec.Kind, rec.Stale = record.KindAbsent, 0
 	}
-	w := write{text: text, id: it.ID, read: it.Read, age: rec.Age, life: rec.Life(), encoded: time.Now()}
-	if w.life < time.Millisecond || it.TTL < 0 {
-		w.life = 0
+	w := redistier.Write{Text: text, ID: it.ID, Read: it.Read, Age: rec.Age, Life: rec.Life(), Encoded: time.Now()}
+	if w.Life < time.Millisecond || it.TTL < 0 {
+		w.Life = 0
 		return w
 	}
 	data, err := c.format.Make(dst, &rec, func(dst []byte) ([]byte, error) {
@@ -174,15 +175,15 @@ func (c *Cache[K, V]) encodeInto(dst []byte, text string, it *memory.Item[V], to
 	})
 	switch {
 	case errors.Is(err, record.ErrTooLarge):
-		w.life, w.err = 0, err
+		w.Life, w.Err = 0, err
 		c.counters.Add(it.ID, stat.Oversized, 1)
 	case err != nil:
-		w.life, w.err = 0, fmt.Errorf("codec %s: %w", strings.TrimSpace(c.format.Codec), err)
+		w.Life, w.Err = 0, fmt.Errorf("codec %s: %w", strings.TrimSpace(c.format.Codec), err)
 	default:
-		w.record = data
+		w.Record = data
 	}
-	if w.err != nil {
-		c.log.Warn("value is not stored in Redis", slog.String("key", text), slog.Any("error", w.err))
+	if w.Err != nil {
+		c.log.Warn("value is not stored in Redis", slog.String("key", text), slog.Any("error", w.Err))
 	}
 	return w
 }

@@ -1,5 +1,7 @@
 package tiercache
 
+import "github.com/warmcache/warmcache/tiercache/internal/redistier"
+
 // Judgement is what a dry run found of one entry: what the run would do with it.
 type Judgement struct {
 	Key      string // its text form; empty where it has none
@@ -17,9 +19,9 @@ const noToken = "0000000000000000"
 
 // noTokens are the tokens of a dry run.
 func noTokens(tags []string) map[string]string {
-	tokens := map[string]string{clearToken: noToken}
+	tokens := map[string]string{redistier.ClearToken: noToken}
 	for _, tag := range tags {
-		tokens[tagToken(tag)] = noToken
+		tokens[redistier.TagToken(tag)] = noToken
 	}
 	return tokens
 }
@@ -31,7 +33,7 @@ func (w *warming[K, V]) judge(batch []warmEntry[K, V]) {
 	for i := range batch {
 		e := &batch[i]
 		have := w.c.memory.Get(e.hash, e.key)
-		j := Judgement{Bytes: len(e.write.record), Cost: e.cost, InRedis: inRedis[i], InMemory: have != nil && w.c.fresh(have, now)}
+		j := Judgement{Bytes: len(e.write.Record), Cost: e.cost, InRedis: inRedis[i], InMemory: have != nil && w.c.fresh(have, now)}
 		e.becomes(warmStored)
 		if have != nil && have.Read >= w.read && have.ID != e.state.id {
 			e.becomes(warmSkippedFresh)
@@ -42,7 +44,7 @@ func (w *warming[K, V]) judge(batch []warmEntry[K, V]) {
 		if w.opts.Judged == nil {
 			continue
 		}
-		if j.Key = e.write.text; j.Key == "" {
+		if j.Key = e.write.Text; j.Key == "" {
 			j.Key, _ = w.c.text(e.key) // without a text form it has no name to be shown
 		}
 		w.opts.Judged(j)
@@ -57,15 +59,15 @@ func (w *warming[K, V]) lookUp(batch []warmEntry[K, V]) []bool {
 	}
 	names := make([]string, len(batch))
 	for i, e := range batch {
-		names[i] = e.write.text
+		names[i] = e.write.Text
 	}
-	all, err := w.c.remote.read(w.ctx, names)
+	all, err := w.c.remote.Read(w.ctx, names)
 	if err != nil {
 		w.c.redisFailed(err, len(names))
 		return fresh
 	}
 	for i := range all {
-		fresh[i] = all[i].ok && all[i].fresh() > 0
+		fresh[i] = all[i].Ok && all[i].Fresh() > 0
 	}
 	return fresh
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/warmcache/warmcache/tiercache/internal/failure"
 	"github.com/warmcache/warmcache/tiercache/internal/record"
+	"github.com/warmcache/warmcache/tiercache/internal/redistier"
 )
 
 // share loads the keys whose leases it has, or gets, batch by batch, and beside that looks after
@@ -35,7 +36,7 @@ func (l *loading[K, V]) share(ctx context.Context, got leases[K, V], direct, que
 	lost, pause, deadline := got.lost, pollNow, time.Now().Add(l.c.cfg.LoadTimeout)
 	for {
 		for under == 0 && len(queue) > 0 {
-			batch := queue[:min(batchKeys, len(queue))]
+			batch := queue[:min(redistier.BatchKeys, len(queue))]
 			queue = queue[len(batch):]
 			if more := l.leaseBatch(ctx, batch, load); len(more) > 0 {
 				lost, pause, deadline = append(lost, more...), pollFirst, time.Now().Add(l.c.cfg.LoadTimeout)
@@ -58,7 +59,7 @@ func (l *loading[K, V]) share(ctx context.Context, got leases[K, V], direct, que
 		}
 		late, again := time.Now().After(deadline), lost
 		lost = nil
-		for batch := range slices.Chunk(again, batchKeys) {
+		for batch := range slices.Chunk(again, redistier.BatchKeys) {
 			lost = append(lost, l.leaseBatch(ctx, batch, load)...)
 		}
 		if late {
@@ -92,7 +93,7 @@ func (l *loading[K, V]) beside(ctx context.Context, fls []*flight[K, V], held te
 
 // leaseBatch has those of the keys loaded whose leases it gets, and returns those that others hold.
 func (l *loading[K, V]) leaseBatch(ctx context.Context, fls []*flight[K, V], load func([]*flight[K, V], tenure)) (lost []*flight[K, V]) {
-	got, err := l.acquire(ctx, fls, l.c.remote.acquire)
+	got, err := l.acquire(ctx, fls, l.c.remote.Acquire)
 	if err == nil && len(got.again) > 0 {
 		err = l.take(ctx, &got)
 	}
@@ -117,7 +118,7 @@ type leases[K comparable, V any] struct {
 	spare   []string        // leases of keys that somebody committed meanwhile
 }
 
-type acquire func(ctx context.Context, texts []string, token string) ([]found, error)
+type acquire func(ctx context.Context, texts []string, token string) ([]redistier.Found, error)
 
 // acquire asks for leases, and ends the flights to which Redis has the answer.
 func (l *loading[K, V]) acquire(ctx context.Context, fls []*flight[K, V], acquire acquire) (got leases[K, V], err error) {
@@ -134,21 +135,21 @@ func (l *loading[K, V]) acquire(ctx context.Context, fls []*flight[K, V], acquir
 		return got, err
 	}
 	for i, f := range fls {
-		mark, failed := strings.CutPrefix(all[i].holder, backOffMark)
+		mark, failed := strings.CutPrefix(all[i].Holder, redistier.BackOffMark)
 		switch {
-		case (all[i].err == nil || all[i].ok) && l.answer(f, &all[i], now): // a full Redis gives no lease, but what it has
-			if all[i].held {
+		case (all[i].Err == nil || all[i].Ok) && l.answer(f, &all[i], now): // a full Redis gives no lease, but what it has
+			if all[i].Held {
 				got.spare = append(got.spare, f.text)
 			}
-		case all[i].err != nil:
-			l.c.redisFailed(all[i].err, 1)
+		case all[i].Err != nil:
+			l.c.redisFailed(all[i].Err, 1)
 			got.away = append(got.away, f)
-		case all[i].held:
+		case all[i].Held:
 			got.mine = append(got.mine, f)
 		case failed && !f.force && l.c.servable(f.stale.Load(), now):
 			l.c.end(f, nil, 0, l.c.loadError(f.key, failedElsewhere(mark)))
-		case failed, f.force && stealable(all[i].holder):
-			got.again, got.holders = append(got.again, f), append(got.holders, all[i].holder)
+		case failed, f.force && stealable(all[i].Holder):
+			got.again, got.holders = append(got.again, f), append(got.holders, all[i].Holder)
 		default:
 			got.lost = append(got.lost, f)
 		}
@@ -163,7 +164,7 @@ func (l *loading[K, V]) take(ctx context.Context, got *leases[K, V]) error {
 	if got.again[0].force { // then it is alone
 		l.token = stolen(l.token)
 	}
-	errs, err := l.c.remote.take(ctx, l.token, texts(got.again), got.holders)
+	errs, err := l.c.remote.Take(ctx, l.token, texts(got.again), got.holders)
 	if err != nil {
 		return err
 	}
@@ -171,7 +172,7 @@ func (l *loading[K, V]) take(ctx context.Context, got *leases[K, V]) error {
 		switch {
 		case errs[i] == nil:
 			got.mine = append(got.mine, f)
-		case errors.Is(errs[i], errLeaseLost):
+		case errors.Is(errs[i], redistier.ErrLeaseLost):
 			got.lost = append(got.lost, f)
 		default:
 			l.c.redisFailed(errs[i], 1)
@@ -193,8 +194,8 @@ func stealable(holder string) bool { return holder != "" && holder[0] != stolenM
 // release gives leases back without a value, also when the cache is being closed: other nodes would
 // wait for them.
 func (l *loading[K, V]) release(ctx context.Context, keys []string) {
-	for batch := range slices.Chunk(keys, batchKeys) {
-		if err := l.c.remote.release(context.WithoutCancel(ctx), l.token, batch); err != nil {
+	for batch := range slices.Chunk(keys, redistier.BatchKeys) {
+		if err := l.c.remote.Release(context.WithoutCancel(ctx), l.token, batch); err != nil {
 			l.c.redisFailed(err, len(batch))
 		}
 	}

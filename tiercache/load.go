@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/warmcache/warmcache/tiercache/internal/memory"
+	"github.com/warmcache/warmcache/tiercache/internal/redistier"
 )
 
 const (
@@ -111,11 +112,11 @@ func (l *loading[K, V]) bypass(fls []*flight[K, V]) (asked, direct []*flight[K, 
 // fromRedis ends the flights to which Redis has the answer, and returns the others, those apart
 // whose shard did not say.
 func (l *loading[K, V]) fromRedis(ctx context.Context, fls []*flight[K, V]) (rest, away []*flight[K, V], err error) {
-	for batch := range slices.Chunk(fls, batchKeys) {
+	for batch := range slices.Chunk(fls, redistier.BatchKeys) {
 		now := l.c.memory.Clock.Now() // before Redis is asked: memory must not outlive Redis by the time of the reply
 		names := texts(batch)
-		var all []found
-		if all, err = l.c.remote.read(ctx, names); err != nil {
+		var all []redistier.Found
+		if all, err = l.c.remote.Read(ctx, names); err != nil {
 			return nil, nil, err
 		}
 		if err = l.c.validate(ctx, names, all, batch[0].seen, now); err != nil {
@@ -123,8 +124,8 @@ func (l *loading[K, V]) fromRedis(ctx context.Context, fls []*flight[K, V]) (res
 		}
 		for i, f := range batch {
 			switch {
-			case all[i].err != nil:
-				l.c.redisFailed(all[i].err, 1)
+			case all[i].Err != nil:
+				l.c.redisFailed(all[i].Err, 1)
 				away = append(away, f)
 			case !l.answer(f, &all[i], now) && !l.unasked(f) && !l.bound(f):
 				rest = append(rest, f)
@@ -136,14 +137,14 @@ func (l *loading[K, V]) fromRedis(ctx context.Context, fls []*flight[K, V]) (res
 
 // answer ends the flight with what Redis holds, if that will do; else it is kept to be served
 // stale. now is the moment of the look-up.
-func (l *loading[K, V]) answer(f *flight[K, V], got *found, now int64) bool {
+func (l *loading[K, V]) answer(f *flight[K, V], got *redistier.Found, now int64) bool {
 	it, bad := l.c.interpret(got, now, f.seen)
 	if bad != nil && !f.unreadable { // a miss looks twice, but there is one record
 		f.unreadable = true
 		l.c.noteCorrupt(bad)
 	}
 	if it == nil {
-		l.c.bury(f, got.buried)
+		l.c.bury(f, got.Buried)
 		return false
 	}
 	if f.old != nil && f.old.ID == it.ID { // it was validated: what is known of it stays

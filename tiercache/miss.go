@@ -8,6 +8,7 @@ import (
 
 	"github.com/warmcache/warmcache/tiercache/internal/failure"
 	"github.com/warmcache/warmcache/tiercache/internal/memory"
+	"github.com/warmcache/warmcache/tiercache/internal/redistier"
 )
 
 // A miss takes four steps: look the keys up in Redis, lease them, call the loader, commit what it
@@ -72,7 +73,7 @@ func (c *Cache[K, V]) start(ctx context.Context, fls []*flight[K, V], by patienc
 	l := &loading[K, V]{c: c, fls: fls, by: by}
 	defer l.leave()
 	alone := leadContext{context.WithoutCancel(ctx), fls[0].lead} // loaders find in it who asks
-	if len(fls) > batchKeys || fls[0].after != nil || !l.waits() {
+	if len(fls) > redistier.BatchKeys || fls[0].after != nil || !l.waits() {
 		l.carryOn(alone, l.run) //nolint:contextcheck // it is ctx, without its end
 		return
 	}
@@ -171,11 +172,11 @@ func (l *loading[K, V]) queue(ctx context.Context, f *flight[K, V]) bool {
 // claim asks for the leases of flights to which Redis had no answer, and for their values once
 // more; then it loads what it may.
 func (l *loading[K, V]) claim(ctx context.Context, todo remainder[K, V]) {
-	c, fls := l.c, todo.rest[:min(batchKeys, len(todo.rest))]
+	c, fls := l.c, todo.rest[:min(redistier.BatchKeys, len(todo.rest))]
 	err := l.readTokens(ctx, todo.rest)
 	var got leases[K, V]
 	if err == nil {
-		got, err = l.acquire(ctx, fls, c.remote.claim) // who else has a lease is asked by those who wait for it
+		got, err = l.acquire(ctx, fls, c.remote.Claim) // who else has a lease is asked by those who wait for it
 	}
 	for _, f := range fls {
 		f.look()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/warmcache/warmcache/tiercache/internal/backplane"
 	"github.com/warmcache/warmcache/tiercache/internal/memory"
+	"github.com/warmcache/warmcache/tiercache/internal/redistier"
 )
 
 // subscriber is a cache as the backplane sees it.
@@ -75,7 +76,7 @@ func (c *Cache[K, V]) onServer(t backplane.Takeover) {
 	c.endAll()
 	n := c.journal.Begin(backplane.KindClear, "", c.memory.Clock.Now())
 	c.background(func(ctx context.Context) {
-		err := c.remote.restarted(ctx, n, t.ID)
+		err := c.remote.Restarted(ctx, n, t.ID)
 		c.endAll()
 		c.told(n, err)
 	})
@@ -107,7 +108,7 @@ func (c *Cache[K, V]) replay(ctx context.Context, due []backplane.Notice) (told 
 		own  bool
 	}{{backplane.KindKey, false}, {backplane.KindKey, true}, {backplane.KindExpire, false}, {backplane.KindTag, false}, {backplane.KindClear, false}} {
 		some := slices.DeleteFunc(slices.Clone(due), func(n backplane.Notice) bool { return n.Kind != deed.kind || n.Own != 0 != deed.own })
-		for batch := range slices.Chunk(some, batchKeys) {
+		for batch := range slices.Chunk(some, redistier.BatchKeys) {
 			if batch = c.journal.Undone(batch, c.memory.Clock.Now()); len(batch) == 0 {
 				continue
 			}
@@ -123,7 +124,7 @@ func (c *Cache[K, V]) replay(ctx context.Context, due []backplane.Notice) (told 
 			if deed.kind == backplane.KindClear {
 				c.tokens.endAll() // records with the token of before are dead
 			}
-			if len(some) > batchKeys {
+			if len(some) > redistier.BatchKeys {
 				rest(ctx, time.Since(began))
 			}
 		}
@@ -144,7 +145,7 @@ func rest(ctx context.Context, d time.Duration) {
 // tell says notices of one kind to Redis, all of them about own records or none, and enters in the
 // journal what became of them.
 func (c *Cache[K, V]) tell(ctx context.Context, notices []backplane.Notice) []error {
-	errs, whole := c.remote.invalidate(ctx, notices)
+	errs, whole := c.remote.Invalidate(ctx, notices)
 	if whole != nil {
 		c.redisFailed(whole, len(notices))
 		errs = make([]error, len(notices))

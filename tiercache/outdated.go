@@ -4,10 +4,8 @@ import (
 	"context"
 	"time"
 
-	"github.com/warmcache/warmcache/tiercache/internal/backplane"
 	"github.com/warmcache/warmcache/tiercache/internal/journal"
-	"github.com/warmcache/warmcache/tiercache/internal/record"
-	"github.com/warmcache/warmcache/tiercache/internal/redisconn"
+	"github.com/warmcache/warmcache/tiercache/internal/redistier"
 )
 
 // What Redis has confirmed to this node stands there before whatever is stored later. So a record
@@ -22,51 +20,27 @@ import (
 const rounding = int64(3 * time.Millisecond)
 
 // disbelieveOutdated takes out what this node has invalidated since it was read.
-func (c *Cache[K, V]) disbelieveOutdated(ctx context.Context, texts []string, all []found, asked int64) {
+func (c *Cache[K, V]) disbelieveOutdated(ctx context.Context, texts []string, all []redistier.Found, asked int64) {
 	now := c.memory.Clock.Now()
 	for i := range all {
 		f := &all[i]
-		if !f.ok {
+		if !f.Ok {
 			continue
 		}
-		earliest, latest := asked-int64(f.age())-rounding, now-int64(f.age())+rounding
-		if f.own {
-			earliest, latest = f.read, f.read
+		earliest, latest := asked-int64(f.Age())-rounding, now-int64(f.Age())+rounding
+		if f.Own {
+			earliest, latest = f.Read, f.Read
 		}
-		left := c.journal.Check(texts[i], f.tags(), earliest)
-		if left != journal.Stands && c.journal.Check(texts[i], f.tags(), latest) == journal.Stands && c.remote.standsInKnownHistory(ctx, texts[i], f.record.ID) {
+		left := c.journal.Check(texts[i], f.Tags(), earliest)
+		if left != journal.Stands && c.journal.Check(texts[i], f.Tags(), latest) == journal.Stands && c.remote.StandsInKnownHistory(ctx, texts[i], f.Record.ID) {
 			left = journal.Stands
 		}
 		switch left {
 		case journal.Outdated:
-			f.disbelieve()
+			f.Disbelieve()
 		case journal.Expired:
-			f.left = min(f.left, f.record.Stale)
+			f.Left = min(f.Left, f.Record.Stale)
 		case journal.Stands:
 		}
 	}
-}
-
-// standsInKnownHistory reports whether the record with that id stands in the data that this node's
-// invalidations were confirmed in. A server that does not say which data it has is taken at its
-// word.
-func (m *remote) standsInKnownHistory(ctx context.Context, text string, id uint64) bool {
-	name := m.ns.value(text)
-	sh := m.r.conn.Masters.OfKey(ctx, name)
-	client := m.r.conn.Masters.Known()[sh.Addr]
-	if client == nil {
-		return false
-	}
-	stands, err := redisconn.DoOn(ctx, m.r.conn, sh, func(ctx context.Context) (bool, error) {
-		pipe := client.Pipeline() // over one connection, and so to one server
-		server, replication := pipe.Info(ctx, "server"), pipe.Info(ctx, "replication")
-		stored := pipe.GetRange(ctx, name, 16, 31)
-		_, _ = pipe.Exec(ctx) // each command has its own error
-		if err := stored.Err(); err != nil {
-			return false, err
-		}
-		a := backplane.ReadAnswer(server.Val(), replication.Val())
-		return stored.Val() == record.IDText(id) && !a.Replica && m.r.channel.Knows(a.History()), nil
-	})
-	return err == nil && stands
 }

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/warmcache/warmcache/tiercache/internal/redistier"
 )
 
 // renewals keeps the leases of the loads under way. While there are any, one timer goes off every
@@ -50,22 +52,19 @@ func (r *renewal) end() {
 }
 
 // due lists what has been under way for that long. Where nothing is under way the timer ends.
-func (rs *renewals) due(since time.Duration) (all []claimed, more bool) {
+func (rs *renewals) due(since time.Duration) (all []redistier.Claimed, more bool) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	for r := range rs.all {
 		if time.Since(r.since) >= since {
 			for _, key := range r.keys {
-				all = append(all, claimed{key, r.token})
+				all = append(all, redistier.Claimed{Text: key, Token: r.token})
 			}
 		}
 	}
 	rs.timed = len(rs.all) > 0
 	return all, rs.timed
 }
-
-// claimed is a key whose lease is held under the token.
-type claimed struct{ text, token string }
 
 // renewing keeps the leases of a load until the renewal is ended.
 func (l *loading[K, V]) renewing(keys []string) *renewal {
@@ -82,8 +81,8 @@ func (c *Cache[K, V]) renew() {
 	}
 	defer c.tasks.leave()
 	due, more := c.renewals.due(c.renewEvery() / 2)
-	for batch := range slices.Chunk(due, batchKeys) {
-		_ = c.remote.renew(c.stopped, batch) // a lease that could not be renewed ends, and the commit says so
+	for batch := range slices.Chunk(due, redistier.BatchKeys) {
+		_ = c.remote.Renew(c.stopped, batch) // a lease that could not be renewed ends, and the commit says so
 	}
 	if more {
 		time.AfterFunc(c.renewEvery(), c.renew)

@@ -10,6 +10,7 @@ import (
 	"github.com/warmcache/warmcache/tiercache/internal/backplane"
 	"github.com/warmcache/warmcache/tiercache/internal/memory"
 	"github.com/warmcache/warmcache/tiercache/internal/record"
+	"github.com/warmcache/warmcache/tiercache/internal/redistier"
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
@@ -23,7 +24,7 @@ type storing[K comparable, V any] struct {
 	tags []string
 
 	settings []setting[K, V] // of the batch
-	writes   []write
+	writes   []redistier.Write
 	bytes    int
 	ended    []K // what stands there is to end, as nothing takes its place
 	failed   failures
@@ -48,7 +49,7 @@ func (c *Cache[K, V]) set(ctx context.Context, keys []K, values []V, opts []SetO
 			s.ended = append(s.ended, key)
 			s.failed.add(fmt.Errorf("tiercache: cache %q: set %q: %w", c.name, fmt.Sprint(key), err))
 		}
-		if len(s.writes) >= batchKeys || s.bytes >= batchBytes {
+		if len(s.writes) >= redistier.BatchKeys || s.bytes >= redistier.BatchBytes {
 			s.flush(ctx)
 		}
 	}
@@ -100,11 +101,11 @@ func (s *storing[K, V]) take(ctx context.Context, key K, value V) (err error) {
 		return nil
 	}
 	w := c.encode(text, one.item, tokens)
-	if w.err != nil && !errors.Is(w.err, record.ErrTooLarge) {
-		return w.err
+	if w.Err != nil && !errors.Is(w.Err, record.ErrTooLarge) {
+		return w.Err
 	}
 	s.settings, s.writes = append(s.settings, one), append(s.writes, w)
-	s.bytes += len(w.record)
+	s.bytes += len(w.Record)
 	return nil
 }
 
@@ -125,12 +126,12 @@ func (s *storing[K, V]) flush(ctx context.Context) {
 
 // setTokens is the current tokens of the cache and of the tags, as they stand in a record.
 func (c *Cache[K, V]) setTokens(ctx context.Context, tags []string, seen memory.Snapshot) (string, error) {
-	names := []string{clearToken}
+	names := []string{redistier.ClearToken}
 	for _, tag := range tags {
-		names = append(names, tagToken(tag))
+		names = append(names, redistier.TagToken(tag))
 	}
 	tokens, err := c.currentTokens(ctx, seen.Epoch, names, known)
-	return joinTokens(tokens, tags), err
+	return redistier.JoinTokens(tokens, tags), err
 }
 
 // pend leaves the invalidation of a key to be said when Redis answers.
@@ -152,15 +153,15 @@ func (c *Cache[K, V]) put(s setting[K, V]) {
 
 // setBoth stores in Redis, which decides the order of two Sets, and then in memory, unless another
 // writer came in between.
-func (c *Cache[K, V]) setBoth(ctx context.Context, settings []setting[K, V], writes []write, failed *failures) {
+func (c *Cache[K, V]) setBoth(ctx context.Context, settings []setting[K, V], writes []redistier.Write, failed *failures) {
 	for lo := 0; lo < len(writes); {
-		hi := lo + batchLen(writes[lo:])
+		hi := lo + redistier.BatchLen(writes[lo:])
 		c.begin(settings[lo:hi], func(*setting[K, V], *memory.Item[V]) {})
 		notices := make([]backplane.Notice, hi-lo)
 		for i := range notices {
-			notices[i] = c.journal.BeginAt(backplane.KindKey, writes[lo+i].text, settings[lo+i].item.Read, c.memory.Clock.Now())
+			notices[i] = c.journal.BeginAt(backplane.KindKey, writes[lo+i].Text, settings[lo+i].item.Read, c.memory.Clock.Now())
 		}
-		errs, err := c.remote.store(ctx, writes[lo:hi], notices)
+		errs, err := c.remote.Store(ctx, writes[lo:hi], notices)
 		if err != nil {
 			c.redisFailed(err, hi-lo)
 		}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/warmcache/warmcache/tiercache/internal/failure"
 	"github.com/warmcache/warmcache/tiercache/internal/memory"
+	"github.com/warmcache/warmcache/tiercache/internal/redistier"
 	"github.com/warmcache/warmcache/tiercache/internal/stat"
 )
 
@@ -32,7 +33,7 @@ func (l *loading[K, V]) settle(ctx context.Context, all []landing[K, V], read in
 		switch a := &all[i]; {
 		case a.item == nil:
 			c.end(a.f, nil, 0, c.loadError(a.f.key, a.err))
-		case errors.Is(a.stored, errLeaseLost): // somebody knows better; for those who waited it is good enough, their reads began before
+		case errors.Is(a.stored, redistier.ErrLeaseLost): // somebody knows better; for those who waited it is good enough, their reads began before
 			c.counters.Add(a.f.hash, stat.Refused, 1)
 			c.end(a.f, a.item, FromSource, nil)
 		default:
@@ -65,7 +66,7 @@ func (l *loading[K, V]) item(a *landing[K, V], read int64) (it *memory.Item[V]) 
 // ended while it was loaded is not stored anywhere.
 func (l *loading[K, V]) store(ctx context.Context, all []landing[K, V]) {
 	tokens := l.tagTokens(ctx, all)
-	writes := make([]write, 0, len(all))
+	writes := make([]redistier.Write, 0, len(all))
 	at := make([]*landing[K, V], 0, len(all)) // whose the writes are
 	var failed []string                       // leases to give back
 	var broken []*landing[K, V]               // loads that failed
@@ -76,7 +77,7 @@ func (l *loading[K, V]) store(ctx context.Context, all []landing[K, V]) {
 			continue
 		}
 		if a.item != nil && a.item.Tags != nil && !l.stands(a.item.Tags, tokens) {
-			a.stored = errLeaseLost
+			a.stored = redistier.ErrLeaseLost
 			failed = append(failed, a.f.text)
 			continue
 		}
@@ -94,7 +95,7 @@ func (l *loading[K, V]) store(ctx context.Context, all []landing[K, V]) {
 }
 
 // write encodes an item, if there is one.
-func (l *loading[K, V]) write(a *landing[K, V], tokens map[string]string) (w write, ok bool) {
+func (l *loading[K, V]) write(a *landing[K, V], tokens map[string]string) (w redistier.Write, ok bool) {
 	if a.item == nil {
 		return w, false
 	}
@@ -103,17 +104,17 @@ func (l *loading[K, V]) write(a *landing[K, V], tokens map[string]string) (w wri
 			a.item, a.err, ok = nil, failure.NewPanicError(v), false
 		}
 	}()
-	return l.c.encode(a.f.text, a.item, joinTokens(tokens, a.item.TagNames())), true
+	return l.c.encode(a.f.text, a.item, redistier.JoinTokens(tokens, a.item.TagNames())), true
 }
 
 // tagTokens is the cache's token of before the load with the mark and the tokens of the items' tags
 // as they are now; nil where Redis does not say.
 func (l *loading[K, V]) tagTokens(ctx context.Context, all []landing[K, V]) map[string]string {
-	names := []string{markToken}
+	names := []string{redistier.MarkToken}
 	for i := range all {
 		if it := all[i].item; it != nil {
 			for _, tag := range it.TagNames() {
-				names = append(names, tagToken(tag))
+				names = append(names, redistier.TagToken(tag))
 			}
 		}
 	}
@@ -125,7 +126,7 @@ func (l *loading[K, V]) tagTokens(ctx context.Context, all []landing[K, V]) map[
 		l.c.redisFailed(err, len(names))
 		return nil
 	}
-	tokens[clearToken] = l.tokens[clearToken]
+	tokens[redistier.ClearToken] = l.tokens[redistier.ClearToken]
 	return tokens
 }
 
@@ -133,14 +134,14 @@ func (l *loading[K, V]) tagTokens(ctx context.Context, all []landing[K, V]) map[
 // now, and by what this process has heard. Where another server answers by now, which may be
 // behind, its counts say nothing.
 func (l *loading[K, V]) stands(tags *memory.Tagged, now map[string]string) bool {
-	return unended(l.tokens, now, tags.Names) && l.c.tokens.stand(tags) && l.c.redis.channel.Takeovers.Load() == l.takeovers
+	return redistier.Unended(l.tokens, now, tags.Names) && l.c.tokens.stand(tags) && l.c.redis.channel.Takeovers.Load() == l.takeovers
 }
 
 // commit writes to Redis in bounded batches, and notes each write's error with its landing.
-func (l *loading[K, V]) commit(ctx context.Context, writes []write, at []*landing[K, V]) {
+func (l *loading[K, V]) commit(ctx context.Context, writes []redistier.Write, at []*landing[K, V]) {
 	for lo := 0; lo < len(writes); {
-		hi := lo + batchLen(writes[lo:])
-		errs, err := l.c.remote.commit(ctx, l.token, writes[lo:hi])
+		hi := lo + redistier.BatchLen(writes[lo:])
+		errs, err := l.c.remote.Commit(ctx, l.token, writes[lo:hi])
 		if err != nil {
 			l.c.redisFailed(err, hi-lo)
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/warmcache/warmcache/internal/redistest"
 	"github.com/warmcache/warmcache/tiercache/internal/record"
+	"github.com/warmcache/warmcache/tiercache/internal/redistier"
 )
 
 // BenchmarkSteps takes reads apart: the plain commands, those of the protocol as go-redis sends
@@ -41,7 +42,7 @@ func BenchmarkSteps(b *testing.B) {
 	keys, names := make([]string, 100), make([]string, 100)
 	for i := range keys {
 		keys[i] = "key-" + strconv.Itoa(i)
-		names[i] = hits.remote.ns.value(keys[i])
+		names[i] = hits.remote.Keys.Value(keys[i])
 		if err := hits.Set(ctx, keys[i], value); err != nil {
 			b.Fatal(err)
 		}
@@ -66,11 +67,11 @@ func BenchmarkSteps(b *testing.B) {
 	}{
 		{"hit/GET", func(i int) error { return client.Get(ctx, names[i%100]).Err() }},
 		{"hit/PTTL and GET", func(i int) error { return look(names[i%100]) }},
-		{"hit/read", func(i int) error { _, err := hits.remote.read(ctx, keys[i%100:i%100+1]); return err }},
+		{"hit/read", func(i int) error { _, err := hits.remote.Read(ctx, keys[i%100:i%100+1]); return err }},
 		{"hit/Get", func(i int) error { _, err := hits.Get(ctx, keys[i%100]); return err }},
 		{"many/MGET", func(int) error { return client.MGet(ctx, names...).Err() }},
 		{"many/PTTLs and GETs", func(int) error { return look(names...) }},
-		{"many/read", func(int) error { _, err := hits.remote.read(ctx, keys); return err }},
+		{"many/read", func(int) error { _, err := hits.remote.Read(ctx, keys); return err }},
 		{"many/GetMany", func(int) error { _, err := hits.GetMany(ctx, keys); return err }},
 		{"miss/GET, SET", func(int) error {
 			key := "plain:" + fresh()
@@ -81,11 +82,11 @@ func BenchmarkSteps(b *testing.B) {
 		}},
 		{"miss/claim, commit", func(int) error {
 			text := []string{fresh()}
-			if _, err := misses.remote.claim(ctx, text, token); err != nil {
+			if _, err := misses.remote.Claim(ctx, text, token); err != nil {
 				return err
 			}
 			it := misses.newItem(text[0], value, misses.memory.Clock.Now(), 0)
-			_, err := misses.remote.commit(ctx, token, []write{misses.encode(text[0], it, "0123456789abcdef \n")})
+			_, err := misses.remote.Commit(ctx, token, []redistier.Write{misses.encode(text[0], it, "0123456789abcdef \n")})
 			return err
 		}},
 		{"miss/Get", func(int) error { _, err := misses.Get(ctx, fresh()); return err }},

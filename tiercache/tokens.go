@@ -1,20 +1,14 @@
 package tiercache
 
 import (
-	"cmp"
 	"context"
-	"errors"
-	"iter"
-	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/warmcache/warmcache/tiercache/internal/record"
 	"github.com/warmcache/warmcache/tiercache/internal/redisconn"
+	"github.com/warmcache/warmcache/tiercache/internal/redistier"
 )
 
 // Clear and tags work by tokens in Redis. A record holds those of when its source read began, and
@@ -42,52 +36,15 @@ type tokens struct {
 	endings
 }
 
-const (
-	clearToken = ""
-	markToken  = "#"
-	markField  = "" // of the hash of tags
-	// restartToken marks the last restart of a server that was answered by ending all entries.
-	restartToken = "!"
-	// mostTokens bounds what is known; it is read again when it is wanted.
-	mostTokens = 100_000
-	// mostTags bounds how many tags that were ended a cache's hash in Redis holds. The next one
-	// begins a new hash.
-	mostTags = 1 << 20
-)
-
-// What most look-ups ask for. Full, so that to append is to copy.
-//
-//nolint:gochecknoglobals // constants
-var (
-	clearAlone   = []string{clearToken}
-	clearAndMark = []string{clearToken, markToken}
-)
-
-func tagToken(tag string) string { return markToken + tag }
-
-// canonical is a tag as it stands in Redis keys, records and notices: escaped like a key.
-func canonical(tag string) string { return namespace{}.value(tag) }
-
-// token is the Redis key of a token, for tags and mark that of all: all keys of one cache are in
-// one slot.
-func (n namespace) token(name string) string {
-	base := "{" + strings.TrimSuffix(n.prefix, ":") + "}:"
-	switch name {
-	case clearToken:
-		return base + "clear"
-	case restartToken:
-		return base + "server"
-	default:
-		return base + "tags"
-	}
-}
+// mostTokens bounds what is known; it is read again when it is wanted.
+const mostTokens = 100_000
 
 // forgetTag forgets a tag's token.
 func (t *tokens) forgetTag(tag string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.version++
-	delete(t.known, tagToken(tag))
+	delete(t.known, redistier.TagToken(tag))
 }
 
 // endAll forgets the cache's token.
@@ -95,7 +52,7 @@ func (t *tokens) endAll() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.version++
-	delete(t.known, clearToken)
+	delete(t.known, redistier.ClearToken)
 }
 
 // tokenSource says where tokens may come from.
@@ -107,12 +64,12 @@ const (
 )
 
 // get returns the current tokens by name, in a map that is the caller's own unless names is
-// clearAlone: those that are known, and those of Redis, made where they are missing.
-func (t *tokens) get(ctx context.Context, m *remote, epoch uint64, names []string, from tokenSource) (map[string]string, error) {
+// redistier.ClearAlone: those that are known, and those of Redis, made where they are missing.
+func (t *tokens) get(ctx context.Context, m *redistier.Tier, epoch uint64, names []string, from tokenSource) (map[string]string, error) {
 	var unknown []string
 	t.mu.Lock()
-	if len(names) == 1 && names[0] == clearToken && from == known && t.epoch == epoch { // as nearly always
-		if token := t.known[clearToken]; token != "" {
+	if len(names) == 1 && names[0] == redistier.ClearToken && from == known && t.epoch == epoch { // as nearly always
+		if token := t.known[redistier.ClearToken]; token != "" {
 			alone := t.alone
 			t.mu.Unlock()
 			return alone, nil
@@ -124,7 +81,7 @@ func (t *tokens) get(ctx context.Context, m *remote, epoch uint64, names []strin
 	}
 	version := t.version
 	for _, name := range names {
-		if token := t.known[name]; token != "" && from == known && name != markToken { // the mark is about this very moment
+		if token := t.known[name]; token != "" && from == known && name != redistier.MarkToken { // the mark is about this very moment
 			out[name] = token
 		} else {
 			unknown = append(unknown, name)
@@ -134,7 +91,7 @@ func (t *tokens) get(ctx context.Context, m *remote, epoch uint64, names []strin
 	if len(unknown) == 0 {
 		return out, nil
 	}
-	fetched, err := m.tokens(ctx, unknown)
+	fetched, err := m.Tokens(ctx, unknown)
 	if err != nil {
 		return nil, err
 	}
@@ -142,123 +99,17 @@ func (t *tokens) get(ctx context.Context, m *remote, epoch uint64, names []strin
 	defer t.mu.Unlock()
 	for name, token := range fetched {
 		out[name] = token
-		if name == markToken { // it is about this very moment
+		if name == redistier.MarkToken { // it is about this very moment
 			continue
 		}
 		if t.version == version && t.epoch == epoch {
 			t.known[name] = token
-			if name == clearToken {
-				t.alone = map[string]string{clearToken: token}
+			if name == redistier.ClearToken {
+				t.alone = map[string]string{redistier.ClearToken: token}
 			}
 		}
 	}
 	return out, nil
-}
-
-// tokens reads tokens, and makes those that are missing.
-func (m *remote) tokens(ctx context.Context, names []string) (map[string]string, error) {
-	own, fields := slices.Contains(names, clearToken), tagFields(names)
-	tagged := len(fields) > 1 || slices.Contains(names, markToken)
-	clearKey, tagsKey := m.ns.token(clearToken), m.ns.token(markToken)
-	return redisconn.DoFor(ctx, m.r.conn, clearKey, func(ctx context.Context) (map[string]string, error) {
-		for try := range 2 {
-			pipe := m.r.conn.Client.Pipeline()
-			var token *redis.StringCmd
-			var hash *redis.SliceCmd
-			if own && try > 0 { // whoever comes first makes it
-				pipe.SetArgs(ctx, clearKey, record.NewToken()[:16], redis.SetArgs{Mode: "NX", TTL: redisconn.Forever})
-			}
-			if own {
-				token = pipe.GetEx(ctx, clearKey, redisconn.Forever)
-			}
-			if tagged && try > 0 {
-				pipe.HSetNX(ctx, tagsKey, markField, record.NewToken()[:16]+".0")
-				pipe.PExpire(ctx, tagsKey, redisconn.Forever)
-			}
-			if tagged {
-				hash = pipe.HMGet(ctx, tagsKey, fields...)
-			}
-			if _, err := pipe.Exec(ctx); err != nil && !redisconn.IsReply(err) {
-				return nil, err
-			}
-			out, err := readTokens(token, hash, fields)
-			if err == nil || !errors.Is(err, redis.Nil) {
-				return out, err
-			}
-		}
-		return nil, errors.New("redis: a token could not be made")
-	})
-}
-
-// tagFields is the mark's field in the hash of tags, and those of the tags that are named.
-func tagFields(names []string) []string {
-	fields := []string{markField}
-	for _, name := range names {
-		if tag, ok := strings.CutPrefix(name, markToken); ok && tag != "" {
-			fields = append(fields, tag)
-		}
-	}
-	return fields
-}
-
-// readTokens is the tokens in the replies, each of which may be missing. redis.Nil is that there is
-// none yet.
-func readTokens(own *redis.StringCmd, hash *redis.SliceCmd, fields []string) (map[string]string, error) {
-	out := make(map[string]string, len(fields)+1)
-	if own != nil {
-		token, err := own.Result()
-		if err != nil {
-			return nil, err
-		}
-		out[clearToken] = token
-	}
-	if hash == nil {
-		return out, nil
-	}
-	values, err := hash.Result()
-	if err != nil || len(values) != len(fields) {
-		return nil, cmp.Or(err, errNoTokens)
-	}
-	mark, _ := values[0].(string)
-	run, _, ok := parseStamp(mark)
-	if !ok {
-		return nil, redis.Nil
-	}
-	out[markToken] = mark
-	for i, tag := range fields[1:] {
-		if token, ended := values[i+1].(string); ended {
-			out[tagToken(tag)] = token
-		} else {
-			out[tagToken(tag)] = run + ".0"
-		}
-	}
-	return out, nil
-}
-
-var errNoTokens = errors.New("redis: the reply to HMGET has another length than was asked for")
-
-// parseStamp takes the R and the N out of a mark or a tag's token.
-func parseStamp(token string) (run string, n uint64, ok bool) {
-	run, rest, _ := strings.Cut(token, ".")
-	count, _, _ := strings.Cut(rest, ".")
-	n, err := strconv.ParseUint(count, 10, 64)
-	return run, n, err == nil && run != ""
-}
-
-// unended reports whether none of the tags was ended between two moments of which these are the
-// tokens, as far as the second one can tell.
-func unended(before, after map[string]string, tags []string) bool {
-	run, n, ok := parseStamp(before[markToken])
-	now, m, still := parseStamp(after[markToken])
-	if !ok || !still || run != now || m < n {
-		return false
-	}
-	for _, tag := range tags {
-		if _, ended, ok := parseStamp(after[tagToken(tag)]); !ok || ended > n { // of the same R, as mark and tags are one hash
-			return false
-		}
-	}
-	return true
 }
 
 // keepTokens tells Redis, with a heartbeat now and then, that the tokens are in use: a node reads
@@ -271,7 +122,7 @@ func (c *Cache[K, V]) keepTokens(now int64) {
 	pause := min(keepMost, max(keepLeast, keepLeast/2*time.Duration(c.redis.channel.Nodes())))
 	c.keepAt.Store(now + int64(pause))
 	c.background(func(ctx context.Context) {
-		keys := []string{c.remote.ns.token(clearToken), c.remote.ns.token(markToken)}
+		keys := []string{c.remote.Keys.Token(redistier.ClearToken), c.remote.Keys.Token(redistier.MarkToken)}
 		_ = c.redis.DoFor(ctx, keys[0], func(ctx context.Context, client redis.UniversalClient) error { // the next one may be luckier
 			pipe := client.Pipeline()
 			for _, key := range keys {
@@ -288,36 +139,3 @@ const (
 	keepLeast = time.Second
 	keepMost  = 10 * time.Second
 )
-
-// joinTokens is the tokens as they stand in a record: a line a token, "token name", the cache's own
-// first.
-func joinTokens(current map[string]string, tags []string) string {
-	var b strings.Builder
-	b.WriteString(current[clearToken])
-	b.WriteString(" \n")
-	for _, tag := range tags {
-		b.WriteString(current[tagToken(tag)])
-		b.WriteString(" ")
-		b.WriteString(tag)
-		b.WriteString("\n")
-	}
-	return b.String()
-}
-
-// eachToken is joinTokens backwards: the cache's own token, first, has the name "". A line that is
-// none has no token.
-func eachToken(text string) iter.Seq2[string, string] {
-	return func(yield func(token, name string) bool) {
-		for len(text) > 0 {
-			var line string
-			line, text, _ = strings.Cut(text, "\n")
-			token, name, ok := strings.Cut(line, " ")
-			if !ok {
-				token = ""
-			}
-			if !yield(token, name) {
-				return
-			}
-		}
-	}
-}

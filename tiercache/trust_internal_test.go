@@ -17,7 +17,7 @@ func TestTrust_countsFromTheQuestion(t *testing.T) {
 	}
 	hash := c.memory.Hash("k")
 	seen, gen, asked := c.snapshot(), c.memory.Generation(hash), c.memory.Clock.Now()
-	all, err := c.remote.read(t.Context(), []string{"k"})
+	all, err := c.remote.Read(t.Context(), []string{"k"})
 	if err != nil {
 		t.Fatal(err)
 	}

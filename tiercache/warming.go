@@ -12,6 +12,7 @@ import (
 	"github.com/warmcache/warmcache/tiercache/internal/failure"
 	"github.com/warmcache/warmcache/tiercache/internal/memory"
 	"github.com/warmcache/warmcache/tiercache/internal/record"
+	"github.com/warmcache/warmcache/tiercache/internal/redistier"
 )
 
 // warming is one run of one loader.
@@ -23,12 +24,12 @@ type warming[K comparable, V any] struct {
 	read      int64           // when the source read began: before the loader ran
 	gens      []uint64        // and the generations of then: what was invalidated since is refused
 	seen      memory.Snapshot
-	tokens    map[string]string // as they were then; nil: Redis did not say
-	joined    string            // as they stand in a record without tags
-	times     *serverTime       // likewise
-	missed    uint64            // losses of the channel
-	takeovers uint64            // likewise
-	losses    uint64            // of memory
+	tokens    map[string]string     // as they were then; nil: Redis did not say
+	joined    string                // as they stand in a record without tags
+	times     *redistier.ServerTime // likewise
+	missed    uint64                // losses of the channel
+	takeovers uint64                // likewise
+	losses    uint64                // of memory
 
 	mu        sync.Mutex // emit is safe for concurrent use
 	over      bool
@@ -37,7 +38,7 @@ type warming[K comparable, V any] struct {
 	since     int64            // when the batch's first entry came
 	flying    []*sending[K, V] // the batches before, on their way to Redis, the oldest first
 	spare     []warmEntry[K, V]
-	writes    []write
+	writes    []redistier.Write
 	states    []warmKey
 	arena     arena // of the batch's records
 	idle      arena // of one that has arrived
@@ -58,7 +59,7 @@ type warmEntry[K comparable, V any] struct {
 	hash    uint64
 	cost    int64
 	item    *memory.Item[V]
-	write   write
+	write   redistier.Write
 	unsent  bool // it can't stand in Redis, nor arrive there
 	state   *warmKey
 	nth     int // of the run's values
@@ -117,7 +118,7 @@ func (c *Cache[K, V]) newWarming(ctx context.Context, l *loaderState[K, V], opts
 	} else if c.remote != nil {
 		w.missed, w.takeovers = c.redis.channel.Losses.Load(), c.redis.channel.Takeovers.Load()
 		err := insist(ctx, func() (err error) {
-			if w.times, err = c.remote.times(ctx); err == nil {
+			if w.times, err = c.remote.Times(ctx); err == nil {
 				w.tokens, err = c.currentTokens(ctx, w.seen.Epoch, c.loadTokens(), known)
 			}
 			return err
@@ -127,7 +128,7 @@ func (c *Cache[K, V]) newWarming(ctx context.Context, l *loaderState[K, V], opts
 			w.redis = fmt.Errorf("%w: no entry reached Redis: %w", ErrDegraded, err)
 		}
 	}
-	w.joined = joinTokens(w.tokens, nil)
+	w.joined = redistier.JoinTokens(w.tokens, nil)
 	w.read = c.memory.Clock.Now() // after the masters' clocks were asked: by them, what it brings is no younger
 	return w
 }
@@ -221,7 +222,7 @@ func (w *warming[K, V]) emit(key K, value V) (err error) {
 			return fmt.Errorf("%w (%d)", ErrMaxItems, most)
 		}
 		if len(w.states) == 0 {
-			w.states = make([]warmKey, batchKeys) // together: one by one they are a tenth of what a run allocates
+			w.states = make([]warmKey, redistier.BatchKeys) // together: one by one they are a tenth of what a run allocates
 		}
 		state, w.states = &w.states[0], w.states[1:]
 		w.keys[key] = state
@@ -233,7 +234,7 @@ func (w *warming[K, V]) emit(key K, value V) (err error) {
 	if err != nil {
 		state.outcome = warmFailed
 		if w.opts.DryRun && w.opts.Judged != nil {
-			w.opts.Judged(Judgement{Key: e.write.text, Cost: e.cost, Err: err})
+			w.opts.Judged(Judgement{Key: e.write.Text, Cost: e.cost, Err: err})
 		}
 		w.c.log.Warn("warmup entry is not stored", slog.String("loader", w.loader.Name), slog.Any("key", key), slog.Any("error", err))
 		return nil
@@ -249,8 +250,8 @@ func (w *warming[K, V]) emit(key K, value V) (err error) {
 	}
 	w.batch = append(w.batch, e)
 	state.queued = len(w.batch)
-	w.bytes += len(e.write.record)
-	if len(w.batch) >= batchKeys || w.bytes >= batchBytes || now-w.since > int64(batchWait) {
+	w.bytes += len(e.write.Record)
+	if len(w.batch) >= redistier.BatchKeys || w.bytes >= redistier.BatchBytes || now-w.since > int64(batchWait) {
 		return w.flush()
 	}
 	return nil
@@ -274,7 +275,7 @@ func (w *warming[K, V]) prepare(key K, value V, state *warmKey) (e warmEntry[K, 
 		return e, err
 	}
 	if w.tokens == nil {
-		e.write.text = text
+		e.write.Text = text
 		return e, nil
 	}
 	joined := w.joined
@@ -283,17 +284,17 @@ func (w *warming[K, V]) prepare(key K, value V, state *warmKey) (e warmEntry[K, 
 		if err != nil {
 			return e, err
 		}
-		joined = joinTokens(tokens, it.Tags.Names)
+		joined = redistier.JoinTokens(tokens, it.Tags.Names)
 	}
 	e.write = c.encodeInto(w.arena.rest(), text, it, joined)
-	w.arena = w.arena.with(e.write.record)
-	if e.write.err == nil && e.write.life == 0 {
+	w.arena = w.arena.with(e.write.Record)
+	if e.write.Err == nil && e.write.Life == 0 {
 		return e, errOutlived
 	}
-	if errors.Is(e.write.err, record.ErrTooLarge) && !w.opts.DryRun {
+	if errors.Is(e.write.Err, record.ErrTooLarge) && !w.opts.DryRun {
 		return e, nil // as after a Get: in memory, counted, and not in Redis
 	}
-	return e, e.write.err
+	return e, e.write.Err
 }
 
 // tagTokens adds the tokens of tags to those of before the source read.
@@ -303,13 +304,13 @@ func (w *warming[K, V]) tagTokens(tags []string) (map[string]string, error) {
 	}
 	names := make([]string, len(tags))
 	for i, tag := range tags {
-		names[i] = tagToken(tag)
+		names[i] = redistier.TagToken(tag)
 	}
 	tokens, err := w.c.currentTokens(w.ctx, w.c.epoch.Load(), names, known)
 	if err != nil {
 		return nil, err
 	}
-	tokens[clearToken] = w.tokens[clearToken]
+	tokens[redistier.ClearToken] = w.tokens[redistier.ClearToken]
 	return tokens, nil
 }
 

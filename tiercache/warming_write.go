@@ -11,6 +11,7 @@ import (
 	"github.com/warmcache/warmcache/tiercache/internal/failure"
 	"github.com/warmcache/warmcache/tiercache/internal/memory"
 	"github.com/warmcache/warmcache/tiercache/internal/record"
+	"github.com/warmcache/warmcache/tiercache/internal/redistier"
 )
 
 // A run writes batches to Redis while its loader fills the next one. Whoever fills a batch waits
@@ -24,7 +25,7 @@ const mostFlying = 2
 // sending is a batch on its way to Redis.
 type sending[K comparable, V any] struct {
 	batch   []warmEntry[K, V]
-	writes  []write
+	writes  []redistier.Write
 	records arena
 	done    chan struct{} // closed when Redis has answered
 	errs    []error       // of each entry
@@ -69,8 +70,8 @@ func (w *warming[K, V]) flush() error {
 			room = 0 // of two versions of a key the later one has to arrive later
 		}
 		arrived := w.arrivals(room)
-		if w.arena, w.idle = w.idle, nil; w.arena == nil && len(batch) >= batchKeys/2 { // there are more to come
-			w.arena = make(arena, 0, batchBytes)
+		if w.arena, w.idle = w.idle, nil; w.arena == nil && len(batch) >= redistier.BatchKeys/2 { // there are more to come
+			w.arena = make(arena, 0, redistier.BatchBytes)
 		}
 		w.send(batch, records)
 		return cmp.Or(w.landAll(arrived), w.ctx.Err())
@@ -100,7 +101,7 @@ func (w *warming[K, V]) wanted(batch []warmEntry[K, V]) []warmEntry[K, V] {
 		case elsewhere && !w.c.memory.Unmoved(e.hash, w.gens): // perhaps nobody has invalidated it
 			w.cleared++
 			e.becomes(warmRefused)
-		case w.ended(e.item.Tags, tokens) || !w.c.memory.Unmoved(e.hash, w.gens) || w.c.journal != nil && w.c.journal.Bypass(e.write.text):
+		case w.ended(e.item.Tags, tokens) || !w.c.memory.Unmoved(e.hash, w.gens) || w.c.journal != nil && w.c.journal.Bypass(e.write.Text):
 			e.becomes(warmRefused)
 		case now >= e.item.Dead: // it waited too long for its batch
 			e.becomes(warmFailed)
@@ -114,10 +115,10 @@ func (w *warming[K, V]) wanted(batch []warmEntry[K, V]) []warmEntry[K, V] {
 // tagsNow is the mark and the tokens of a batch's tags; nil where there are none, or Redis does not
 // say.
 func (w *warming[K, V]) tagsNow(batch []warmEntry[K, V]) map[string]string {
-	names := []string{markToken}
+	names := []string{redistier.MarkToken}
 	for i := range batch {
 		for _, tag := range batch[i].item.TagNames() {
-			names = append(names, tagToken(tag))
+			names = append(names, redistier.TagToken(tag))
 		}
 	}
 	if len(names) == 1 || w.tokens == nil {
@@ -139,7 +140,7 @@ func (w *warming[K, V]) ended(tags *memory.Tagged, now map[string]string) bool {
 	case !w.c.tokens.stand(tags):
 		return true
 	default:
-		return w.tokens != nil && (!unended(w.tokens, now, tags.Names) || w.c.redis.channel.Takeovers.Load() != w.takeovers)
+		return w.tokens != nil && (!redistier.Unended(w.tokens, now, tags.Names) || w.c.redis.channel.Takeovers.Load() != w.takeovers)
 	}
 }
 
@@ -154,7 +155,7 @@ func (w *warming[K, V]) send(batch []warmEntry[K, V], records arena) {
 	for i := range batch {
 		e := &batch[i]
 		e.state.flying = true
-		e.write.over = e.state.id
+		e.write.Over = e.state.id
 		writes = append(writes, e.write)
 	}
 	s.writes = writes
@@ -184,13 +185,13 @@ func (s *sending[K, V]) arrived() bool {
 }
 
 // toRedis writes to the server that the run began with, whose clock is the one that counts.
-func (w *warming[K, V]) toRedis(writes []write) (all []error, failed error) {
+func (w *warming[K, V]) toRedis(writes []redistier.Write) (all []error, failed error) {
 	for lo := 0; lo < len(writes); {
-		hi := lo + batchLen(writes[lo:])
-		err := w.times.stillThere(w.c.redis)
+		hi := lo + redistier.BatchLen(writes[lo:])
+		err := w.c.remote.StillThere(w.times)
 		var errs []error
 		if err == nil {
-			errs, err = w.c.remote.fillAbsent(w.ctx, w.times, writes[lo:hi])
+			errs, err = w.c.remote.FillAbsent(w.ctx, w.times, writes[lo:hi])
 		}
 		if err != nil {
 			failed = err
@@ -232,9 +233,9 @@ func (w *warming[K, V]) arrival() *sending[K, V] {
 			e.becomes(warmStored)
 			e.state.id = e.item.ID
 			w.res.Redis++
-		case errors.Is(err, errStandsYounger):
+		case errors.Is(err, redistier.ErrStandsYounger):
 			e.becomes(warmSkippedFresh)
-		case errors.Is(err, errRefused):
+		case errors.Is(err, redistier.ErrRefused):
 			e.becomes(warmRefused)
 		case errors.Is(err, record.ErrTooLarge):
 			e.becomes(warmFailed)
@@ -281,7 +282,7 @@ func (w *warming[K, V]) land(s *sending[K, V]) (err error) {
 		case e.outcome == warmSkippedFresh:
 			younger = append(younger, e)
 		case e.outcome == warmStored && w.opts.Stored != nil:
-			w.opts.Stored(e.write.text)
+			w.opts.Stored(e.write.Text)
 		}
 	}
 	w.adopt(younger)
@@ -300,7 +301,7 @@ func (w *warming[K, V]) takeBack(batch []warmEntry[K, V]) {
 		e := &batch[i]
 		if e.outcome == warmStored && !w.c.memory.Unmoved(e.hash, w.gens) {
 			e.becomes(warmRefused)
-			notices = append(notices, w.c.journal.Begin(backplane.KindKey, e.write.text, w.c.memory.Clock.Now()))
+			notices = append(notices, w.c.journal.Begin(backplane.KindKey, e.write.Text, w.c.memory.Clock.Now()))
 		}
 	}
 	if len(notices) > 0 {
@@ -319,7 +320,7 @@ func (w *warming[K, V]) keep(batch []warmEntry[K, V]) error {
 	for _, e := range batch {
 		if (e.outcome == warmStored || e.outcome == warmSkippedFresh) && !e.state.kept {
 			e.state.kept = true
-			keys = append(keys, e.write.text)
+			keys = append(keys, e.write.Text)
 		}
 	}
 	err := w.halt
@@ -333,7 +334,7 @@ func (w *warming[K, V]) keep(batch []warmEntry[K, V]) error {
 	for i := range batch {
 		if e := &batch[i]; e.mayStand() {
 			e.becomes(warmRefused)
-			own = append(own, unconfirmedKey{text: e.write.text, hash: e.hash, id: e.item.ID})
+			own = append(own, unconfirmedKey{text: e.write.Text, hash: e.hash, id: e.item.ID})
 		}
 	}
 	w.c.disown(context.WithoutCancel(w.ctx), own)
@@ -354,7 +355,7 @@ func (w *warming[K, V]) awaitConfirmation(batch []warmEntry[K, V]) {
 	u := unconfirmed{at: w.c.memory.Clock.Now(), losses: w.missed, gens: w.gens, keys: make([]unconfirmedKey, 0, len(batch)), back: &w.back}
 	for i := range batch {
 		if e := &batch[i]; e.mayStand() {
-			u.keys = append(u.keys, unconfirmedKey{text: e.write.text, hash: e.hash, id: e.item.ID})
+			u.keys = append(u.keys, unconfirmedKey{text: e.write.Text, hash: e.hash, id: e.item.ID})
 		}
 	}
 	if len(u.keys) > 0 {
@@ -369,11 +370,11 @@ func (w *warming[K, V]) adopt(batch []warmEntry[K, V]) {
 	}
 	names := make([]string, len(batch))
 	for i, e := range batch {
-		names[i] = e.write.text
+		names[i] = e.write.Text
 	}
 	seen := w.c.snapshot()
 	now := w.c.memory.Clock.Now()
-	all, err := w.c.remote.read(w.ctx, names)
+	all, err := w.c.remote.Read(w.ctx, names)
 	if err == nil {
 		err = w.c.validate(w.ctx, names, all, seen, now)
 	}
@@ -392,7 +393,7 @@ func (w *warming[K, V]) adopt(batch []warmEntry[K, V]) {
 // allToMemory stores those entries of a batch that are worth it.
 func (w *warming[K, V]) allToMemory(batch []warmEntry[K, V]) {
 	for i := range batch {
-		if e := &batch[i]; e.outcome == warmStored || e.outcome == warmFailed && (w.redis != nil || e.write.err != nil) {
+		if e := &batch[i]; e.outcome == warmStored || e.outcome == warmFailed && (w.redis != nil || e.write.Err != nil) {
 			w.toMemory(e)
 		}
 	}

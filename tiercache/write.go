@@ -11,6 +11,7 @@ import (
 	"github.com/warmcache/warmcache/tiercache/internal/memory"
 	"github.com/warmcache/warmcache/tiercache/internal/record"
 	"github.com/warmcache/warmcache/tiercache/internal/redisconn"
+	"github.com/warmcache/warmcache/tiercache/internal/redistier"
 )
 
 // Set stores the value in both tiers and ends every load of the key under way. The source is the
@@ -57,7 +58,7 @@ func (c *Cache[K, V]) InvalidateTags(ctx context.Context, tags ...string) error 
 		if tag == "" {
 			return fmt.Errorf("tiercache: cache %q: InvalidateTags: tag %d of %d: %w", c.name, i+1, len(tags), errEmptyTag)
 		}
-		names[i] = canonical(tag)
+		names[i] = redistier.Canonical(tag)
 	}
 	return c.endTokens(ctx, backplane.KindTag, distinct(names), c.endTag)
 }
@@ -75,7 +76,7 @@ func (c *Cache[K, V]) endTokens(ctx context.Context, kind backplane.Kind, names 
 		return ErrClosed
 	}
 	var failed failures
-	for batch := range slices.Chunk(names, batchKeys) {
+	for batch := range slices.Chunk(names, redistier.BatchKeys) {
 		for _, name := range batch {
 			here(name)
 		}
@@ -141,7 +142,7 @@ func (c *Cache[K, V]) invalidate(ctx context.Context, kind backplane.Kind, keys 
 	}
 	defer c.recovered(&err)
 	var failed failures
-	for batch := range slices.Chunk(distinct(keys), batchKeys) {
+	for batch := range slices.Chunk(distinct(keys), redistier.BatchKeys) {
 		settings := make([]setting[K, V], len(batch))
 		for i, key := range batch {
 			settings[i] = setting[K, V]{key: key, hash: c.memory.Hash(key)}
@@ -220,18 +221,18 @@ func (c *Cache[K, V]) reachedMemoryOnly(err error) error {
 // be executed, until Redis itself refuses it for being late.
 func (c *Cache[K, V]) stored(n backplane.Notice, err error) {
 	switch {
-	case err == nil || errors.Is(err, errFull):
+	case err == nil || errors.Is(err, redistier.ErrFull):
 		c.journal.Confirm(n)
-	case redisconn.IsReply(err) || errors.Is(err, redisconn.ErrBreakerOpen) || errors.Is(err, redisconn.ErrBusy) || errors.Is(err, errLate):
+	case redisconn.IsReply(err) || errors.Is(err, redisconn.ErrBreakerOpen) || errors.Is(err, redisconn.ErrBusy) || errors.Is(err, redistier.ErrLate):
 		c.journal.Fail(n, 0)
 	default:
-		c.journal.Fail(n, c.redis.voidAt(c.remote.ns.value(n.Rest)))
+		c.journal.Fail(n, c.remote.VoidAt(c.remote.Keys.Value(n.Rest)))
 	}
 }
 
 // noteWrite counts what Redis said of one write.
 func (c *Cache[K, V]) noteWrite(err error) {
-	if err != nil && !errors.Is(err, errLeaseLost) && !errors.Is(err, errStandsYounger) && !errors.Is(err, errRefused) && !errors.Is(err, record.ErrTooLarge) {
+	if err != nil && !errors.Is(err, redistier.ErrLeaseLost) && !errors.Is(err, redistier.ErrStandsYounger) && !errors.Is(err, redistier.ErrRefused) && !errors.Is(err, record.ErrTooLarge) {
 		c.redisFailed(err, 1)
 	}
 }

@@ -7,7 +7,7 @@ func channelGuards() []mutant {
 	return []mutant{
 		{
 			guard: "a notice takes the key out of memory", file: "tiercache/notices.go",
-			old: "had, gen := c.memory.Remove(hash, key)", new: "had, gen := c.memory.get(hash, key), uint64(0)", test: "TestOtherNodesHearOf",
+			old: "had, gen := c.memory.Remove(hash, key)", new: "had, gen := c.memory.Get(hash, key), uint64(0)", test: "TestOtherNodesHearOf",
 		},
 		{
 			guard: "without heartbeats memory is not trusted", file: "tiercache/coherence.go",
@@ -19,7 +19,7 @@ func channelGuards() []mutant {
 		},
 		{
 			guard: "a record older than this node's invalidation is disbelieved", file: "tiercache/outdated.go",
-			old: "\t\tcase journal.Outdated:\n\t\t\tf.disbelieve()", new: "\t\tcase journal.Outdated:", test: "TestRedisOfAnotherDayIsNotBelieved",
+			old: "\t\tcase journal.Outdated:\n\t\t\tf.Disbelieve()", new: "\t\tcase journal.Outdated:", test: "TestRedisOfAnotherDayIsNotBelieved",
 		},
 		{
 			guard: "warm writes are taken back when an invalidation has overtaken them", file: "tiercache/notices.go",
@@ -91,7 +91,7 @@ func channelGuards() []mutant {
 		},
 		{
 			guard: "unknown tokens make nothing fresh", file: "tiercache/coherence.go",
-			old: "\tif err != nil {\n\t\treturn nil, err\n\t}\n\tvar doubtful []*found", new: "\tif err != nil {\n\t\treturn nil, nil\n\t}\n\tvar doubtful []*found",
+			old: "\tif err != nil {\n\t\treturn nil, err\n\t}\n\tvar doubtful []*redistier.Found", new: "\tif err != nil {\n\t\treturn nil, nil\n\t}\n\tvar doubtful []*redistier.Found",
 			test: "TestTokens_",
 		},
 		{

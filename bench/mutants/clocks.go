@@ -14,8 +14,8 @@ func clockGuards() []mutant {
 			old: "\t\twas = s.latest()\n", new: "", test: "TestServerClocks_joins",
 		},
 		{
-			guard: "ages are corrected by the steps that are known", file: "tiercache/remote.go",
-			old: "left := whole - m.aged(m.ns.value(text), whole-pttl, whole)", new: "left := pttl", test: "TestClock_aStepBack",
+			guard: "ages are corrected by the steps that are known", file: "tiercache/internal/redistier/tier.go",
+			old: "left := whole - m.aged(m.Keys.Value(text), whole-pttl, whole)", new: "left := pttl", test: "TestClock_aStepBack", pkg: "tiercache",
 		},
 		{
 			guard: "what was gone before a step is not waited for", file: "tiercache/internal/backplane/serverclock.go",
@@ -42,12 +42,12 @@ func clockGuards() []mutant {
 			old: "(!s.Any() || now-s.asked < int64(clockEvery))", new: "true", test: "TestClock_stepsAreKept", pkg: "tiercache",
 		},
 		{
-			guard: "more life than was given is a miss", file: "tiercache/remote.go",
-			old: "left > rec.Life()+lifeTolerance {", new: "false {", test: "TestClock_moreLifeThanGiven",
+			guard: "more life than was given is a miss", file: "tiercache/internal/redistier/tier.go",
+			old: "left > rec.Life()+lifeTolerance {", new: "false {", test: "TestClock_moreLifeThanGiven", pkg: "tiercache",
 		},
 		{
 			guard: "an own record is known by its id", file: "tiercache/outdated.go",
-			old: "if f.own {", new: "if false {", test: "TestClock_aNodeFindsWhatItHasSet",
+			old: "if f.Own {", new: "if false {", test: "TestClock_aNodeFindsWhatItHasSet",
 		},
 		{
 			guard: "a suspended machine validates its memory", file: "tiercache/internal/backplane/heartbeat.go",
@@ -55,11 +55,11 @@ func clockGuards() []mutant {
 		},
 		{
 			guard: "a Set is as old as its call", file: "tiercache/set.go",
-			old: "c.clone(value), s.read, s.ttl)", new: "c.clone(value), c.memory.clock.Now(), s.ttl)", test: "TestSetMany_agesWhileItRuns",
+			old: "c.clone(value), s.read, s.ttl)", new: "c.clone(value), c.memory.Clock.Now(), s.ttl)", test: "TestSetMany_agesWhileItRuns",
 		},
 		{
 			guard: "a SetMany encodes as it sends", file: "tiercache/set.go",
-			old: "if len(s.writes) >= batchKeys || s.bytes >= batchBytes {", new: "if false {", test: "TestSetMany_agesWhileItRuns",
+			old: "if len(s.writes) >= redistier.BatchKeys || s.bytes >= redistier.BatchBytes {", new: "if false {", test: "TestSetMany_agesWhileItRuns",
 		},
 		{
 			guard: "a Set that fails ends what stood there", file: "tiercache/set.go",
@@ -71,7 +71,7 @@ func clockGuards() []mutant {
 		},
 		{
 			guard: "a TTL below zero is over", file: "tiercache/item.go",
-			old: "if w.life < time.Millisecond || it.TTL < 0 {", new: "if w.life < time.Millisecond {", test: "TestTTL_belowZero",
+			old: "if w.Life < time.Millisecond || it.TTL < 0 {", new: "if w.Life < time.Millisecond {", test: "TestTTL_belowZero",
 		},
 		{
 			guard: "what is over is not servable", file: "tiercache/item.go",
@@ -103,11 +103,11 @@ func clockGuards() []mutant {
 		},
 		{
 			guard: "a hold ends stale copies", file: "tiercache/load.go",
-			old: "\t\tl.c.bury(f, got.buried)\n", new: "", test: "TestHold_thatIsSeen",
+			old: "\t\tl.c.bury(f, got.Buried)\n", new: "", test: "TestHold_thatIsSeen",
 		},
 		{
 			guard: "trust counts from when Redis was asked", file: "tiercache/item.go",
-			old: "it.Filled = now\n\tit.Fresh = now +", new: "it.Filled = c.memory.clock.Now()\n\tit.Fresh = now +", test: "TestTrust_countsFromTheQuestion",
+			old: "it.Filled = now\n\tit.Fresh = now +", new: "it.Filled = c.memory.Clock.Now()\n\tit.Fresh = now +", test: "TestTrust_countsFromTheQuestion",
 		},
 		{
 			guard: "trust ends for flights, too", file: "tiercache/flight.go",

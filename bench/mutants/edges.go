@@ -5,26 +5,26 @@ package main
 func edgeGuards() []mutant {
 	return []mutant{
 		{
-			guard: "open slot: an invalidation goes step by step", file: "tiercache/run.go",
-			old: "if len(s.apart) > 0 && slices.ContainsFunc(errs, isOpenSlot) {", new: "if len(s.apart) > 99 && slices.ContainsFunc(errs, isOpenSlot) {", test: "TestCluster_anOpenSlot",
+			guard: "open slot: an invalidation goes step by step", file: "tiercache/internal/redistier/run.go",
+			old: "if len(s.apart) > 0 && slices.ContainsFunc(errs, isOpenSlot) {", new: "if len(s.apart) > 99 && slices.ContainsFunc(errs, isOpenSlot) {", test: "TestCluster_anOpenSlot", pkg: "tiercache",
 		},
 		{
-			guard: "open slot: the lease goes before the value", file: "tiercache/scripts.go",
+			guard: "open slot: the lease goes before the value", file: "tiercache/internal/redistier/scripts.go",
 			old:  `{dropScript, 1}, {newScript("local answer = 1" + body + publish), 0}`,
 			new:  `{newScript("local answer = 1" + body + publish), 0}, {dropScript, 1}`,
-			test: "TestCluster_anOpenSlotUndoesNoInvalidation",
+			test: "TestCluster_anOpenSlotUndoesNoInvalidation", pkg: "tiercache",
 		},
 		{
-			guard: "open slot: a hold makes room for a commit", file: "tiercache/scripts.go",
-			old: "redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2])\nreturn 1", new: "return 1", test: "TestCluster_anOpenSlot",
+			guard: "open slot: a hold makes room for a commit", file: "tiercache/internal/redistier/scripts.go",
+			old: "redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2])\nreturn 1", new: "return 1", test: "TestCluster_anOpenSlot", pkg: "tiercache",
 		},
 		{
-			guard: "open slot: what can't be committed gives its lease back", file: "tiercache/remote_write.go",
-			old: "return append(args, token) }, errLeaseLost})", new: "return append(args, \"\") }, errLeaseLost})", test: "TestCluster_anOpenSlot",
+			guard: "open slot: what can't be committed gives its lease back", file: "tiercache/internal/redistier/write.go",
+			old: "return append(args, token) }, ErrLeaseLost})", new: "return append(args, \"\") }, ErrLeaseLost})", test: "TestCluster_anOpenSlot", pkg: "tiercache",
 		},
 		{
-			guard: "large values: a batch is read in parts", file: "tiercache/remote.go",
-			old: "Most: m.sizes.most,", new: "", test: "TestGetMany_largeValues",
+			guard: "large values: a batch is read in parts", file: "tiercache/internal/redistier/tier.go",
+			old: "Most: m.sizes.most,", new: "", test: "TestGetMany_largeValues", pkg: "tiercache",
 		},
 		{
 			guard: "large values: what was too much is read in smaller parts", file: "tiercache/internal/redisconn/operation.go",

@@ -25,8 +25,8 @@ func hotKeys() []mutant {
 			old: "l.c.unlearn(a.f)", new: "", test: "TestHot_whatIsGoneIsForgotten",
 		},
 		{
-			guard: "hot keys: the set in Redis is bounded", file: "tiercache/hot_fleet.go",
-			old: "redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -ARGV[1] - 1)", new: "", test: "TestHot_inRedis",
+			guard: "hot keys: the set in Redis is bounded", file: "tiercache/internal/redistier/hotset.go",
+			old: "redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -ARGV[1] - 1)", new: "", test: "TestHot_inRedis", pkg: "tiercache",
 		},
 		{
 			guard: "hot keys: a replay takes no room from what lives", file: "tiercache/hot_warm.go",

@@ -32,8 +32,8 @@ func journalGuards() []mutant {
 			old: "clearing.at = max(clearing.at, e.at)", new: "", test: "TestJournal_tooMuch",
 		},
 		{
-			guard: "a Set that comes late does nothing", file: "tiercache/scripts.go",
-			old: "> tonumber(ARGV[5]) then return 3 end", new: "> tonumber(ARGV[5]) then end", test: "TestSet_thatComesLateDoesNothing",
+			guard: "a Set that comes late does nothing", file: "tiercache/internal/redistier/scripts.go",
+			old: "> tonumber(ARGV[5]) then return 3 end", new: "> tonumber(ARGV[5]) then end", test: "TestSet_thatComesLateDoesNothing", pkg: "tiercache",
 		},
 		{
 			guard: "a replica that passes heartbeats on is not trusted", file: "tiercache/internal/backplane/heartbeat.go",
@@ -61,15 +61,15 @@ func journalGuards() []mutant {
 		},
 		{
 			guard: "after Expire an older record is not fresh", file: "tiercache/outdated.go",
-			old: "f.left = min(f.left, f.record.Stale)", new: "", test: "TestFailover/a_lagging_replica_is_promoted/Expire",
+			old: "f.Left = min(f.Left, f.Record.Stale)", new: "", test: "TestFailover/a_lagging_replica_is_promoted/Expire",
 		},
 		{
 			guard: "the earliest moment of a source read counts", file: "tiercache/outdated.go",
-			old: "asked-int64(f.age())-rounding,", new: "now-int64(f.age())+rounding,", test: "TestFailover/it_is_promoted_late",
+			old: "asked-int64(f.Age())-rounding,", new: "now-int64(f.Age())+rounding,", test: "TestFailover/it_is_promoted_late",
 		},
 		{
-			guard: "the server is asked which data it has", file: "tiercache/outdated.go",
-			old: "&& m.r.channel.Knows(a.History())", new: "", test: "TestFailover/it_is_promoted_late",
+			guard: "the server is asked which data it has", file: "tiercache/internal/redistier/history.go",
+			old: "&& m.channel.Knows(a.History())", new: "", test: "TestFailover/it_is_promoted_late", pkg: "tiercache",
 		},
 	}
 }

@@ -15,8 +15,8 @@ func leaseGuards() []mutant {
 			old: "failed.row >= bindingRow && ", new: "failed.row < 0 && ", test: "TestBackOff_aSourceThatIsDown",
 		},
 		{
-			guard: "a mark is taken from exactly that holder", file: "tiercache/scripts.go",
-			old: "if holder ~= ARGV[1] and holder ~= ARGV[2] then return 0 end", new: "", test: "TestBackOff_aLiveLease",
+			guard: "a mark is taken from exactly that holder", file: "tiercache/internal/redistier/scripts.go",
+			old: "if holder ~= ARGV[1] and holder ~= ARGV[2] then return 0 end", new: "", test: "TestBackOff_aLiveLease", pkg: "tiercache",
 		},
 		{
 			guard: "a mark has the stale served", file: "tiercache/lease.go",

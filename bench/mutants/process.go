@@ -49,12 +49,12 @@ func processGuards() []mutant {
 		},
 		{
 			guard: "what a lost lease brought is not kept in memory either", file: "tiercache/settle.go",
-			old: "case errors.Is(a.stored, errLeaseLost):", new: "case false:",
+			old: "case errors.Is(a.stored, redistier.ErrLeaseLost):", new: "case false:",
 			test: "TestLease_whatIsRefused",
 		},
 		{
 			guard: "a lease is renewed while its load runs", file: "tiercache/renewal.go",
-			old: "_ = c.remote.renew(c.stopped, batch)", new: "_ = batch",
+			old: "_ = c.remote.Renew(c.stopped, batch)", new: "_ = batch",
 			test: "TestLease_isRenewed",
 		},
 		{
@@ -94,7 +94,7 @@ func processGuards() []mutant {
 		},
 		{
 			guard: "tags that are known late are compared with what they were before the load", file: "tiercache/settle.go",
-			old: "return unended(l.tokens, now, tags.Names) &&", new: "return now != nil &&",
+			old: "return redistier.Unended(l.tokens, now, tags.Names) &&", new: "return now != nil &&",
 			test: "TestTags_",
 		},
 		{
@@ -148,20 +148,20 @@ func processGuards() []mutant {
 			old: "	w.c.disown(context.WithoutCancel(w.ctx), own)\n", new: "	if w.halt == nil {\n\t\tw.c.disown(context.WithoutCancel(w.ctx), own)\n\t}\n", test: "TestWarm_whatWasUnderWayWhenTheRunWasHaltedIsTakenBack",
 		},
 		{
-			guard: "a write that arrives after it was taken back is refused", file: "tiercache/scripts.go",
-			old: "redis.pcall('SET', KEYS[1], ARGV[3] .. ARGV[5], 'NX', 'PX', ARGV[4])", new: "", test: "TestWarm_aWriteThatArrivesAfterItWasTakenBack",
+			guard: "a write that arrives after it was taken back is refused", file: "tiercache/internal/redistier/scripts.go",
+			old: "redis.pcall('SET', KEYS[1], ARGV[3] .. ARGV[5], 'NX', 'PX', ARGV[4])", new: "", test: "TestWarm_aWriteThatArrivesAfterItWasTakenBack", pkg: "tiercache",
 		},
 		{
-			guard: "the hold of a record that was taken back is for that one alone", file: "tiercache/scripts.go",
-			old: "if #head == 5 and (age < 0", new: "if (age < 0", test: "TestWarm_aWriteThatArrivesAfterItWasTakenBack",
+			guard: "the hold of a record that was taken back is for that one alone", file: "tiercache/internal/redistier/scripts.go",
+			old: "if #head == 5 and (age < 0", new: "if (age < 0", test: "TestWarm_aWriteThatArrivesAfterItWasTakenBack", pkg: "tiercache",
 		},
 		{
-			guard: "the hold of a record that was taken back refuses that one", file: "tiercache/scripts.go",
-			old: "if string.sub(head, 6) == string.sub(ARGV[1], 17, 32) then return -1 end\n", new: "", test: "TestWarm_aWriteThatArrivesAfterItWasTakenBack",
+			guard: "the hold of a record that was taken back refuses that one", file: "tiercache/internal/redistier/scripts.go",
+			old: "if string.sub(head, 6) == string.sub(ARGV[1], 17, 32) then return -1 end\n", new: "", test: "TestWarm_aWriteThatArrivesAfterItWasTakenBack", pkg: "tiercache",
 		},
 		{
-			guard: "what is taken back later is the run's own record", file: "tiercache/remote_write.go",
-			old: "case first.Own != 0:", new: "case false:", test: "TestWarm_whatIsTakenBackLaterIsTheRunsOwn",
+			guard: "what is taken back later is the run's own record", file: "tiercache/internal/redistier/write.go",
+			old: "case first.Own != 0:", new: "case false:", test: "TestWarm_whatIsTakenBackLaterIsTheRunsOwn", pkg: "tiercache",
 		},
 		{
 			guard: "one late answer before a warm run does not keep it from Redis", file: "tiercache/wait.go",

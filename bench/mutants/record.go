@@ -9,7 +9,7 @@ func recordGuards() []mutant {
 		},
 		{
 			guard: "age survives the move to memory", file: "tiercache/item.go",
-			old: "Read: now - int64(got.age())", new: "Read: now",
+			old: "Read: now - int64(got.Age())", new: "Read: now",
 			test: "TestFresh_ageIsNeverReset",
 		},
 		{
@@ -43,12 +43,12 @@ func recordGuards() []mutant {
 			test: "TestHostile_other",
 		},
 		{
-			guard: "keys are escaped injectively", file: "tiercache/namespace.go",
+			guard: "keys are escaped injectively", file: "tiercache/internal/redistier/namespace.go",
 			old: `|| b == '\\' }`, new: "}",
 			test: "TestKeys_hundred",
 		},
 		{
-			guard: "braces in keys are escaped", file: "tiercache/namespace.go",
+			guard: "braces in keys are escaped", file: "tiercache/internal/redistier/namespace.go",
 			old: "b == '{' || b == '}' ||", new: "",
 			test: "TestKeys_hundred",
 		},

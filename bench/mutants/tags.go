@@ -24,12 +24,12 @@ func tagGuards() []mutant {
 			old: "tags.Count.Store(e.count.Load())", new: "", test: "TestEndings_",
 		},
 		{
-			guard: "a tag that ended beyond the mark of before refuses", file: "tiercache/tokens.go",
-			old: " || ended > n {", new: " {", test: "TestTags_ownTagEndedUnheard",
+			guard: "a tag that ended beyond the mark of before refuses", file: "tiercache/internal/redistier/tokens.go",
+			old: " || ended > n {", new: " {", test: "TestTags_ownTagEndedUnheard", pkg: "tiercache",
 		},
 		{
-			guard: "a hash of tags that is new refuses what began before it", file: "tiercache/tokens.go",
-			old: "run != now || m < n", new: `run+now == "" || m < n`, test: "TestTags_ownTagEndedUnheard",
+			guard: "a hash of tags that is new refuses what began before it", file: "tiercache/internal/redistier/tokens.go",
+			old: "run != now || m < n", new: `run+now == "" || m < n`, test: "TestTags_ownTagEndedUnheard", pkg: "tiercache",
 		},
 		{
 			guard: "what a node has heard of tags stands whatever Redis counts", file: "tiercache/settle.go",
@@ -37,7 +37,7 @@ func tagGuards() []mutant {
 		},
 		{
 			guard: "a warm entry whose tag was ended is refused", file: "tiercache/warming_write.go",
-			old: "(!unended(w.tokens, now, tags.Names) ||", new: "(now == nil ||", test: "TestTags_ownTagEndedUnheard",
+			old: "(!redistier.Unended(w.tokens, now, tags.Names) ||", new: "(now == nil ||", test: "TestTags_ownTagEndedUnheard",
 		},
 		{
 			guard: "a read does not take a load's answer whose tag was ended in between", file: "tiercache/wait.go",
@@ -48,12 +48,12 @@ func tagGuards() []mutant {
 			old: "f.seen.Epoch == o.seen.Epoch && f.serves(o)", new: "f.seen == o.seen && f.serves(o)", test: "TestTags_aReadJoins",
 		},
 		{
-			guard: "a tag is ended on a full Redis", file: "tiercache/scripts.go",
-			old: "else\n  redis.call('UNLINK', KEYS[1])\nend", new: "end", test: "TestClearAndTagsOnAFullRedis",
+			guard: "a tag is ended on a full Redis", file: "tiercache/internal/redistier/scripts.go",
+			old: "else\n  redis.call('UNLINK', KEYS[1])\nend", new: "end", test: "TestClearAndTagsOnAFullRedis", pkg: "tiercache",
 		},
 		{
-			guard: "a tag's end is told to Redis", file: "tiercache/scripts.go",
-			old: ", ARGV[3], mark .. '.' .. ARGV[5])", new: ")", test: "TestTags_ownTagEndedUnheard",
+			guard: "a tag's end is told to Redis", file: "tiercache/internal/redistier/scripts.go",
+			old: ", ARGV[3], mark .. '.' .. ARGV[5])", new: ")", test: "TestTags_ownTagEndedUnheard", pkg: "tiercache",
 		},
 		{
 			guard: "tokens are in use", file: "tiercache/notices.go",

@@ -29,12 +29,12 @@ func warmRuns() []mutant {
 			old: "e.unsent = !mayStand(err)", new: "e.unsent = false", test: "TestConfirm_whatWasNeverSentIsNotTakenBack",
 		},
 		{
-			guard: "warm runs: a hold is for runs that began before it", file: "tiercache/scripts.go",
-			old: "now - age + 1 >= tonumber(ARGV[3])) then", new: "true) then", test: "TestHold_letsARunStoreThatBeganAfterIt",
+			guard: "warm runs: a hold is for runs that began before it", file: "tiercache/internal/redistier/scripts.go",
+			old: "now - age + 1 >= tonumber(ARGV[3])) then", new: "true) then", test: "TestHold_letsARunStoreThatBeganAfterIt", pkg: "tiercache",
 		},
 		{
 			guard: "warm runs: a value over MaxValueBytes is kept in memory", file: "tiercache/warming.go",
-			old: "errors.Is(e.write.err, record.ErrTooLarge) && !w.opts.DryRun", new: "false", test: "TestWarm_aValueOverMaxValueBytesIsInMemoryAsAfterAGet",
+			old: "errors.Is(e.write.Err, record.ErrTooLarge) && !w.opts.DryRun", new: "false", test: "TestWarm_aValueOverMaxValueBytesIsInMemoryAsAfterAGet",
 		},
 		{
 			guard: "warm runs: the engine hears of what is taken back later", file: "warm/task.go",

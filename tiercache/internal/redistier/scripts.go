@@ -1,4 +1,4 @@
-package tiercache
+package redistier
 
 import (
 	"crypto/sha1"
@@ -246,5 +246,5 @@ return 1`)
 	droppedScript = newScript("redis.call('DEL', KEYS[1])\nredis.call('PUBLISH', ARGV[1], ARGV[2])\nreturn 1")
 )
 
-// holdRecord is what stands for a hold; the id of the one record that it is for may follow.
-const holdRecord = record.Magic + string(record.KindHold)
+// HoldRecord is what stands for a hold; the id of the one record that it is for may follow.
+const HoldRecord = record.Magic + string(record.KindHold)

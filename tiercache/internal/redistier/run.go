@@ -1,4 +1,4 @@
-package tiercache
+package redistier
 
 import (
 	"context"
@@ -23,16 +23,16 @@ type calls struct {
 
 // run makes calls in one round trip, where nothing is amiss. Scripts are never retried by go-redis:
 // the first reply may have been lost, not the call.
-func (m *remote) run(ctx context.Context, s calls) ([]error, error) {
+func (m *Tier) run(ctx context.Context, s calls) ([]error, error) {
 	return m.runKeys(ctx, s.script, s.n, func(i int, cmd []any) (keys int, _ []any) {
-		value := m.ns.value(s.text(i))
+		value := m.Keys.Value(s.text(i))
 		switch s.on {
 		case onValue:
 			return 1, s.args(i, append(cmd, value))
 		case onLease:
-			return 1, s.args(i, append(cmd, lease(value)))
+			return 1, s.args(i, append(cmd, Lease(value)))
 		default:
-			return 2, s.args(i, append(cmd, value, lease(value)))
+			return 2, s.args(i, append(cmd, value, Lease(value)))
 		}
 	}, s.refused)
 }
@@ -48,7 +48,7 @@ const (
 // runKeys is run on whatever keys, which call appends, and says how many they are, before the
 // arguments. The first of them says on which shard the call is made. The second result is an error
 // where nothing came of any call.
-func (m *remote) runKeys(ctx context.Context, s *script, n int, call func(i int, cmd []any) (keys int, _ []any), refused error) ([]error, error) {
+func (m *Tier) runKeys(ctx context.Context, s *script, n int, call func(i int, cmd []any) (keys int, _ []any), refused error) ([]error, error) {
 	if n == 0 {
 		return nil, nil
 	}
@@ -62,8 +62,8 @@ func (m *remote) runKeys(ctx context.Context, s *script, n int, call func(i int,
 		key, _ := commands[i][commandFirstKey].(string)
 		return key
 	}
-	op := redisconn.Keyed[error]{N: n, Key: key, Bound: m.r.cfg.Timeout, Failed: func(err error) error { return err }}
-	errs := redisconn.DoEach(ctx, m.r.conn, op, func(ctx context.Context, at []int, c *redisconn.Cargo) ([]error, error) {
+	op := redisconn.Keyed[error]{N: n, Key: key, Bound: m.timeout, Failed: func(err error) error { return err }}
+	errs := redisconn.DoEach(ctx, m.conn, op, func(ctx context.Context, at []int, c *redisconn.Cargo) ([]error, error) {
 		mine := make([][]any, len(at))
 		for j, i := range at {
 			mine[j] = commands[i]
@@ -84,7 +84,7 @@ func (m *remote) runKeys(ctx context.Context, s *script, n int, call func(i int,
 
 // evaluate sends commands that call one script, and once more, with the script's text, those of
 // which the server doesn't know it.
-func (m *remote) evaluate(ctx context.Context, s *script, commands [][]any, refused error) []error {
+func (m *Tier) evaluate(ctx context.Context, s *script, commands [][]any, refused error) []error {
 	errs := make([]error, len(commands))
 	todo := redisconn.FirstInts(len(commands))
 	for _, known := range []bool{true, false} {
@@ -98,7 +98,7 @@ func (m *remote) evaluate(ctx context.Context, s *script, commands [][]any, refu
 			replies[k] = *redis.NewCmd(ctx, cmd...)
 			cmds[k] = redisconn.OnceScript{Cmd: &replies[k]}
 		}
-		_ = m.r.conn.Exec(ctx, cmds)
+		_ = m.conn.Exec(ctx, cmds)
 		unknown := todo[:0:0]
 		for k, j := range todo {
 			if errs[j] = verdict(&replies[k], refused); errors.Is(errs[j], errNoScript) {
@@ -114,7 +114,7 @@ func (m *remote) evaluate(ctx context.Context, s *script, commands [][]any, refu
 
 // evaluateApart does step by step what the script was refused to do, as its slot is open. A step
 // that fails is the last one of its call.
-func (m *remote) evaluateApart(ctx context.Context, s *script, commands [][]any, errs []error, refused error) {
+func (m *Tier) evaluateApart(ctx context.Context, s *script, commands [][]any, errs []error, refused error) {
 	for n, step := range s.apart {
 		var some [][]any
 		var at []int
@@ -159,7 +159,7 @@ func worst(errs []error) (err error) {
 // allFailed is an error where Redis has answered for none of the keys.
 func allFailed(errs []error) error {
 	for _, e := range errs {
-		if e == nil || redisconn.IsReply(e) || errors.Is(e, errFull) || errors.Is(e, errLate) || errors.Is(e, errRefused) || errors.Is(e, errLeaseLost) || errors.Is(e, errStandsYounger) || errors.Is(e, record.ErrTooLarge) {
+		if e == nil || redisconn.IsReply(e) || errors.Is(e, ErrFull) || errors.Is(e, ErrLate) || errors.Is(e, ErrRefused) || errors.Is(e, ErrLeaseLost) || errors.Is(e, ErrStandsYounger) || errors.Is(e, record.ErrTooLarge) {
 			return nil
 		}
 	}
@@ -170,8 +170,8 @@ func allFailed(errs []error) error {
 // excuse.
 var errNoScript = errors.New("redis: it does not know the script")
 
-// verdict is what a script's reply means: 1 is done, 2 is errFull, 3 is errLate, 0 is the error
-// refused, where there is one, and less is errRefused.
+// verdict is what a script's reply means: 1 is done, 2 is ErrFull, 3 is ErrLate, 0 is the error
+// refused, where there is one, and less is ErrRefused.
 func verdict(cmd *redis.Cmd, refused error) error {
 	err := cmd.Err()
 	switch stored, _ := cmd.Val().(int64); {
@@ -182,11 +182,11 @@ func verdict(cmd *redis.Cmd, refused error) error {
 	case stored == 0:
 		return refused
 	case stored == 2:
-		return errFull
+		return ErrFull
 	case stored == 3:
-		return errLate
+		return ErrLate
 	case stored < 0:
-		return errRefused
+		return ErrRefused
 	default:
 		return nil
 	}

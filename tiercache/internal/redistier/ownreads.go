@@ -1,6 +1,9 @@
-package tiercache
+package redistier
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // ownReads is when the source was read of what this node has stored in Redis, by the records' ids.
 // PTTL tells that only as well as the server's clock goes, and a node must find what it has stored
@@ -16,14 +19,13 @@ type ownReads struct {
 const mostOwnReads = 1 << 16
 
 // note remembers a write before it is sent.
-func (o *ownReads) note(w *write, r *Redis) {
-	now := r.channel.Clock.Now()
+func (o *ownReads) note(w *Write, now int64, hold time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.young == nil || len(o.young) >= mostOwnReads || now-o.turned > int64(r.cfg.HoldLife) {
+	if o.young == nil || len(o.young) >= mostOwnReads || now-o.turned > int64(hold) {
 		o.young, o.old, o.turned = make(map[uint64]int64), o.young, now
 	}
-	o.young[w.id] = w.read
+	o.young[w.ID] = w.Read
 }
 
 // read is when the source of a record was read, if this node has stored it.

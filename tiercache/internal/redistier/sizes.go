@@ -1,4 +1,4 @@
-package tiercache
+package redistier
 
 import (
 	"sync/atomic"
@@ -26,16 +26,16 @@ func (s *sizes) most() int {
 	if mean == 0 {
 		return firstKeys
 	}
-	return int(min(max(1, readBytes/mean), batchKeys))
+	return int(min(max(1, readBytes/mean), BatchKeys))
 }
 
 // haul is what one read brought.
 type haul struct{ values, bytes int64 }
 
-func (t *haul) add(l *look) {
-	if l.get.Err() == nil {
+func (t *haul) add(l *Look) {
+	if l.Get.Err() == nil {
 		t.values++
-		t.bytes += int64(len(l.get.Val()))
+		t.bytes += int64(len(l.Get.Val()))
 	}
 }
 

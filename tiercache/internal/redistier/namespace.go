@@ -1,4 +1,4 @@
-package tiercache
+package redistier
 
 import (
 	"crypto/sha256"
@@ -7,37 +7,37 @@ import (
 	"unicode/utf8"
 )
 
-// maxKeyBytes is the longest escaped key that stands in Redis as it is; a longer one is hashed. The
+// MaxKeyBytes is the longest escaped key that stands in Redis as it is; a longer one is hashed. The
 // record holds the whole key either way.
-const maxKeyBytes = 512
+const MaxKeyBytes = 512
 
 // namespace builds the Redis keys of one cache.
 type namespace struct {
-	prefix string // "app:brand_stats:": what stands before every value's key
+	Prefix string // "app:brand_stats:": what stands before every value's key
 }
 
-// value is the Redis key of a value: "name:key", as a person would write it, with what would break
+// Value is the Redis key of a value: "name:key", as a person would write it, with what would break
 // a key (braces move it to another Cluster slot, control characters and bytes that are not UTF-8
 // garble tools) escaped as a backslash and two hex digits. The backslash itself is escaped too, so
 // no two keys have one form; nor does a hash, as no escape begins with "\#".
-func (n namespace) value(text string) string {
+func (n namespace) Value(text string) string {
 	if !needsEscape(text) {
-		return n.prefix + text
+		return n.Prefix + text
 	}
 	escaped := escapeKey(text)
-	if len(escaped) > maxKeyBytes {
+	if len(escaped) > MaxKeyBytes {
 		sum := sha256.Sum256([]byte(text))
 		escaped = `\#` + hex.EncodeToString(sum[:])
 	}
-	return n.prefix + escaped
+	return n.Prefix + escaped
 }
 
-// lease is the Redis key of the lease on a value. The braces make the value's key its hash tag, so
+// Lease is the Redis key of the lease on a value. The braces make the value's key its hash tag, so
 // that both are in one slot: value keys hold no brace and are hashed whole.
-func lease(valueKey string) string { return "{" + valueKey + "}:lease" }
+func Lease(valueKey string) string { return "{" + valueKey + "}:lease" }
 
 func needsEscape(text string) bool {
-	if len(text) > maxKeyBytes || !utf8.ValidString(text) {
+	if len(text) > MaxKeyBytes || !utf8.ValidString(text) {
 		return true
 	}
 	for i := range len(text) {

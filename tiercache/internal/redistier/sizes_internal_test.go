@@ -1,4 +1,4 @@
-package tiercache
+package redistier
 
 import (
 	"testing"
@@ -21,13 +21,13 @@ func TestSizes_follow(t *testing.T) {
 		values, bytes int64
 		low, high     int
 	}{
-		{0, 0, batchKeys, batchKeys},     // nothing came
-		{1, 100, batchKeys, batchKeys},   // small ones
+		{0, 0, BatchKeys, BatchKeys},     // nothing came
+		{1, 100, BatchKeys, BatchKeys},   // small ones
 		{1, 1 << 20, 1, 32},              // one large one
 		{16, 256 << 10, 4, 4},            // all are large
 		{4, 256 << 10, 4, 4},             //
 		{4, 100, 4, 6},                   //
-		{256, 100, batchKeys, batchKeys}, // all are small again
+		{256, 100, BatchKeys, BatchKeys}, // all are small again
 		{16, 64 << 20, 1, 1},             // more than fits
 	} {
 		if got := read(test.values, test.bytes); got < test.low || got > test.high {
