@@ -62,7 +62,7 @@ type StopError struct {
 // Error names the jobs.
 func (e *StopError) Error() string {
 	if len(e.Cancelled) == 0 {
-		return fmt.Sprintf("schedule: stop: %v: a hook has not returned", e.Cause)
+		return fmt.Sprintf("schedule: stop: %v: a hook or the handler of Config.Logger has not returned", e.Cause)
 	}
 	text := fmt.Sprintf("schedule: stop: %v: cancelled %s", e.Cause, strings.Join(e.Cancelled, ", "))
 	if len(e.Running) > 0 {

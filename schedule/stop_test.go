@@ -3,6 +3,7 @@ package schedule_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -204,13 +205,44 @@ func TestStop_with_an_ended_context(t *testing.T) {
 			wait(time.Hour)
 			ended, cancel := context.WithCancel(t.Context())
 			cancel()
-			const want = "schedule: stop: context canceled: a hook has not returned"
+			const want = "schedule: stop: context canceled: a hook or the handler of Config.Logger has not returned"
 			if err := s.Stop(ended); err == nil || err.Error() != want {
 				t.Errorf("Stop = %v, want %s", err, want)
 			}
 			close(release)
 		})
 	})
+	t.Run("a log handler hangs", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			log := stuckHandler{slog.DiscardHandler, make(chan struct{})}
+			fails := func(context.Context) error { return errors.New("down") }
+			s := begin(t, schedule.Config{Logger: slog.New(log)}, schedule.Job{Name: "a", Schedule: every(t, time.Hour), Run: fails})
+			wait(time.Hour)
+			ended, cancel := context.WithCancel(t.Context())
+			cancel()
+			begun := time.Now()
+			if err := s.Stop(ended); err == nil || !strings.Contains(err.Error(), "Config.Logger") || time.Since(begun) > time.Second {
+				t.Errorf("Stop = %v after %v, want it to name the log within a second", err, time.Since(begun))
+			}
+			if st := status(t, s, "a"); st.Failures != 1 {
+				t.Errorf("status %+v, want one failure", st)
+			}
+			close(log.release)
+		})
+	})
+}
+
+// stuckHandler is a log handler that does not return before it is released.
+type stuckHandler struct {
+	slog.Handler
+	release chan struct{}
+}
+
+func (stuckHandler) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h stuckHandler) Handle(context.Context, slog.Record) error {
+	<-h.release
+	return nil
 }
 
 func TestStart_ends_with_its_context(t *testing.T) {

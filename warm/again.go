@@ -2,15 +2,12 @@ package warm
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
-
-	"github.com/warmcache/warmcache/tiercache"
 )
 
 // What a task has warmed may be lost to Redis's troubles: entries that did not reach it, or were
@@ -40,8 +37,9 @@ func (t TaskRun) tookBack(n int) TaskRun {
 	if t.Status == TaskOK {
 		t.Status = TaskPartial
 	}
-	if t.Err == nil || errors.As(t.Err, new(takenBackError)) {
+	if t.Err == nil || t.said().back {
 		t.Err = takenBackError(t.Result.TakenBack)
+		t.answer = &said{reason: reason(t), back: true, capped: t.said().capped}
 	}
 	return t
 }
@@ -49,8 +47,9 @@ func (t TaskRun) tookBack(n int) TaskRun {
 // toMakeGood reports whether a task is to run again for what Redis has lost. On a full Redis that
 // would not help.
 func (t TaskRun) toMakeGood() bool {
-	lost := t.Result.TakenBack > 0 || errors.Is(t.Err, tiercache.ErrDegraded)
-	return lost && !t.full && !redis.HasErrorPrefix(t.Err, "OOM")
+	said := t.said()
+	lost := t.Result.TakenBack > 0 || said.lost
+	return lost && !t.full && !said.oom
 }
 
 // takenBack hears of entries of a task that were taken back, after its loader was done.
@@ -103,7 +102,7 @@ func amend(r *Run, id string, i int, out TaskRun) {
 // park notes that a task waits for Redis, or to be made good, or no longer does.
 func (rec *taskRecord) park(out TaskRun) {
 	switch {
-	case errors.Is(out.Err, errRedisAway):
+	case out.said().away:
 		rec.parked = time.Now().Add(redisLook)
 	case out.toMakeGood():
 		rec.parked = time.Now().Add(min(redisLook<<min(rec.again, 16), mostAgain))

@@ -28,7 +28,7 @@ var (
 )
 
 // Engine runs warmup tasks. Make one with [New]; it is safe for concurrent use. It has no goroutine
-// before Start or Run and none after Stop, other than those of abandoned loaders.
+// before Start or Run and none after Stop, other than those that Stop's error tells of.
 type Engine struct {
 	cfg       settings
 	scheduler *schedule.Scheduler
@@ -42,9 +42,9 @@ type Engine struct {
 
 	goroutines sync.WaitGroup // runs and the refresher
 
-	mu        sync.Mutex // guards what follows; held for moments, and never while foreign code runs
-	tasks     []*task    // in the order of registration
-	targets   []Target   // likewise
+	mu        guard    // of what follows; held for moments, and never while foreign code runs
+	tasks     []*task  // in the order of registration
+	targets   []Target // likewise
 	records   map[string]*taskRecord
 	current   *running
 	queue     []*running // waiting for their turn: one dry and one real at most
@@ -54,7 +54,6 @@ type Engine struct {
 	gate      gate
 	started   bool
 	stopping  bool
-	closed    bool        // everything has ended
 	stopAfter func() bool // releases Start's context
 }
 
@@ -226,82 +225,6 @@ func (e *Engine) start(ctx context.Context) error {
 		r.kept = true
 	}
 	return nil
-}
-
-// Stop begins nothing more and waits for the running tasks. When ctx ends it cancels them and waits
-// for them on, a second or Grace at most, whichever is shorter; the error then names what was
-// cancelled, and whose loader still runs. Runs that wait for their turn end with [ErrStopped].
-// Ready closes, so that nobody waits for it any longer. Stop may be called before Start, more than
-// once, and by several at a time.
-func (e *Engine) Stop(ctx context.Context) error {
-	e.mu.Lock()
-	if !e.stopping {
-		e.stopping = true
-		close(e.stopped)
-		for _, r := range e.queue {
-			e.drop(r, ErrStopped)
-		}
-		e.queue = nil
-		e.openGate(ctx, "the engine stops")
-		e.stopAfter()
-	}
-	e.mu.Unlock()
-
-	// The jobs of the scheduler do nothing but wait for their run: its error would say less than
-	// ours.
-	_ = e.scheduler.Stop(ctx)
-	over := make(chan struct{})
-	go func() { // ends with the last run
-		e.goroutines.Wait()
-		close(over)
-	}()
-	var cancelled string
-	select {
-	case <-over:
-	case <-ctx.Done():
-		cancelled = e.cancelCurrent()
-		<-over
-	}
-
-	e.mu.Lock()
-	e.closed = true
-	stray := e.stray()
-	e.mu.Unlock()
-	e.events.close()
-	switch {
-	case cancelled != "" && len(stray) > 0:
-		return fmt.Errorf("warm: stop: run %s was cancelled; the loaders of %s ignore it: %w", cancelled, strings.Join(stray, ", "), context.Cause(ctx))
-	case cancelled != "":
-		return fmt.Errorf("warm: stop: run %s was cancelled: %w", cancelled, context.Cause(ctx))
-	}
-	return nil
-}
-
-// cancelCurrent cancels the current run and returns its ID, "" where there is none.
-func (e *Engine) cancelCurrent() string {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.current == nil {
-		return ""
-	}
-	select {
-	case <-e.hurry:
-	default:
-		close(e.hurry)
-	}
-	e.current.cancel(ErrStopped)
-	return e.current.run.ID
-}
-
-// stray names the tasks whose call was abandoned and goes on. The caller holds e.mu.
-func (e *Engine) stray() []string {
-	var names []string
-	for _, t := range e.tasks {
-		if t.busy.Load() && t.abandoned.Load() {
-			names = append(names, t.name)
-		}
-	}
-	return names
 }
 
 // History returns the last 50 runs that are over, oldest first. The records are the caller's.

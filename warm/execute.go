@@ -126,6 +126,7 @@ func (d *dispatch) begin(ctx context.Context, i int) {
 func (d *dispatch) end(ctx context.Context, i int, out TaskRun) {
 	t := d.r.tasks[i]
 	useful := d.e.values([]*task{t})[t.name].Useful
+	out = out.asked()
 	d.e.mu.Lock()
 	if n := d.r.back[i]; n > 0 {
 		out = out.tookBack(n)
@@ -165,7 +166,7 @@ func (d *dispatch) end(ctx context.Context, i int, out TaskRun) {
 	}
 	d.e.events.publish(Event{
 		Kind: EventTaskEnded, Run: d.r.run.ID, Trigger: d.r.run.Trigger, Task: out.Name, Status: out.Status, Role: out.Role, Items: out.Items,
-		Reason: reason(out), Duration: took, Completed: completed, Total: total,
+		Reason: out.said().reason, Duration: took, Completed: completed, Total: total,
 	})
 }
 
@@ -226,15 +227,20 @@ func (e *Engine) background(ctx context.Context, req Request) (*Ticket, bool) {
 	defer e.mu.Unlock()
 	if e.current != nil {
 		e.skipped++
-		e.cfg.Logger.InfoContext(ctx, "warm: run skipped", slog.String("trigger", string(req.Trigger)),
-			slog.String("reason", "another run goes on"), slog.String("run", e.current.run.ID))
-		e.events.publish(Event{Kind: EventRunSkipped, Run: e.current.run.ID, Trigger: req.Trigger})
+		other := e.current.run.ID
+		e.mu.later(func() {
+			e.cfg.Logger.InfoContext(ctx, "warm: run skipped", slog.String("trigger", string(req.Trigger)),
+				slog.String("reason", "another run goes on"), slog.String("run", other))
+		})
+		e.events.publish(Event{Kind: EventRunSkipped, Run: other, Trigger: req.Trigger})
 		return nil, false
 	}
 	r, joined, err := e.enter(ctx, req)
 	if err != nil {
 		if !e.stopping {
-			e.cfg.Logger.ErrorContext(ctx, "warm: run failed to begin", slog.String("trigger", string(req.Trigger)), slog.Any("error", err))
+			e.mu.later(func() {
+				e.cfg.Logger.ErrorContext(ctx, "warm: run failed to begin", slog.String("trigger", string(req.Trigger)), slog.Any("error", err))
+			})
 		}
 		return nil, false
 	}

@@ -94,11 +94,7 @@ var (
 
 // ledger is where the fleet knows a task from.
 func (e *Engine) ledger(t *task) *ledger.Ledger {
-	cache := ""
-	if t.target != nil {
-		cache = t.target.Name()
-	}
-	return ledger.New(e.cfg.Redis, ledger.Key(e.cfg.Redis.Prefix(), cache, t.name, t.info.Format), e.cfg.LockLife)
+	return ledger.New(e.cfg.Redis, ledger.Key(e.cfg.Redis.Prefix(), t.cache, t.name, t.info.Format), e.cfg.LockLife)
 }
 
 // sharing is a task of a fleet on its way: it leads, or waits for the node that does and fills

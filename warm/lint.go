@@ -2,14 +2,11 @@ package warm
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/warmcache/warmcache/tiercache"
 )
 
 // Check is a rule of the lint.
@@ -103,7 +100,7 @@ func lintRun(t *task, tr TaskRun, slow time.Duration) (found []Finding) {
 		say(CheckDuration, "TTL %s, but a run takes %s (p95): entries expire before it is over", short(ttl), short(slow))
 	}
 	res := tr.Result
-	if errors.Is(res.Err, tiercache.ErrMaxItems) { // not a loader whose query is bounded by the same number
+	if tr.said().capped { // not a loader whose query is bounded by the same number
 		say(CheckMaxItems, "MaxItems %d was reached: the query returns more", t.info.MaxItems)
 	}
 	if res.SkippedRoom > 0 {

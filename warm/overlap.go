@@ -110,12 +110,20 @@ func (e *Engine) Run(ctx context.Context, req Request) (Run, error) {
 		}
 		return run, err
 	}
-	<-r.done // within Grace
-	return e.record(r)
+	late := time.NewTimer(e.cfg.Grace + stopWait)
+	defer late.Stop()
+	select {
+	case <-r.done:
+		return e.record(r)
+	case <-late.C:
+		run, _ := e.record(r) // which has begun, as it was not dropped
+		return run, fmt.Errorf("warm: run %s was cancelled and still runs: %s: %w", run.ID, mayBlock, context.Cause(ctx))
+	}
 }
 
 // leave gives up a hold on r. It reports whether r was cancelled for it.
 func (e *Engine) leave(r *running, cause error) bool {
+	dropped := fmt.Errorf("warm: run: %w", cause) // asks the cause, which is the user's
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	r.holders--
@@ -125,7 +133,7 @@ func (e *Engine) leave(r *running, cause error) bool {
 	r.cancel(cause)
 	if i := slices.Index(e.queue, r); i >= 0 {
 		e.queue = slices.Delete(e.queue, i, i+1)
-		e.drop(r, fmt.Errorf("warm: run: %w", cause))
+		e.drop(r, dropped)
 	}
 	return true
 }

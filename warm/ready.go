@@ -42,9 +42,13 @@ func (e *Engine) armGate(ctx context.Context) {
 			return
 		}
 		e.gate.timedOut = true
-		e.cfg.Logger.WarnContext(ctx, "warm: ready without all required tasks", slog.Duration("after", e.cfg.ReadyTimeout),
-			slog.Any("missing", e.gate.waiting))
+		missing := slices.Clone(e.gate.waiting)
+		e.mu.later(func() {
+			e.cfg.Logger.WarnContext(ctx, "warm: ready without all required tasks", slog.Duration("after", e.cfg.ReadyTimeout),
+				slog.Any("missing", missing))
+		})
 		e.openGate(ctx, "the wait is over")
+		e.aside()
 	})
 }
 
@@ -71,5 +75,5 @@ func (e *Engine) openGate(ctx context.Context, why string) {
 		e.gate.timer.Stop()
 	}
 	close(e.ready)
-	e.cfg.Logger.InfoContext(ctx, "warm: ready", slog.String("reason", why))
+	e.mu.later(func() { e.cfg.Logger.InfoContext(ctx, "warm: ready", slog.String("reason", why)) })
 }

@@ -146,7 +146,9 @@ func (e *Engine) stillRead(ctx context.Context, t *task, useful uint64) bool {
 		return true
 	}
 	s.idle, s.due = true, time.Time{}
-	e.cfg.Logger.InfoContext(ctx, "warm: refresh stopped", slog.String("task", t.name), slog.Duration("ttl", t.info.TTL),
-		slog.String("reason", "nothing of it was read for two TTLs; it resumes with the task's next ordinary run"))
+	e.mu.later(func() {
+		e.cfg.Logger.InfoContext(ctx, "warm: refresh stopped", slog.String("task", t.name), slog.Duration("ttl", t.info.TTL),
+			slog.String("reason", "nothing of it was read for two TTLs; it resumes with the task's next ordinary run"))
+	})
 	return false
 }

@@ -103,6 +103,8 @@ type TaskRun struct {
 	plan *TaskPlan // of a dry run
 	note string    // for the log alone
 	full bool      // Redis had no room for it
+
+	answer *said // of the error, once the task is over
 }
 
 // Items is the number of cached items over all tasks.

@@ -2,7 +2,6 @@ package warm
 
 import (
 	"encoding/json"
-	"errors"
 	"maps"
 	"math"
 	"slices"
@@ -140,43 +139,12 @@ func (t TaskRun) display() TaskRunStatus {
 		Name: t.Name, Status: t.Status, Role: t.Role, Attempts: t.Attempts, Items: t.Items,
 		Emitted: t.Result.Emitted, Memory: t.Result.Memory, Redis: t.Result.Redis, SkippedFresh: t.Result.SkippedFresh,
 		SkippedRoom: t.Result.SkippedRoom, Refused: t.Result.Refused, Failed: t.Result.Failed,
-		TakenBack: t.Result.TakenBack, Reason: reason(t), Warning: t.Warning,
+		TakenBack: t.Result.TakenBack, Reason: t.said().reason, Warning: t.Warning,
 	}
 	if !t.Ended.IsZero() {
 		s.DurationSeconds = decimal(t.Ended.Sub(t.Started).Seconds())
 	}
 	return s
-}
-
-// reason says why a task is not ok without a word of the loader's error.
-func reason(t TaskRun) string {
-	var panicked *tiercache.PanicError
-	var inTask taskTimeoutError
-	var inRun runTimeoutError
-	switch {
-	case t.Err == nil:
-		return ""
-	case errors.Is(t.Err, errRedisAway):
-		return errRedisAway.Error()
-	case t.Status == TaskSkipped:
-		return t.Err.Error() // the engine's own
-	case errors.As(t.Err, &inTask):
-		return inTask.Error()
-	case errors.As(t.Err, &inRun):
-		return inRun.Error()
-	case errors.Is(t.Err, ErrStopped):
-		return "the engine stopped"
-	case t.Status == TaskCancelled, t.Status == TaskAbandoned:
-		return "the run was cancelled"
-	case errors.As(t.Err, &panicked):
-		return "the loader panicked; the log has its stack"
-	case errors.Is(t.Err, tiercache.ErrGoexit):
-		return "the loader called runtime.Goexit"
-	case t.Result.Err == nil:
-		return t.Err.Error() // the engine's own
-	default:
-		return "the loader returned an error; the log has it"
-	}
 }
 
 // TaskSummary is what is known of a task.
@@ -277,9 +245,9 @@ func (e *Engine) summary(t *task, value tiercache.WarmStats) TaskSummary {
 	s := TaskSummary{
 		Name: t.name, Priority: t.opts.Priority, After: append([]string{}, t.opts.After...), Required: t.opts.Required,
 		TTLSeconds: decimal(t.info.TTL.Seconds()), Runs: make(map[TaskStatus]uint64, len(rec.counts)), Useful: value.Useful,
+		Cache: t.cache,
 	}
 	if t.target != nil {
-		s.Cache = t.target.Name()
 		s.Value = valueStatus(value)
 	}
 	maps.Copy(s.Runs, rec.counts)

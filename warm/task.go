@@ -32,6 +32,7 @@ type task struct {
 	opts TaskOptions
 
 	target Target                                            // of a loader; nil for a function
+	cache  string                                            // its name, asked for once
 	info   tiercache.LoaderInfo                              // of a loader, as it was when it was added
 	budget int64                                             // of a loader: see memoryBudget
 	fn     func(ctx context.Context) (cached int, err error) // of a function; nil for a loader
@@ -45,7 +46,7 @@ type task struct {
 
 func loaderTask(target Target, info tiercache.LoaderInfo) *task {
 	return &task{
-		name: info.Name, target: target, info: info, budget: memoryBudget(target),
+		name: info.Name, target: target, cache: target.Name(), info: info, budget: memoryBudget(target),
 		opts: TaskOptions{Priority: info.Priority, After: info.After, Required: info.Required, Timeout: info.Timeout, EveryNode: info.EveryNode},
 	}
 }

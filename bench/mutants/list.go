@@ -8,6 +8,6 @@ func list() []mutant {
 		processGuards(), channelGuards(), redisGuards(), recordGuards(), hotKeys(), fleetGuards(), edgeGuards(), tagGuards(),
 		clockGuards(), leaseGuards(), warmRuns(), journalGuards(), loaderGuards(), httpCache(), httpRequests(), httpAround(), httpHit(),
 		contradictionGuards(), valueGuards(), quotedGuards(), memoryGuards(), hitrateGuards(), ledgerGuards(), roomGuards(),
-		userCode(),
+		userCode(), stopping(),
 	)
 }

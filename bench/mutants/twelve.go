@@ -16,3 +16,18 @@ func userCode() []mutant {
 		{guard: "a logger of jobs may panic", file: "schedule/run.go", old: "\tdefer func() { _ = recover() }()\n\ts.cfg.Logger", new: "\ts.cfg.Logger", test: "TestScheduler_isolates"},
 	}
 }
+
+// stopping is what bounds Stop, whatever the program's own code does.
+func stopping() []mutant {
+	const test = "TestStop_aLogThatBlocks"
+	return []mutant{
+		{guard: "stop: lines are logged without the lock", file: "warm/guard.go", old: "{ g.lines = append(g.lines, line) }", new: "{ line() }", test: test},
+		{guard: "stop: the wait is bounded", file: "warm/stop.go", old: "const stopWait = 2500 * time.Millisecond", new: "const stopWait = time.Hour", test: test},
+		{guard: "stop: a job that still runs is named", file: "warm/stop.go", old: "e.scheduler.Stop(wait)); ok {", new: "e.scheduler.Stop(wait)); ok && false {", test: test},
+		{guard: "stop: the line of the timer is waited for", file: "warm/ready.go", old: "\"the wait is over\")\n\t\te.aside()", new: "\"the wait is over\")", test: test},
+		{guard: "stop: its own line does not hold it", file: "warm/stop.go", old: "\"the engine stops\")\n\te.aside()", new: "\"the engine stops\")", test: "TestStop_itsOwnLineBlocks"},
+		{guard: "stop: an error is asked once", file: "warm/said.go", old: "return *t.answer", new: "return t.ask()", test: "TestStop_anErrorThatBlocks"},
+		{guard: "stop: a cache is asked for its name once", file: "warm/status.go", old: "Cache: t.cache,", new: "Cache: t.target.Name(),", test: "TestStop_aTargetThatBlocks"},
+		{guard: "stop: who leaves a run waits a while", file: "warm/overlap.go", old: "time.NewTimer(e.cfg.Grace + stopWait)", new: "time.NewTimer(time.Hour)", test: "TestRun_aLogThatBlocks"},
+	}
+}
