@@ -22,7 +22,7 @@ func fleetGuards() []mutant {
 			test: "TestFleet_aLeaderThatLostItsLockIsFencedOff",
 		},
 		{
-			guard: "fleet: a late batch is taken back", file: "tiercache/warming_write.go", pkg: "warm",
+			guard: "fleet: a late batch is taken back", file: "tiercache/warming_land.go", pkg: "warm",
 			old: "w.c.disown(context.WithoutCancel(w.ctx), own)", new: "_ = own", test: "TestFleet_aLeaderThatLostItsLockIsFencedOff",
 		},
 		{

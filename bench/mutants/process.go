@@ -144,7 +144,7 @@ func processGuards() []mutant {
 			old: "room = 0 //", new: "//", test: "TestWarm_theLastVersionCountsWhereverTheOthersAre",
 		},
 		{
-			guard: "what was under way when a run was halted is taken back", file: "tiercache/warming_write.go",
+			guard: "what was under way when a run was halted is taken back", file: "tiercache/warming_land.go",
 			old: "	w.c.disown(context.WithoutCancel(w.ctx), own)\n", new: "	if w.halt == nil {\n\t\tw.c.disown(context.WithoutCancel(w.ctx), own)\n\t}\n", test: "TestWarm_whatWasUnderWayWhenTheRunWasHaltedIsTakenBack",
 		},
 		{

@@ -25,7 +25,7 @@ func warmRuns() []mutant {
 			old: "return 3 * ch.digestPause()", new: "return 3 * int64(digestEvery)", test: "TestConfirm_waitsForRareDigests",
 		},
 		{
-			guard: "warm runs: what was never sent is not taken back", file: "tiercache/warming_write.go",
+			guard: "warm runs: what was never sent is not taken back", file: "tiercache/warming_land.go",
 			old: "e.unsent = !mayStand(err)", new: "e.unsent = false", test: "TestConfirm_whatWasNeverSentIsNotTakenBack",
 		},
 		{

@@ -51,7 +51,7 @@ return {redis.call('ZREVRANGE', KEYS[1], 0, ARGV[1] - 1, 'WITHSCORES'), string.f
 )
 
 // hotKey is where the hot keys of a cache stand.
-func (n namespace) hotKey() string { return "{" + strings.TrimSuffix(n.Prefix, ":") + "}:hot" }
+func (n Namespace) hotKey() string { return "{" + strings.TrimSuffix(n.Prefix, ":") + "}:hot" }
 
 // TellHot makes one call of hotScript.
 func (m *Tier) TellHot(ctx context.Context, most int, half int64, args []any) error {

@@ -11,8 +11,8 @@ import (
 // record holds the whole key either way.
 const MaxKeyBytes = 512
 
-// namespace builds the Redis keys of one cache.
-type namespace struct {
+// Namespace builds the Redis keys of one cache.
+type Namespace struct {
 	Prefix string // "app:brand_stats:": what stands before every value's key
 }
 
@@ -20,7 +20,7 @@ type namespace struct {
 // a key (braces move it to another Cluster slot, control characters and bytes that are not UTF-8
 // garble tools) escaped as a backslash and two hex digits. The backslash itself is escaped too, so
 // no two keys have one form; nor does a hash, as no escape begins with "\#".
-func (n namespace) Value(text string) string {
+func (n Namespace) Value(text string) string {
 	if !needsEscape(text) {
 		return n.Prefix + text
 	}

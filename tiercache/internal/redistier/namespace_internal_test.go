@@ -29,7 +29,7 @@ func slotOf(key string) uint16 {
 }
 
 // checkKey is what must hold of every key's text.
-func checkKey(t *testing.T, ns namespace, text string) string {
+func checkKey(t *testing.T, ns Namespace, text string) string {
 	t.Helper()
 	key := ns.Value(text)
 	switch {
@@ -49,7 +49,7 @@ func TestKeys_hundredThousandWithoutAliasOrCrossSlot(t *testing.T) {
 	if slotOf("123456789") != 0x31c3%16384 {
 		t.Fatal("the slot function is wrong")
 	}
-	ns := namespace{Prefix: "app:brand_stats:"}
+	ns := Namespace{Prefix: "app:brand_stats:"}
 	seen := make(map[string]string)
 	alphabet := []string{"a", "b", "{", "}", `\`, "#", ":", "\r", "\n", "\x00", "\xff", "\xc3", "é", "7", "b7", "{}", "5c", `\#`, "lease"}
 	rng := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // reproducible
@@ -74,7 +74,7 @@ func FuzzKeys(f *testing.F) {
 	f.Add("Nike", `N\69ke`)
 	f.Add("{", `\7b`)
 	f.Add("\xff", "\ufffd")
-	ns := namespace{Prefix: "c:"}
+	ns := Namespace{Prefix: "c:"}
 	f.Fuzz(func(t *testing.T, a, b string) {
 		if ka, kb := checkKey(t, ns, a), checkKey(t, ns, b); ka == kb && a != b {
 			t.Errorf("%q and %q are both %q", a, b, ka)

@@ -32,7 +32,7 @@ type Tier struct {
 	timeout   time.Duration // of an operation
 	leaseLife time.Duration
 	holdLife  time.Duration
-	Keys      namespace
+	Keys      Namespace
 	format    *record.Format
 	sizes     sizes
 	own       ownReads
@@ -53,7 +53,7 @@ type Config struct {
 func New(cfg Config) *Tier {
 	return &Tier{
 		conn: cfg.Conn, channel: cfg.Channel, timeout: cfg.Timeout, leaseLife: cfg.LeaseLife, holdLife: cfg.HoldLife,
-		Keys: namespace{Prefix: cfg.Prefix}, format: cfg.Format,
+		Keys: Namespace{Prefix: cfg.Prefix}, format: cfg.Format,
 	}
 }
 

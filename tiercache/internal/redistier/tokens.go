@@ -39,11 +39,11 @@ var (
 func TagToken(tag string) string { return MarkToken + tag }
 
 // Canonical is a tag as it stands in Redis keys, records and notices: escaped like a key.
-func Canonical(tag string) string { return namespace{}.Value(tag) }
+func Canonical(tag string) string { return Namespace{}.Value(tag) }
 
 // Token is the Redis key of a token, for tags and mark that of all: all keys of one cache are in
 // one slot.
-func (n namespace) Token(name string) string {
+func (n Namespace) Token(name string) string {
 	base := "{" + strings.TrimSuffix(n.Prefix, ":") + "}:"
 	switch name {
 	case ClearToken:
