@@ -66,7 +66,7 @@ type Snapshot struct {
 	Count uint64 // of tag invalidations
 }
 
-// Stamp notes on an item, before anybody else sees it, the sight behind which it was found.
+// Stamp notes on an item, before anybody else sees it, the Snapshot behind which it was found.
 func (it *Item[V]) Stamp(s Snapshot) *Item[V] {
 	it.Epoch = s.Epoch
 	if it.Tags != nil {
