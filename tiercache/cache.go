@@ -48,7 +48,6 @@ type Cache[K comparable, V any] struct {
 	replaying atomic.Bool
 	oddNotice atomic.Int64 // when a notice about an unreadable key was last logged
 
-	backElsewhere atomic.Uint64 // records that other nodes have taken back
 	unconfirmedMu sync.Mutex
 	unconfirmed   []unconfirmed
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -88,7 +89,7 @@ func TestConfirm_takesBackAWarmWriteThatSlippedPastItsHold(t *testing.T) {
 		t.Fatalf("Warm = %+v, %v; the trial needs the write to slip through", res, err)
 	}
 	redistest.Eventually(t, 5*time.Second, func() error {
-		if got := raw.Get(ctx, "things:k").Val(); got != "WC01H" {
+		if got := raw.Get(ctx, "things:k").Val(); !strings.HasPrefix(got, "WC01H") {
 			return fmt.Errorf("Redis holds %.20q, want a hold", got)
 		}
 		for _, c := range []*tiercache.Cache[string, string]{a, b} {
@@ -194,7 +195,7 @@ func TestConfirm_waitsForTheDigestsOfEveryNode(t *testing.T) {
 	time.Sleep(2 * time.Second) // five heartbeats; a node is given up after three
 	say("D", 1)
 	redistest.Eventually(t, 5*time.Second, func() error {
-		if got := raw.Get(t.Context(), "things:k").Val(); got != "WC01H" {
+		if got := raw.Get(t.Context(), "things:k").Val(); !strings.HasPrefix(got, "WC01H") {
 			return fmt.Errorf("Redis holds %.20q, want a hold", got)
 		}
 		return nil
@@ -224,7 +225,7 @@ func TestConfirm_takesBackWhatNobodyConfirmsInTime(t *testing.T) {
 		time.Sleep(300 * time.Millisecond)
 		say("K", number)
 	}
-	if got, n := raw.Get(t.Context(), "things:k").Val(), a.Stats().TakenBack; got != "WC01H" || n != 1 {
+	if got, n := raw.Get(t.Context(), "things:k").Val(), a.Stats().TakenBack; !strings.HasPrefix(got, "WC01H") || n != 1 {
 		t.Errorf("Redis holds %.20q, %d taken back; want a hold", got, n)
 	}
 }

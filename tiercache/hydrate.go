@@ -82,10 +82,9 @@ func (h *hydration[K, V]) all(ctx context.Context, names []string) error {
 			continue
 		}
 		began := time.Now()
-		if err := insist(ctx, func() error { return h.flush(ctx) }); err != nil {
+		if err := h.look(ctx); err != nil {
 			return fmt.Errorf("tiercache: cache %q: hydrate: %w", h.c.name, err)
 		}
-		h.batch = h.batch[:0]
 		if last {
 			break
 		}
@@ -124,7 +123,26 @@ func (h *hydration[K, V]) add(name string, rank uint32) {
 	}
 }
 
-// flush reads the batch's keys and stores what is worth it.
+// looks is how often a key is looked for whose generation moves meanwhile.
+const looks = 3
+
+// look fills memory with the batch, and empties it.
+func (h *hydration[K, V]) look(ctx context.Context) error {
+	for range looks {
+		if err := insist(ctx, func() error { return h.flush(ctx) }); err != nil {
+			return err
+		}
+		if len(h.batch) == 0 {
+			return nil
+		}
+	}
+	h.res.Refused += len(h.batch)
+	h.batch = h.batch[:0]
+	return nil
+}
+
+// flush reads the batch's keys and stores what is worth it. The batch is then what was invalidated
+// meanwhile, or taken back: Redis may hold what came after that.
 func (h *hydration[K, V]) flush(ctx context.Context) (err error) {
 	c := h.c
 	defer c.recovered(&err)
@@ -144,21 +162,24 @@ func (h *hydration[K, V]) flush(ctx context.Context) (err error) {
 		c.redisFailed(err, len(names))
 		return err
 	}
-	for i := range batch {
-		if it := c.fromRecord(&all[i], now, seen); it != nil && !it.Absent && now < it.Fresh {
-			h.store(&batch[i], it)
+	var refused []hydrated[K]
+	for i, e := range batch {
+		if it := c.fromRecord(&all[i], now, seen); it != nil && !it.Absent && now < it.Fresh && !h.store(&e, it) {
+			refused = append(refused, e)
 		}
 	}
+	h.batch = append(batch[:0], refused...)
 	return nil
 }
 
-func (h *hydration[K, V]) store(e *hydrated[K], it *memory.Item[V]) {
+// store stores an item that is worth it. It reports false where the key's generation has moved.
+func (h *hydration[K, V]) store(e *hydrated[K], it *memory.Item[V]) bool {
 	c := h.c
 	have := c.memory.Get(e.hash, e.key)
 	cost := c.cost(e.key, it)
 	if have == nil && cost > h.room {
 		h.res.SkippedRoom++
-		return
+		return true
 	}
 	if it.Rank = e.rank; h.tally == nil && have != nil {
 		it.Rank = have.Rank
@@ -172,8 +193,11 @@ func (h *hydration[K, V]) store(e *hydrated[K], it *memory.Item[V]) {
 		}
 	}
 	if !c.fillMemory(e.hash, e.key, it, e.gen) {
+		if c.memory.Generation(e.hash) != e.gen {
+			return false
+		}
 		h.res.Refused++
-		return
+		return true
 	}
 	h.res.Memory++
 	if have == nil {
@@ -185,6 +209,7 @@ func (h *hydration[K, V]) store(e *hydrated[K], it *memory.Item[V]) {
 	if h.opts.Stored != nil {
 		h.opts.Stored(e.name)
 	}
+	return true
 }
 
 // revalidate reads from Redis again, behind everybody's back, what warm-ups have brought before the

@@ -33,15 +33,16 @@ func (c *Cache[K, V]) onNotice(n backplane.Notice) {
 	case backplane.KindTag:
 		c.endTag(n.Rest)
 	case backplane.KindKey, backplane.KindBack, backplane.KindExpire:
-		if n.Kind == backplane.KindBack {
-			c.backElsewhere.Add(1)
-		}
 		key, err := c.decodeKey(n.Rest)
 		if err != nil {
 			c.unreadableNotice(err)
 			return
 		}
 		hash := c.memory.Hash(key)
+		if n.Kind == backplane.KindBack {
+			c.memory.Withdraw(hash, key, n.Own)
+			return
+		}
 		had, gen := c.memory.Remove(hash, key)
 		if n.Kind == backplane.KindExpire && had != nil {
 			if it := c.expired(had); it != nil {

@@ -153,7 +153,7 @@ func TestWarm_whatIsTakenBackLaterIsTheRunsOwn(t *testing.T) {
 	bubble(t, func(t *testing.T, m *redistest.InMemory) {
 		var away atomic.Bool
 		r := hookedNode(t, m, before(func(_ context.Context, cmds []redis.Cmder) error {
-			if away.Load() && (saying(cmds, "W1 K") || saying(cmds, "W1 R")) {
+			if away.Load() && (saying(cmds, "W1 K") || saying(cmds, "W1 O")) {
 				return errors.New("away")
 			}
 			return nil

@@ -31,26 +31,25 @@ type warming[K comparable, V any] struct {
 	takeovers uint64                // likewise
 	losses    uint64                // of memory
 
-	mu        sync.Mutex // emit is safe for concurrent use
-	over      bool
-	batch     []warmEntry[K, V]
-	bytes     int
-	since     int64            // when the batch's first entry came
-	flying    []*sending[K, V] // the batches before, on their way to Redis, the oldest first
-	spare     []warmEntry[K, V]
-	writes    []redistier.Write
-	states    []warmKey
-	arena     arena // of the batch's records
-	idle      arena // of one that has arrived
-	keys      map[K]*warmKey
-	room      int64
-	soon      int64 // the first of those that are in memory is fresh until then
-	res       WarmResult
-	cleared   int    // entries that were refused though nobody has invalidated their keys
-	elsewhere uint64 // what others had taken back when the run began
-	redis     error  // why the last batch did not reach Redis
-	back      takenBackOf
-	halt      error // of WarmOptions.Kept, or of a callback that panicked
+	mu      sync.Mutex // emit is safe for concurrent use
+	over    bool
+	batch   []warmEntry[K, V]
+	bytes   int
+	since   int64            // when the batch's first entry came
+	flying  []*sending[K, V] // the batches before, on their way to Redis, the oldest first
+	spare   []warmEntry[K, V]
+	writes  []redistier.Write
+	states  []warmKey
+	arena   arena // of the batch's records
+	idle    arena // of one that has arrived
+	keys    map[K]*warmKey
+	room    int64
+	soon    int64 // the first of those that are in memory is fresh until then
+	res     WarmResult
+	cleared int   // entries that were refused though nobody has invalidated their keys
+	redis   error // why the last batch did not reach Redis
+	back    takenBackOf
+	halt    error // of WarmOptions.Kept, or of a callback that panicked
 }
 
 // warmEntry is one emitted value on its way.
@@ -99,7 +98,7 @@ const (
 const batchWait = 100 * time.Millisecond
 
 var (
-	errCleared  = errors.New("tiercache: while the loader ran the cache was cleared, or another run's entries were taken back, and what it had read is not stored: run it again")
+	errCleared  = errors.New("tiercache: while the loader ran the cache was cleared, and what it had read is not stored: run it again")
 	errRunOver  = errors.New("tiercache: emit after the run was over")
 	errOutlived = errors.New("tiercache: its TTL, counted from the start of the loader, is over already")
 )
@@ -108,7 +107,7 @@ func (c *Cache[K, V]) newWarming(ctx context.Context, l *loaderState[K, V], opts
 	w := &warming[K, V]{
 		c: c, loader: l, opts: opts, ctx: ctx, read: c.memory.Clock.Now(), seen: c.snapshot(), gens: c.memory.Generations(),
 		losses: c.memory.Losses(), keys: make(map[K]*warmKey), room: opts.Room, soon: math.MaxInt64, res: WarmResult{Loader: l.Name},
-		back: takenBackOf{hear: opts.TakenBack}, elsewhere: c.backElsewhere.Load(),
+		back: takenBackOf{hear: opts.TakenBack},
 	}
 	if opts.Room == 0 {
 		w.room = c.memory.Vacant()

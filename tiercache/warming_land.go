@@ -174,8 +174,9 @@ func (w *warming[K, V]) adopt(batch []warmEntry[K, V]) {
 		return
 	}
 	names := make([]string, len(batch))
+	gens := make([]uint64, len(batch)) // a look-up of its own, whatever was invalidated since the run began
 	for i, e := range batch {
-		names[i] = e.write.Text
+		names[i], gens[i] = e.write.Text, w.c.memory.Generation(e.hash)
 	}
 	seen := w.c.snapshot()
 	now := w.c.memory.Clock.Now()
@@ -190,7 +191,7 @@ func (w *warming[K, V]) adopt(batch []warmEntry[K, V]) {
 	for i := range batch {
 		if it := w.c.fromRecord(&all[i], now, seen); it != nil && !it.Absent {
 			batch[i].item = it
-			w.toMemory(&batch[i])
+			w.toMemory(&batch[i], gens[i])
 		}
 	}
 }
@@ -198,14 +199,16 @@ func (w *warming[K, V]) adopt(batch []warmEntry[K, V]) {
 // allToMemory stores those entries of a batch that are worth it.
 func (w *warming[K, V]) allToMemory(batch []warmEntry[K, V]) {
 	for i := range batch {
-		if e := &batch[i]; e.outcome == warmStored || e.outcome == warmFailed && (w.redis != nil || e.write.Err != nil) {
-			w.toMemory(e)
+		e := &batch[i]
+		gen := w.c.memory.Generation(e.hash) // before the look whether the key was invalidated
+		if (e.outcome == warmStored || e.outcome == warmFailed && (w.redis != nil || e.write.Err != nil)) && w.c.memory.Unmoved(e.hash, w.gens) {
+			w.toMemory(e, gen)
 		}
 	}
 }
 
-// toMemory stores an entry as far as there is room.
-func (w *warming[K, V]) toMemory(e *warmEntry[K, V]) {
+// toMemory stores an entry as far as there is room, unless its generation is no longer gen.
+func (w *warming[K, V]) toMemory(e *warmEntry[K, V], gen uint64) {
 	have := w.c.memory.Get(e.hash, e.key)
 	if w.c.remote == nil && have != nil && have.Read > e.item.Read && have.ID != e.state.id {
 		e.becomes(warmSkippedFresh)
@@ -214,7 +217,6 @@ func (w *warming[K, V]) toMemory(e *warmEntry[K, V]) {
 	if !w.takeRoom(e, have) {
 		return
 	}
-	gen := w.gens[w.c.memory.GenIndex(e.hash)]
 	if e.state.landed = w.c.fillMemory(e.hash, e.key, e.item, gen); !e.state.landed {
 		return
 	}

@@ -84,15 +84,11 @@ func (w *warming[K, V]) flush() error {
 func (w *warming[K, V]) wanted(batch []warmEntry[K, V]) []warmEntry[K, V] {
 	now := w.c.memory.Clock.Now()
 	cleared := w.c.floor.Load() >= w.seen.Epoch || w.c.journal != nil && w.c.journal.Clearing()
-	elsewhere := w.c.backElsewhere.Load() != w.elsewhere
 	tokens := w.tagsNow(batch)
 	wanted := batch[:0]
 	for _, e := range batch {
 		switch {
 		case cleared:
-			w.cleared++
-			e.becomes(warmRefused)
-		case elsewhere && !w.c.memory.Unmoved(e.hash, w.gens): // perhaps nobody has invalidated it
 			w.cleared++
 			e.becomes(warmRefused)
 		case w.ended(e.item.Tags, tokens) || !w.c.memory.Unmoved(e.hash, w.gens) || w.c.journal != nil && w.c.journal.Bypass(e.write.Text):

@@ -51,5 +51,33 @@ func memoryGuards() []mutant {
 			guard: "what was ended is taken out by itself", file: "tiercache/internal/memory/release.go",
 			old: "if e.done.Load() == e.asked.Load() {", new: "if true {", test: "TestEnded_takesOutNothingElse", pkg: "tiercache",
 		},
+		{
+			guard: "what was ended waits no longer than it is too early", file: "tiercache/internal/memory/sweep.go",
+			old: "again.Reset(early)", new: "_ = again", test: "TestEnded_isTakenOutWithinHalfASecond",
+		},
+		{
+			guard: "one version of a key is withdrawn", file: "tiercache/internal/memory/write.go",
+			old: "have.ID == id && m.take(s, sl)", new: "m.take(s, sl)", test: "TestWithdraw_takesOneVersion",
+		},
+		{
+			guard: "what is withdrawn is refused to who has found it", file: "tiercache/internal/memory/write.go",
+			old: "m.gen(hash).Add(withdrawal)", new: "_ = withdrawal", test: "TestWithdraw_takesOneVersion",
+		},
+		{
+			guard: "what is withdrawn was not invalidated", file: "tiercache/internal/memory/generation.go",
+			old: "%withdrawal == 0", new: " == 0", test: "TestWithdraw_takesOneVersion",
+		},
+		{
+			guard: "what was taken back while it was looked for is looked for again", file: "tiercache/hydrate.go",
+			old: "const looks = 3", new: "const looks = 1", test: "TestTakeBack_whatWasFoundBeforeIsNotKept",
+		},
+		{
+			guard: "taking back refuses one record", file: "tiercache/internal/redistier/scripts.go",
+			old: "ARGV[3] .. ARGV[5], 'PX'", new: "ARGV[3], 'PX'", test: "TestTakeBack_costsNobodyElseAnything", pkg: "tiercache",
+		},
+		{
+			guard: "another node's take-back is about one record", file: "tiercache/notices.go",
+			old: "if n.Kind == backplane.KindBack {", new: "if false {", test: "TestTakeBack_costsNobodyElseAnything",
+		},
 	}
 }

@@ -11,7 +11,7 @@ import (
 // number cache rest". It never holds a value.
 //
 //	K  the key rest of the cache was set or deleted
-//	R  the same of a record that a warm run has taken back: nobody has invalidated the key
+//	O  one record of the key was taken back by the node whose warm run wrote it: rest is its id in hexadecimal, a space, and the key
 //	E  the key rest of the cache was expired
 //	C  the cache was cleared
 //	T  the tag rest of the cache was invalidated
@@ -24,10 +24,11 @@ type Notice struct {
 	Cache  string
 	Rest   string
 
+	// Of the key, only the record with this id is meant; 0 is whatever stands there.
+	Own uint64
+
 	// The rest is not said.
 
-	// of the key, only the record with this id is meant; 0 is whatever stands there
-	Own       uint64
 	Made      int64  // when the try that publishes it began
 	Takeovers uint64 // how often another server had answered by then
 }
@@ -38,7 +39,7 @@ type Kind byte
 // The kinds.
 const (
 	KindKey    Kind = 'K'
-	KindBack   Kind = 'R'
+	KindBack   Kind = 'O'
 	KindExpire Kind = 'E'
 	KindClear  Kind = 'C'
 	KindTag    Kind = 'T'
@@ -53,11 +54,11 @@ const MaxNameBytes = 128
 
 // String is the notice as it is sent.
 func (n Notice) String() string {
-	kind := n.Kind
+	kind, rest := n.Kind, n.Rest
 	if n.Own != 0 {
-		kind = KindBack
+		kind, rest = KindBack, strconv.FormatUint(n.Own, 16)+" "+rest
 	}
-	return noticeMagic + " " + string(rune(kind)) + " " + n.Node + " " + strconv.FormatUint(n.Number, 10) + " " + n.Cache + " " + n.Rest
+	return noticeMagic + " " + string(rune(kind)) + " " + n.Node + " " + strconv.FormatUint(n.Number, 10) + " " + n.Cache + " " + rest
 }
 
 var errNotice = errors.New("malformed notice")
@@ -73,7 +74,14 @@ func parseNotice(text string) (Notice, error) {
 	}
 	n := Notice{Kind: Kind(parts[1][0]), Node: parts[2], Number: number, Cache: parts[4], Rest: parts[5]}
 	switch n.Kind {
-	case KindKey, KindBack, KindExpire, KindClear, KindTag, KindDigest, KindBeat:
+	case KindKey, KindExpire, KindClear, KindTag, KindDigest, KindBeat:
+		return n, nil
+	case KindBack:
+		id, key, found := strings.Cut(n.Rest, " ")
+		if n.Own, err = strconv.ParseUint(id, 16, 64); err != nil || !found || n.Own == 0 {
+			return Notice{}, errNotice
+		}
+		n.Rest = key
 		return n, nil
 	default:
 		return Notice{}, errNotice

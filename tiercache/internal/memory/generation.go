@@ -7,6 +7,9 @@ import "sync/atomic"
 // moved it. Keys share generations (there are as many as the capacity, 16 k to 64 k), so a fill may
 // be refused for a neighbour's sake; that costs one more load, never a wrong value. Hits compare
 // nothing: an invalidation takes the entry itself out of the index, under the same lock.
+//
+// Its low 40 bits count invalidations. The rest counts the records that Withdraw was told of: what
+// was read from Redis meanwhile may be such a record, what was read from the source is not.
 func (m *Tier[K, V]) Generation(hash uint64) uint64 { return m.gen(hash).Load() }
 
 func (m *Tier[K, V]) gen(hash uint64) *atomic.Uint64 { return &m.allGens()[m.GenIndex(hash)] }
@@ -35,9 +38,12 @@ func (m *Tier[K, V]) Generations() []uint64 {
 	return gens
 }
 
-// Unmoved reports whether the key's generation still is what it was when gens were copied.
+// withdrawal is what Withdraw adds to a generation.
+const withdrawal = 1 << 40
+
+// Unmoved reports whether no invalidation has moved the key's generation since gens were copied.
 func (m *Tier[K, V]) Unmoved(hash uint64, gens []uint64) bool {
-	return gens[m.GenIndex(hash)] == m.Generation(hash)
+	return (gens[m.GenIndex(hash)]^m.Generation(hash))%withdrawal == 0
 }
 
 // Claim is one generation during a write to both tiers, between the two times that the writer moves

@@ -3,7 +3,9 @@ package memory
 import (
 	"math"
 	"slices"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/warmcache/warmcache/tiercache/internal/clock"
@@ -119,4 +121,56 @@ func TestMemory_theBorderMovesPastNobody(t *testing.T) {
 			t.Errorf("of %d entries %d were left when the window's share became %v", before, after, share)
 		}
 	}
+}
+
+// A record that was taken back leaves alone, and is refused to who has found it before. Who has
+// read the source finds his generation where it was.
+func TestWithdraw_takesOneVersion(t *testing.T) {
+	m := newTestMemory(t, 100)
+	sl := m.putOne(t, 1)
+	later := m.Clock.Now() + int64(time.Hour)
+	gen, gens := m.Generation(sl.hash), m.Generations()
+	if m.Withdraw(sl.hash, 1, 2); m.Get(sl.hash, 1) == nil {
+		t.Error("another version has left")
+	}
+	if m.Withdraw(sl.hash, 1, 1); m.Get(sl.hash, 1) != nil {
+		t.Error("the version itself has not left")
+	}
+	if m.Fill(sl.hash, 1, &Item[int]{Fresh: later, Dead: later, ID: 1}, 1, gen) {
+		t.Error("who found it before has stored it")
+	}
+	if !m.Unmoved(sl.hash, gens) {
+		t.Error("it counts as an invalidation")
+	}
+	if m.Remove(sl.hash, 1); m.Unmoved(sl.hash, gens) {
+		t.Error("an invalidation after it does not count")
+	}
+}
+
+// What was ended a moment after all entries were looked at waits for half a second at most, not for
+// the tick after that.
+func TestEnded_isTakenOutWithinHalfASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var over atomic.Bool
+		m := New(Config[int, int]{
+			Capacity: 100, Clock: clock.Since(time.Now()), Counters: new(stat.Counters), Ended: func(*Item[int]) bool { return over.Load() },
+		})
+		defer m.Close()
+		sl := m.putOne(t, 1)
+		<-time.After(sweepTick * 9 / 10)
+		m.ends.mu.Lock()
+		m.ends.last, m.ends.took = m.Clock.Now(), int64(time.Second)
+		m.ends.mu.Unlock()
+		over.Store(true)
+		m.Purge()
+		<-time.After(time.Duration(longestReleasing) - time.Millisecond)
+		if !m.stands(sl) {
+			t.Error("it was taken out before it was due")
+		}
+		<-time.After(time.Millisecond)
+		synctest.Wait()
+		if m.stands(sl) {
+			t.Error("it is still there")
+		}
+	})
 }

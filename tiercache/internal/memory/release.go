@@ -21,7 +21,7 @@ type ends[V any] struct {
 }
 
 // Looking at all entries takes no more than a tenth of the time, whatever the rate at which tags
-// are ended; and is done a second after the last, at the latest.
+// are ended; and begins half a second after the last time, at the latest.
 const (
 	releasePause     = 9 // times as long as it took
 	longestReleasing = int64(time.Second / 2)
@@ -33,21 +33,27 @@ func (m *Tier[K, V]) Purge() {
 	m.alarm()
 }
 
-// release takes out what was ended. Where that was last done a moment ago it leaves it for later.
-func (m *Tier[K, V]) release() {
-	if m.ends.due(m.Clock.Now()) {
+// release takes out what was ended. Where that was last done a moment ago it does nothing, and
+// returns how long it is too early.
+func (m *Tier[K, V]) release() (early time.Duration) {
+	due, early := m.ends.due(m.Clock.Now())
+	if due && early == 0 {
 		m.releaseNow()
 	}
+	return early
 }
 
-// due reports whether something was ended, and it is not too early to look for it.
-func (e *ends[V]) due(now int64) bool {
+// due reports whether something was ended, and how long it is too early to look for it.
+func (e *ends[V]) due(now int64) (due bool, early time.Duration) {
 	if e.done.Load() == e.asked.Load() {
-		return false
+		return false, 0
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.last == 0 || now-e.last >= min(releasePause*e.took, longestReleasing)
+	if e.last == 0 {
+		return true, 0
+	}
+	return true, time.Duration(max(0, e.last+min(releasePause*e.took, longestReleasing)-now))
 }
 
 // releaseNow takes out what was ended.

@@ -18,6 +18,13 @@ func (m *Tier[K, V]) tend() {
 	defer close(m.done)
 	tick := time.NewTicker(sweepTick)
 	defer tick.Stop()
+	again := time.NewTimer(0)
+	defer again.Stop()
+	release := func() {
+		if early := m.release(); early > 0 {
+			again.Reset(early)
+		}
+	}
 	part := 0
 	for {
 		select {
@@ -27,11 +34,12 @@ func (m *Tier[K, V]) tend() {
 			var left departed[K]
 			m.reap(&left)
 			m.tell(left)
-			m.release()
+			release()
 			m.makeRoom()
 			m.rebalance()
+		case <-again.C:
+			release()
 		case <-tick.C:
-			m.release()
 			for i := part; i < len(m.shards); i += sweepPart {
 				m.sweep(&m.shards[i], m.over(m.Clock.Now()))
 			}

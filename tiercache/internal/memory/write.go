@@ -32,6 +32,20 @@ func (m *Tier[K, V]) Remove(hash uint64, key K) (had *Item[V], gen uint64) {
 	return had, gen
 }
 
+// Withdraw takes one version of the key out, the one with that id, and refuses it to readers that
+// have found it in Redis already. Nobody has invalidated the key: another version stays.
+func (m *Tier[K, V]) Withdraw(hash uint64, key K, id uint64) {
+	s := m.shard(hash)
+	s.mu.Lock()
+	m.gen(hash).Add(withdrawal)
+	sl, have := s.table.Load().get(hash, key)
+	known := sl != nil && have.ID == id && m.take(s, sl)
+	s.mu.Unlock()
+	if known {
+		m.forget(hash)
+	}
+}
+
 // Settle ends a write that began with remove: it moves the generation again, so that what was read
 // in between is dead on arrival, and stores it where no other writer came in between; else nothing
 // is left there. A nil item stores nothing.

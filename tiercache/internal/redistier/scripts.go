@@ -104,12 +104,13 @@ if redis.pcall('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]).err then redis.call('DEL'
 return 1`)
 
 	// takeBackScript ends a value if it still is the one that a warm run wrote, and tells the
-	// others. Where nothing stands, the write may yet arrive, as nobody has seen its answer: a hold
-	// for this record alone is left, which other warm writes go over. ARGV: channel, notice, hold,
-	// its ms to live, the record's id.
+	// others. A hold for this record alone is left, also where nothing stands: the write may yet
+	// arrive, as nobody has seen its answer. Other warm writes go over it, as nobody has
+	// invalidated the key for all that is known. ARGV: channel, notice, hold, its ms to live, the
+	// record's id.
 	takeBackScript = onKey(onValue, `
 if redis.pcall('GETRANGE', KEYS[1], 16, 31) == ARGV[5] then
-  if redis.pcall('SET', KEYS[1], ARGV[3], 'PX', ARGV[4]).err then redis.call('DEL', KEYS[1]) end
+  if redis.pcall('SET', KEYS[1], ARGV[3] .. ARGV[5], 'PX', ARGV[4]).err then redis.call('DEL', KEYS[1]) end
 else
   redis.pcall('SET', KEYS[1], ARGV[3] .. ARGV[5], 'NX', 'PX', ARGV[4])
 end
