@@ -52,6 +52,7 @@ var knows = map[string][]string{
 	"tiercache/internal/journal":   {"tiercache/internal/backplane"},
 	"tiercache/internal/memory":    {"tiercache/internal/clock", "tiercache/internal/stat"},
 	"tiercache/internal/redistier": {"tiercache/internal/backplane", "tiercache/internal/record", "tiercache/internal/redisconn"},
+	"tiercache/internal/roundtrip": {},
 	"tiercache/internal/stat":      {},
 	"tiercache/internal/topk":      {},
 

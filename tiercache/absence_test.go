@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/warmcache/warmcache/internal/racetest"
 	"github.com/warmcache/warmcache/tiercache"
 )
 
@@ -175,7 +176,7 @@ func TestAbsence_isNotConcludedWithoutALoader(t *testing.T) {
 
 // A read that has nobody to ask is no load. Bar: 300 ns, one allocation.
 func TestAbsence_aMissWithoutALoaderAllocatesNothing(t *testing.T) {
-	if raceEnabled {
+	if racetest.Enabled {
 		t.Skip("the race detector allocates")
 	}
 	c := newCache(t, tiercache.Config[string, string]{Name: "c", TTL: time.Hour})

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/warmcache/warmcache/internal/racetest"
 	"github.com/warmcache/warmcache/internal/redistest"
 	"github.com/warmcache/warmcache/tiercache"
 )
@@ -131,9 +132,10 @@ func TestRestartReadsRedis(t *testing.T) {
 }
 
 func TestWarm_200kAreReadable(t *testing.T) {
-	c := newCache(t, tiercache.Config[int, int]{Name: "w", TTL: time.Minute, Capacity: 250_000})
+	all := racetest.Scaled(200_000)
+	c := newCache(t, tiercache.Config[int, int]{Name: "w", TTL: time.Minute, Capacity: int64(all) * 5 / 4})
 	err := c.RegisterLoader(tiercache.Loader[int, int]{Name: "all", Load: func(ctx context.Context, emit func(int, int) error) error {
-		for i := range 200_000 {
+		for i := range all {
 			if err := emit(i, i); err != nil {
 				return err
 			}
@@ -144,10 +146,10 @@ func TestWarm_200kAreReadable(t *testing.T) {
 		t.Fatal(err)
 	}
 	res, err := c.Warm(t.Context())
-	if err != nil || res[0].Memory != 200_000 {
+	if err != nil || res[0].Memory != all {
 		t.Fatal(res, err)
 	}
-	for i := range 200_000 {
+	for i := range all {
 		if e, ok := c.Peek(i); !ok || e.Value != i {
 			t.Fatalf("%d is lost", i)
 		}

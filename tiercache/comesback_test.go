@@ -3,13 +3,9 @@ package tiercache_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
-	"math/big"
-	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -17,73 +13,8 @@ import (
 	"github.com/warmcache/warmcache/tiercache"
 )
 
-// Values of these types are lost on their way through JSON.
-type (
-	stampedTenant struct {
-		time.Time
-		Tenant string
-	}
-	pointerStamp struct {
-		*time.Time `json:"at"`
-		Tenant     string
-	}
-	textLevel int
-	inner     struct{ A int }
-	viaInner  struct{ *inner }
-	cyclic    struct {
-		Next  *cyclic
-		Items map[string][]*cyclic
-		Say   func() `json:"say,omitempty"`
-	}
-	secretive struct{ a, b int } //nolint:unused // that nobody sees them is what is tried
-)
-
-func (textLevel) MarshalText() ([]byte, error) { return []byte("debug"), nil }
-
-// Values of these come back.
-type (
-	ownJSON struct {
-		time.Time
-		Tenant string
-	}
-	tree struct {
-		Left, Right *tree
-		Meta        map[string]any
-		Done        chan int   `json:"-"`
-		mu          sync.Mutex //nolint:unused // as above
-	}
-	stampOnly struct {
-		time.Time
-		note string //nolint:unused // as above
-	}
-	optional[T any] struct {
-		value T
-		set   bool
-	}
-	manyThings struct {
-		tree
-		URL   url.URL
-		Sum   *big.Int
-		Raw   json.RawMessage
-		At    time.Time
-		By    map[textKey]int
-		Maybe optional[int]
-		Deep  struct{ Any any }
-	}
-	textKey struct{ N int }
-)
-
-func (o ownJSON) MarshalJSON() ([]byte, error) { return json.Marshal([]any{o.Time, o.Tenant}) }
-func (o *ownJSON) UnmarshalJSON(data []byte) error {
-	return json.Unmarshal(data, &[]any{&o.Time, &o.Tenant})
-}
-func (k textKey) MarshalText() ([]byte, error)     { return []byte{'0' + byte(k.N)}, nil }
-func (k *textKey) UnmarshalText(text []byte) error { k.N = int(text[0] - '0'); return nil }
-func (o optional[T]) MarshalJSON() ([]byte, error) { return json.Marshal(o.value) }
-func (o *optional[T]) UnmarshalJSON(data []byte) error {
-	o.set = true
-	return json.Unmarshal(data, &o.value)
-}
+// What is lost on the way through JSON is tried in internal/roundtrip: each type of values that a
+// test of this package uses is a cache to compile.
 
 // making makes a cache of values of a type.
 func making[V any](codec tiercache.Codec[V]) func(*tiercache.Redis) error {
@@ -99,53 +30,15 @@ func making[V any](codec tiercache.Codec[V]) func(*tiercache.Redis) error {
 func TestNew_refusesWhatCannotComeBack(t *testing.T) {
 	t.Parallel()
 	r := newRedis(t, redistest.Start(t))
-	for name, test := range map[string]struct {
-		make func(*tiercache.Redis) error
-		says []string
-	}{
-		"an interface":               {making[error](nil), []string{"Codec", "error"}},
-		"any":                        {making[any](nil), []string{"Codec", "interface"}},
-		"a func":                     {making[func()](nil), []string{"func()"}},
-		"chans in a slice":           {making[[]chan int](nil), []string{"chan int"}},
-		"an embedded time":           {making[stampedTenant](nil), []string{"stampedTenant", "Time"}},
-		"a pointer to one":           {making[*stampedTenant](nil), []string{"stampedTenant", "Time"}},
-		"an embedded, tagged *time":  {making[pointerStamp](nil), []string{"pointerStamp", "Time"}},
-		"one as a field":             {making[struct{ Who map[string]stampedTenant }](nil), []string{"Who[]", "Time"}},
-		"an interface as a field":    {making[struct{ Err error }](nil), []string{"Err", "error"}},
-		"a func in what is embedded": {making[struct{ cyclic }](nil), []string{"cyclic.Say", "func()"}},
-		"a func far down":            {making[map[string][]*cyclic](nil), []string{"Say"}},
-		"complex numbers":            {making[struct{ N complex128 }](nil), []string{"N", "complex128"}},
-		"keys of a map":              {making[map[struct{ A int }]string](nil), []string{"keys"}},
-		"text that is not read":      {making[struct{ Level textLevel }](nil), []string{"Level", "UnmarshalText"}},
-		"an embedded hidden pointer": {making[viaInner](nil), []string{"inner"}},
-		"nothing exported":           {making[secretive](nil), []string{"secretive", "exported"}},
-		"pointers to such":           {making[[]*secretive](nil), []string{"secretive", "exported"}},
-	} {
-		err := test.make(r)
-		for _, part := range test.says {
-			if err == nil || !strings.Contains(err.Error(), part) {
-				t.Errorf("%s: %v; want an error that says %q", name, err, part)
-			}
-		}
-		if err := test.make(nil); err != nil {
-			t.Errorf("%s, in memory alone: %v", name, err)
-		}
+	if err := making[error](nil)(r); err == nil || !strings.Contains(err.Error(), "Codec") || !strings.Contains(err.Error(), "interface error") {
+		t.Errorf("an interface: %v", err)
 	}
-	for name, makes := range map[string]func(*tiercache.Redis) error{
-		"a tree":                  making[*tree](nil),
-		"many things":             making[manyThings](nil),
-		"methods of its own":      making[ownJSON](nil),
-		"a time":                  making[time.Time](nil),
-		"a time and hidden":       making[stampOnly](nil),
-		"a document":              making[map[string]any](nil),
-		"a list of anything":      making[[]any](nil),
-		"nothing":                 making[struct{}](nil),
-		"bytes":                   making[[]byte](nil),
-		"numbers":                 making[map[int]float64](nil),
-		"an interface with JSON":  making(tiercache.JSON[any]()),
-		"an embedded time in own": making(tiercache.CBOR[stampedTenant]()),
+	for name, err := range map[string]error{
+		"in memory alone": making[error](nil)(nil),
+		"by hand":         making(tiercache.JSON[error]())(r),
+		"a list":          making[map[string]any](nil)(r),
 	} {
-		if err := makes(r); err != nil {
+		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -187,30 +80,20 @@ func (c oddCodec[V]) Decode(data []byte) (V, error) {
 type halfHidden struct {
 	Name  string
 	score int
-	skip  func() `json:"-"`
-}
-
-// locked has state that is no part of it.
-type locked struct {
-	Name  string
-	mu    sync.Mutex //nolint:unused // as above
-	calls int
 }
 
 func TestValues_theFirstIsComparedWithWhatComesBack(t *testing.T) {
 	t.Parallel()
-	now := time.Now()
 	type doc = map[string]any
 	for name, test := range map[string]struct {
 		log  string
 		says []string // nothing: the log is empty
 	}{
-		"ints in any":          {storing[doc](t, nil, doc{"secret": 3}), []string{"map[string]interface {}[]", "a int came back as a float64"}},
-		"deep ints in any":     {storing(t, nil, []any{"a", doc{"b": []any{1}}}), []string{"[][][]", "float64"}},
-		"a hidden field":       {storing(t, nil, halfHidden{Name: "a", score: 3}), []string{"halfHidden.score", "another int"}},
-		"through a pointer":    {storing(t, nil, &halfHidden{score: 3}), []string{"halfHidden.score"}},
-		"explicit JSON":        {storing(t, tiercache.JSON[stampedTenant](), stampedTenant{now, "secret"}), []string{"stampedTenant.Tenant", "another string"}},
-		"an interface by hand": {storing[any](t, tiercache.JSON[any](), 7), []string{"a int came back as a float64"}},
+		"ints in any":        {storing[doc](t, nil, doc{"secret": 3}), []string{"map[string]interface {}[]", "a int came back as a float64"}},
+		"a hidden field":     {storing(t, nil, halfHidden{Name: "a", score: 3}), []string{"halfHidden.score", "another int"}},
+		"in explicit JSON":   {storing(t, tiercache.JSON[halfHidden](), halfHidden{score: 3}), []string{"halfHidden.score", "another int"}},
+		"in CBOR":            {storing(t, tiercache.CBOR[halfHidden](), halfHidden{score: 3}), []string{"halfHidden.score", "another int"}},
+		"in another's codec": {storing(t, oddCodec[halfHidden]{tiercache.JSON[halfHidden](), func(v halfHidden) (halfHidden, error) { return v, nil }}, halfHidden{score: 3}), nil},
 		"a codec that fails": {
 			storing[string](t, oddCodec[string]{tiercache.JSON[string](), func(string) (string, error) { return "", errUnreadable }}, "v"),
 			[]string{"cannot read", "codec=odd", "reads nothing"},
@@ -219,20 +102,8 @@ func TestValues_theFirstIsComparedWithWhatComesBack(t *testing.T) {
 			storing[string](t, oddCodec[string]{tiercache.JSON[string](), func(string) (string, error) { panic("oh") }}, "v"),
 			[]string{"cannot read", "oh"},
 		},
-		"a codec that drops": {
-			storing(t, oddCodec[[]int]{tiercache.JSON[[]int](), func(v []int) ([]int, error) { return v[1:], nil }}, []int{1, 2}),
-			[]string{"of 2 elements 1 came back"},
-		},
-		"once":              {storing[doc](t, nil, doc{"a": "b"}, doc{"secret": 3}), nil},
-		"what comes back":   {storing(t, nil, manyThings{At: now, Sum: big.NewInt(5), Raw: json.RawMessage(`{ "a" : 1 }`), By: map[textKey]int{{1}: 2}, Maybe: optional[int]{value: 3}}), nil},
-		"nil and empty":     {storing(t, nil, map[string][]int{"a": {}, "b": nil}), nil},
-		"left out on wish":  {storing(t, nil, halfHidden{Name: "a", skip: func() {}}), nil},
-		"times in CBOR":     {storing(t, tiercache.CBOR[[]time.Time](), []time.Time{now, now.UTC()}), nil},
-		"embedded in CBOR":  {storing(t, tiercache.CBOR[*stampedTenant](), &stampedTenant{now, "secret"}), []string{"stampedTenant.Tenant"}},
-		"state of its own":  {storing(t, nil, &locked{Name: "a", calls: 3}), nil},
-		"another's hidden":  {storing(t, oddCodec[halfHidden]{tiercache.JSON[halfHidden](), func(v halfHidden) (halfHidden, error) { return v, nil }}, halfHidden{score: 3}), nil},
-		"text and bytes":    {storing(t, nil, "text") + storing(t, nil, []byte("bytes")), nil},
-		"documents of JSON": {storing[doc](t, nil, doc{"a": []any{1.5, "b", true, nil, doc{}}}), nil},
+		"once":            {storing[doc](t, nil, doc{"a": "b"}, doc{"secret": 3}), nil},
+		"what comes back": {storing[doc](t, nil, doc{"a": []any{1.5, "b", true, nil, doc{}}}), nil},
 	} {
 		if (strings.Count(test.log, "level=WARN") == 0) != (test.says == nil) {
 			t.Errorf("%s: the log says %q", name, test.log)
@@ -278,17 +149,12 @@ func TestRecord_isOfOneTypeByItsName(t *testing.T) {
 		read func() (tiercache.Source, error)
 		want tiercache.Source
 	}{
-		"the same type":                   {older, tiercache.FromRedis},
-		"the type with another field":     {brandOfToday(t, server), tiercache.FromRedis},
-		"a pointer to it":                 {reading[*halfHidden](t, server, "people"), tiercache.FromRedis},
-		"another type":                    {reading[inner](t, server, "brands"), tiercache.FromSource},
-		"another Version":                 {reading[inner](t, server, "brands", 3), tiercache.FromSource},
-		"a list, where there was an item": {reading[[]inner](t, server, "brands"), tiercache.FromSource},
+		"the same type":               {older, tiercache.FromRedis},
+		"the type with another field": {brandOfToday(t, server), tiercache.FromRedis},
+		"another type":                {reading[halfHidden](t, server, "brands"), tiercache.FromSource},
+		"another Version":             {reading[halfHidden](t, server, "brands", 3), tiercache.FromSource},
 	} {
 		write()
-		if err := newCache(t, tiercache.Config[string, halfHidden]{Name: "people", TTL: time.Hour, Redis: newRedis(t, server)}).Set(t.Context(), "k", halfHidden{Name: "n"}); err != nil {
-			t.Fatal(err)
-		}
 		if got, err := test.read(); err != nil || got != test.want {
 			t.Errorf("%s: from %v, %v; want %v", name, got, err, test.want)
 		}

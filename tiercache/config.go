@@ -13,6 +13,7 @@ import (
 	"github.com/warmcache/warmcache/tiercache/internal/backplane"
 	"github.com/warmcache/warmcache/tiercache/internal/record"
 	"github.com/warmcache/warmcache/tiercache/internal/redisconn"
+	"github.com/warmcache/warmcache/tiercache/internal/roundtrip"
 )
 
 // Config describes a cache. The zero value of every field but Name is a working default; a
@@ -198,7 +199,7 @@ func (cfg Config[K, V]) check() error { //nolint:gocognit // a list of checks
 		}
 	}
 	if cfg.Codec == nil && cfg.Redis != nil && isJSON(defaultCodec[V]()) {
-		errs = append(errs, cannotComeBack(reflect.TypeFor[V]()))
+		errs = append(errs, roundtrip.Check(reflect.TypeFor[V]()))
 	}
 	if cfg.Codec != nil && !validCodecName(cfg.Codec.Name()) {
 		bad("Codec's name %.20q must be 1 to %d of a-z 0-9 -", cfg.Codec.Name(), codecBytes)

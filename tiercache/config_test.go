@@ -36,10 +36,10 @@ func TestNew_namesEveryBadField(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "DegradedTTL") {
 		t.Errorf("the longest DegradedTTL: %v", err)
 	}
-	_, err = tiercache.New(tiercache.Config[struct{ A int }, int]{Name: "c", TTL: -1, Redis: new(tiercache.Redis)})
+	_, err = tiercache.New(tiercache.Config[any, string]{Name: "c", TTL: -1, Redis: new(tiercache.Redis)})
 	for _, field := range []string{"Keys", "TTL"} {
 		if err == nil || !strings.Contains(err.Error(), field) {
-			t.Errorf("struct keys without a codec: %s is not named: %v", field, err)
+			t.Errorf("keys without a text form: %s is not named: %v", field, err)
 		}
 	}
 }

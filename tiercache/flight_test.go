@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/warmcache/warmcache/internal/bubbletest"
 	"github.com/warmcache/warmcache/internal/redistest"
 	"github.com/warmcache/warmcache/tiercache"
 )
@@ -20,10 +21,10 @@ import (
 func virtual(t *testing.T, test func(t *testing.T, r *tiercache.Redis)) {
 	t.Helper()
 	t.Run("memory", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) { test(t, nil) })
+		bubbletest.Test(t, func(t *testing.T) { test(t, nil) })
 	})
 	t.Run("redis", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) { test(t, nodeOn(t, redistest.Memory(t))) })
+		bubbletest.Test(t, func(t *testing.T) { test(t, nodeOn(t, redistest.Memory(t))) })
 	})
 }
 
@@ -182,7 +183,7 @@ func TestFlight_aCallbackThatPanicsFailsItsKeyAlone(t *testing.T) {
 }
 
 func TestFlight_cloneThatPanicsHangsNobody(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		bad := false
 		c := newCache(t, tiercache.Config[string, string]{
 			Name: "c", TTL: time.Minute,
@@ -240,14 +241,14 @@ func TestFlight_aLoaderThatIgnoresItsContextIsCutOff(t *testing.T) {
 
 func TestFlight_whatLoadersReturn(t *testing.T) {
 	virtual(t, func(t *testing.T, r *tiercache.Redis) {
-		c := newCache(t, tiercache.Config[string, *int]{
+		c := newCache(t, tiercache.Config[string, map[string]any]{
 			Name: "c", TTL: time.Minute, Redis: r,
-			Load: func(_ context.Context, key string) (*int, error) {
+			Load: func(_ context.Context, key string) (map[string]any, error) {
 				switch key {
 				case "nil":
 					return nil, nil
 				case "both":
-					return new(int), errors.New("and an error")
+					return map[string]any{}, errors.New("and an error")
 				default:
 					return nil, fmt.Errorf("wrapped: %w", tiercache.ErrNotFound)
 				}

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/warmcache/warmcache/internal/bubbletest"
 	"github.com/warmcache/warmcache/internal/redistest"
 	"github.com/warmcache/warmcache/tiercache"
 )
@@ -59,7 +60,7 @@ func TestFresh_TTL(t *testing.T) {
 }
 
 func TestFresh_ageIsNeverReset(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		m := redistest.Memory(t)
 		s := new(source)
 		cfg := tiercache.Config[string, string]{Name: "c", TTL: time.Minute, MemoryTTL: 20 * time.Second, Load: s.load}
@@ -108,7 +109,7 @@ func TestFresh_staleWhileTheSourceFails(t *testing.T) {
 }
 
 func TestFresh_staleFromRedis(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		m := redistest.Memory(t)
 		s := new(source)
 		cfg := tiercache.Config[string, string]{Name: "c", TTL: time.Minute, StaleFor: time.Minute, Load: s.load, Redis: nodeOn(t, m)}
@@ -153,7 +154,7 @@ func TestFresh_softTimeoutServesStaleAndCompletesBehind(t *testing.T) {
 }
 
 func TestFresh_negativeEntries(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		m := redistest.Memory(t)
 		s := &source{err: tiercache.ErrNotFound}
 		cfg := tiercache.Config[string, string]{Name: "c", TTL: time.Hour, MemoryTTL: 5 * time.Second, NegativeTTL: 10 * time.Second, Load: s.load}
@@ -296,7 +297,7 @@ func TestRefreshAt(t *testing.T) {
 }
 
 func TestRefreshAt_oneAFleet(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		m := redistest.Memory(t)
 		s := new(source)
 		cfg := tiercache.Config[string, string]{Name: "c", TTL: 100*time.Second + 700*time.Microsecond, RefreshAt: 0.5, Load: s.load}

@@ -7,10 +7,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/warmcache/warmcache/internal/bubbletest"
 	"github.com/warmcache/warmcache/internal/redistest"
 	"github.com/warmcache/warmcache/tiercache"
 )
@@ -92,5 +92,5 @@ func saying(cmds []redis.Cmder, text string) bool {
 // bubble runs a test in virtual time on an in-memory Redis.
 func bubble(t *testing.T, test func(t *testing.T, m *redistest.InMemory)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) { test(t, redistest.Memory(t)) })
+	bubbletest.Test(t, func(t *testing.T) { test(t, redistest.Memory(t)) })
 }

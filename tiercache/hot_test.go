@@ -10,12 +10,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/warmcache/warmcache/internal/bubbletest"
 	"github.com/warmcache/warmcache/internal/redistest"
 	"github.com/warmcache/warmcache/tiercache"
 )
@@ -182,7 +182,7 @@ func TestHot_whatIsGoneIsForgotten(t *testing.T) {
 }
 
 func TestHot_fleet(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		m := redistest.Memory(t)
 		s := new(catalogue)
 		minute := func(cfg *tiercache.Config[string, string]) { cfg.HotHalfLife = time.Minute }
@@ -223,7 +223,7 @@ func TestHot_fleet(t *testing.T) {
 // What Redis lost is told again; without it the process's own count answers beside an error; a
 // steady fleet tells little.
 func TestHot_redisForgetsAndGoesAway(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		m := redistest.Memory(t)
 		c := learning(t, nodeOn(t, m), new(catalogue))
 		readMany(t, c, "a", 50)
@@ -337,7 +337,7 @@ func (clumsyKeys) DecodeKey(text string) (int, error) {
 // A node that starts anew is warm with what the fleet reads, from Redis alone, in the order of
 // heat.
 func TestHot_replayFromRedis(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		m := redistest.Memory(t)
 		s := new(catalogue)
 		a := learning(t, nodeOn(t, m), s)
@@ -440,7 +440,7 @@ func TestHot_replayFromTheSource(t *testing.T) {
 }
 
 func TestHot_replayInMemory(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		s := new(catalogue)
 		c := learning(t, nil, s, func(cfg *tiercache.Config[string, string]) { cfg.TTL = time.Minute })
 		readMany(t, c, "a", 50)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/warmcache/warmcache/internal/racetest"
 	"github.com/warmcache/warmcache/internal/redistest"
 	"github.com/warmcache/warmcache/tiercache"
 )
@@ -160,7 +161,7 @@ func TestSetMany_everyKeyIsInMemoryAtOnce(t *testing.T) {
 		c := newCache(t, tiercache.Config[int, int]{Name: "c", TTL: time.Hour, StaleFor: time.Hour, Capacity: 100_000, Redis: r})
 		values := make(map[int]int)
 		var keys []int
-		for i := range 20_000 {
+		for i := range racetest.Scaled(20_000) {
 			values[i] = i
 			keys = append(keys, i)
 		}

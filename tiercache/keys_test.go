@@ -18,24 +18,6 @@ type tenantTime struct {
 	Tenant string
 }
 
-// ownText has a text form of its own, and embeds a type that has one.
-type ownText struct {
-	time.Time
-
-	Tenant string
-}
-
-func (k ownText) MarshalText() ([]byte, error) {
-	return []byte(k.Tenant + "@" + k.UTC().Format(time.RFC3339Nano)), nil
-}
-
-func (k *ownText) UnmarshalText(text []byte) (err error) {
-	tenant, at, _ := strings.Cut(string(text), "@")
-	k.Tenant = tenant
-	k.Time, err = time.Parse(time.RFC3339Nano, at)
-	return err
-}
-
 // The text form of one field of several is none of the key: all tenants would share one. Without
 // Redis nobody needs a text.
 func TestKeys_promotedTextIsRefused(t *testing.T) {
@@ -43,11 +25,6 @@ func TestKeys_promotedTextIsRefused(t *testing.T) {
 	r := newRedis(t, redistest.Start(t))
 	if _, err := tiercache.New(tiercache.Config[tenantTime, string]{Name: "c", Redis: r}); err == nil || !strings.Contains(err.Error(), "field Time alone") {
 		t.Errorf("promoted text: %v", err)
-	}
-	c := newCache(t, tiercache.Config[ownText, string]{Name: "own", TTL: time.Hour, Redis: r})
-	key := ownText{Time: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), Tenant: "a"}
-	if err := c.Set(t.Context(), key, "v"); err != nil {
-		t.Error(err)
 	}
 }
 

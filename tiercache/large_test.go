@@ -9,6 +9,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/warmcache/warmcache/internal/racetest"
 	"github.com/warmcache/warmcache/internal/redistest"
 	"github.com/warmcache/warmcache/tiercache"
 )
@@ -18,7 +19,7 @@ import (
 func TestGetMany_largeValues(t *testing.T) {
 	const n, size = 256, 256 << 10 // on a busy machine, not beside others
 	patience := 150 * time.Millisecond
-	if raceEnabled {
+	if racetest.Enabled {
 		patience *= 4
 	}
 	for name, change := range map[string]func(*redis.Options){

@@ -12,6 +12,7 @@ import (
 
 	"github.com/anishathalye/porcupine"
 
+	"github.com/warmcache/warmcache/internal/racetest"
 	"github.com/warmcache/warmcache/internal/redistest"
 	"github.com/warmcache/warmcache/tiercache"
 )
@@ -162,9 +163,9 @@ func TestHistoriesAreLinearizable(t *testing.T) {
 		histories int
 		redis     []*tiercache.Redis // of each node
 	}{
-		{"memory", 9000, []*tiercache.Redis{nil}},
-		{"one node", 600, []*tiercache.Redis{newRedis(t, server)}},
-		{"two nodes", 400, []*tiercache.Redis{newRedis(t, server), newRedis(t, server)}},
+		{"memory", racetest.Scaled(9000), []*tiercache.Redis{nil}},
+		{"one node", racetest.Scaled(600), []*tiercache.Redis{newRedis(t, server)}},
+		{"two nodes", racetest.Scaled(400), []*tiercache.Redis{newRedis(t, server), newRedis(t, server)}},
 	} {
 		t.Run(kind.name, func(t *testing.T) {
 			lines := make(map[string]*line)

@@ -14,11 +14,11 @@ import (
 )
 
 // sized is a cache of memory alone whose keys are numbers and whose values are what they cost.
-func sized(t *testing.T, capacity int64) *tiercache.Cache[int, int64] {
+func sized(t *testing.T, capacity int64) *tiercache.Cache[int, int] {
 	t.Helper()
-	c, err := tiercache.New(tiercache.Config[int, int64]{
+	c, err := tiercache.New(tiercache.Config[int, int]{
 		Name: "sized", TTL: time.Hour, Capacity: capacity,
-		Cost: func(_ int, cost int64) int64 { return cost },
+		Cost: func(_, cost int) int64 { return int64(cost) },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -28,12 +28,12 @@ func sized(t *testing.T, capacity int64) *tiercache.Cache[int, int64] {
 }
 
 // readSized looks the key up, stores it after a miss, and reports whether it was there.
-func readSized(t *testing.T, c *tiercache.Cache[int, int64], key int, cost int64) (hit bool) {
+func readSized(t *testing.T, c *tiercache.Cache[int, int], key int, cost int64) (hit bool) {
 	t.Helper()
 	hit = true
-	_, err := c.GetOrLoad(t.Context(), key, func(context.Context) (int64, error) {
+	_, err := c.GetOrLoad(t.Context(), key, func(context.Context) (int, error) {
 		hit = false
-		return cost, nil
+		return int(cost), nil
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -10,12 +10,15 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/warmcache/warmcache/internal/bubbletest"
+	"github.com/warmcache/warmcache/internal/racetest"
 	"github.com/warmcache/warmcache/internal/redistest"
 	"github.com/warmcache/warmcache/tiercache"
 )
 
 func TestMemory_capacityIsKept(t *testing.T) {
-	for _, capacity := range []int64{1, 2, 5, 100, 5000} {
+	writes := racetest.Scaled(5000) // of each of four writers
+	for _, capacity := range []int64{1, 2, 5, 100, int64(writes)} {
 		for _, unit := range []int64{1, 7} {
 			t.Run(fmt.Sprintf("%d by %d", capacity, unit), func(t *testing.T) {
 				cfg := tiercache.Config[int, int]{Name: "c", TTL: time.Minute, Capacity: capacity}
@@ -26,7 +29,7 @@ func TestMemory_capacityIsKept(t *testing.T) {
 				var wg sync.WaitGroup
 				for w := range 4 {
 					wg.Go(func() {
-						for i := range 5000 {
+						for i := range writes {
 							if err := c.Set(t.Context(), i*4+w, i); err != nil {
 								t.Error(err)
 							}
@@ -49,12 +52,11 @@ func TestMemory_capacityIsKept(t *testing.T) {
 }
 
 func TestMemory_readYourWritesInAFullCache(t *testing.T) {
-	const capacity = 1 << 16
-	tries := 62_500 // a million writes in all
-	if raceEnabled {
-		tries = 10_000
+	capacity, tries := racetest.Scaled(1<<16), 62_500 // a million writes in all
+	if racetest.Enabled {
+		tries = 3000
 	}
-	c := newCache(t, tiercache.Config[int, int]{Name: "c", TTL: time.Minute, Capacity: capacity})
+	c := newCache(t, tiercache.Config[int, int]{Name: "c", TTL: time.Minute, Capacity: int64(capacity)})
 	for i := range capacity * 5 / 4 {
 		if err := c.Set(t.Context(), -i, i); err != nil {
 			t.Fatal(err)
@@ -112,7 +114,7 @@ func TestMemory_readYourWritesAmongWhatEveryoneReads(t *testing.T) {
 }
 
 func TestMemory_expirationsAreNoEvictions(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		c := newCache(t, tiercache.Config[int, int]{Name: "c", TTL: time.Minute})
 		for i := range 500 {
 			if err := c.Set(t.Context(), i, i); err != nil {
@@ -235,7 +237,7 @@ func TestMemory_resize(t *testing.T) {
 }
 
 func TestMemory_everyLeaverIsToldWithItsKey(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		w := newWitness()
 		c := newCache(t, tiercache.Config[int, int]{Name: "c", TTL: time.Minute, Capacity: 100, Observer: w})
 		for i := range 1000 {
@@ -295,7 +297,7 @@ func (f observerFunc) Observe(e tiercache.Event) { f(e) }
 
 // A loop over more keys than there is room for is what turns a recency cache into nothing.
 func TestMemory_aLoopKeepsWhatItCan(t *testing.T) {
-	if raceEnabled {
+	if racetest.Enabled {
 		t.Skip("under the race detector sync.Pool, in which Ristretto gathers reads, drops a quarter of what it is given")
 	}
 	c := newCache(t, tiercache.Config[int, int]{Name: "c", TTL: time.Minute, Capacity: 500})
@@ -316,7 +318,7 @@ func TestMemory_aLoopKeepsWhatItCan(t *testing.T) {
 // close to an LRU cache, and where the same keys are always read, beside others that never are
 // again, to one that holds just those.
 func TestMemory_aWindowGrowsAndShrinksWithTheReads(t *testing.T) {
-	if raceEnabled {
+	if racetest.Enabled {
 		t.Skip("under the race detector sync.Pool, in which Ristretto gathers reads, drops a quarter of what it is given")
 	}
 	const capacity, reads = 1000, 100_000
@@ -352,7 +354,7 @@ func TestMemory_aWindowGrowsAndShrinksWithTheReads(t *testing.T) {
 
 // What was read keeps its place beside a scan of what is never read again.
 func TestMemory_aScanLeavesTheHotSet(t *testing.T) {
-	if raceEnabled {
+	if racetest.Enabled {
 		t.Skip("under the race detector sync.Pool, in which Ristretto gathers reads, drops a quarter of what it is given")
 	}
 	const hot = 500
@@ -385,7 +387,7 @@ func TestMemory_aScanLeavesTheHotSet(t *testing.T) {
 
 func TestMemory_warmedByManyWritersLosesNothing(t *testing.T) {
 	total := 200_000
-	if raceEnabled {
+	if racetest.Enabled {
 		total = 20_000
 	}
 	c := newCache(t, tiercache.Config[int, int]{Name: "c", TTL: time.Hour, Capacity: int64(total) * 5 / 4})
@@ -472,7 +474,7 @@ func TestMemory_aFullHotCacheKeepsItsHotSetBesideAWarmRun(t *testing.T) {
 func TestMemory_equalTTLsStopNoWriter(t *testing.T) {
 	t.Parallel()
 	total := 300_000
-	if raceEnabled {
+	if racetest.Enabled {
 		total = 30_000
 	}
 	c := newCache(t, tiercache.Config[int, int]{Name: "c", TTL: 100 * time.Millisecond, Capacity: int64(total) * 2})
@@ -525,7 +527,7 @@ func TestMemory_whatExpireEndsIsOverForABusyCache(t *testing.T) {
 }
 
 func TestMemory_aHitAllocatesNothing(t *testing.T) {
-	if raceEnabled {
+	if racetest.Enabled {
 		t.Skip("the race detector allocates")
 	}
 	c := newCache(t, tiercache.Config[string, int]{Name: "c", TTL: time.Minute})

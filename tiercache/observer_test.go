@@ -10,9 +10,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/warmcache/warmcache/internal/bubbletest"
 	"github.com/warmcache/warmcache/internal/redistest"
 	"github.com/warmcache/warmcache/tiercache"
 )
@@ -21,7 +21,7 @@ import (
 func TestObserver_mayClose(t *testing.T) {
 	for _, kind := range []tiercache.EventKind{tiercache.EventExpire, tiercache.EventEvict, tiercache.EventLoad} {
 		t.Run(string(kind), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubbletest.Test(t, func(t *testing.T) {
 				var c *tiercache.Cache[int, int]
 				var took []time.Duration
 				closed := make(chan struct{})

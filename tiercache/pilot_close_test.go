@@ -9,11 +9,11 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/warmcache/warmcache/internal/bubbletest"
 	"github.com/warmcache/warmcache/internal/redistest"
 	"github.com/warmcache/warmcache/tiercache"
 )
@@ -23,7 +23,7 @@ import (
 func TestPilot_closeAtAnyMoment(t *testing.T) {
 	for at := time.Duration(0); at < 160*time.Millisecond; at += 3 * time.Millisecond {
 		for _, via := range []string{"Get", "GetMany", "Refresh", "Get under a deadline"} {
-			synctest.Test(t, func(t *testing.T) {
+			bubbletest.Test(t, func(t *testing.T) {
 				m := redistest.Memory(t)
 				var slow atomic.Int64
 				r := hookedNode(t, m, before(func(ctx context.Context, _ []redis.Cmder) error {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/warmcache/warmcache/internal/bubbletest"
 	"github.com/warmcache/warmcache/internal/redistest"
 	"github.com/warmcache/warmcache/tiercache"
 )
@@ -87,7 +88,7 @@ func TestPending_isNotReadInRedis(t *testing.T) {
 		},
 	} {
 		t.Run(via, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubbletest.Test(t, func(t *testing.T) {
 				var deaf atomic.Bool
 				m := redistest.Memory(t)
 				r := hookedNode(t, m, before(func(_ context.Context, cmds []redis.Cmder) error {
@@ -122,7 +123,7 @@ func TestPending_isNotReadInRedis(t *testing.T) {
 func TestPilot_deadlineHoldsOnASlowRedis(t *testing.T) {
 	for _, kind := range []string{"plain", "tagged", "ended"} {
 		for deadline := 50 * time.Millisecond; deadline < 700*time.Millisecond; deadline += 50 * time.Millisecond {
-			synctest.Test(t, func(t *testing.T) {
+			bubbletest.Test(t, func(t *testing.T) {
 				var slow atomic.Int64
 				m := redistest.Memory(t)
 				cfg := tiercache.Config[string, string]{Name: "c", TTL: time.Hour, Load: new(source).load}
@@ -187,7 +188,7 @@ func TestPilot_deadlineHoldsOnASlowRedis(t *testing.T) {
 // SoftTimeout is not late either.
 func TestPilot_softTimeoutHoldsOnASlowRedis(t *testing.T) {
 	for soft := 50 * time.Millisecond; soft < 700*time.Millisecond; soft += 50 * time.Millisecond {
-		synctest.Test(t, func(t *testing.T) {
+		bubbletest.Test(t, func(t *testing.T) {
 			var slow atomic.Int64
 			s := new(source)
 			r := hookedNode(t, redistest.Memory(t), before(func(ctx context.Context, _ []redis.Cmder) error {
@@ -330,7 +331,7 @@ func TestPilot_renewalEndsWithItsGoroutine(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubbletest.Test(t, func(t *testing.T) {
 				var touched atomic.Int64
 				cfg := tiercache.Config[string, string]{Name: "c", TTL: time.Hour, Load: new(source).load}
 				cfg.Redis = hookedNode(t, redistest.Memory(t), before(func(_ context.Context, cmds []redis.Cmder) error {
@@ -375,7 +376,7 @@ func (c touchyCodec) Decode(data []byte) (string, error) {
 
 // What Redis answers is guessed; a wrong guess costs a round trip, and no lease is left behind.
 func TestPilot_forecast(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		m := redistest.Memory(t)
 		s := new(source)
 		cfg := tiercache.Config[int, string]{Name: "c", TTL: time.Hour, Load: func(ctx context.Context, key int) (string, error) { return s.load(ctx, "") }}

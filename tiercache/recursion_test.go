@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/warmcache/warmcache/internal/bubbletest"
 	"github.com/warmcache/warmcache/internal/redistest"
 	"github.com/warmcache/warmcache/tiercache"
 )
@@ -110,7 +111,7 @@ func TestRecursion_isNot(t *testing.T) {
 		})
 	})
 	t.Run("a refresh behind a read of a load", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
+		bubbletest.Test(t, func(t *testing.T) {
 			var c *tiercache.Cache[string, string]
 			c = newCache(t, tiercache.Config[string, string]{
 				Name: "c", TTL: 100 * time.Second, RefreshAt: 0.5,
@@ -135,7 +136,7 @@ func TestRecursion_isNot(t *testing.T) {
 		})
 	})
 	t.Run("what a loader leaves running", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
+		bubbletest.Test(t, func(t *testing.T) {
 			var c *tiercache.Cache[string, string]
 			var later error
 			c = newCache(t, tiercache.Config[string, string]{

@@ -10,6 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/warmcache/warmcache/internal/racetest"
 	"github.com/warmcache/warmcache/internal/redistest"
 	"github.com/warmcache/warmcache/tiercache"
 )
@@ -17,7 +18,7 @@ import (
 // Writers go on at a constant rate through a freeze of Redis. Once it is back all writes reach it
 // again, and what others have in memory costs at most one load for a key.
 func TestStorm_pendingWritesRecoverUnderLoad(t *testing.T) {
-	if raceEnabled {
+	if racetest.Enabled {
 		t.Skip("20,000 writes a second are too many for the race detector; `make test` runs it without")
 	}
 	for name, storm := range map[string]struct {

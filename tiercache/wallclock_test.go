@@ -7,9 +7,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/warmcache/warmcache/internal/bubbletest"
 	"github.com/warmcache/warmcache/internal/redistest"
 	"github.com/warmcache/warmcache/tiercache"
 )
@@ -38,7 +38,7 @@ func TestClocksYearsApartChangeNothing(t *testing.T) {
 
 	// What was written in 2000 is ten seconds old today, and fresh for fifty more.
 	written := make(content)
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		m := redistest.Memory(t)
 		c := newCache(t, config(bubbleRedis(t, m), "of 2000"))
 		get(t, c, "k", "of 2000")
@@ -90,7 +90,7 @@ func TestClocksYearsApartChangeNothing(t *testing.T) {
 		entry.value, entry.left = value, client.PTTL(t.Context(), key).Val()
 		read[key] = entry
 	}
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		m := redistest.Memory(t)
 		for key, entry := range read {
 			if key == tagsOfThings {

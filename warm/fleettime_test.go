@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/warmcache/warmcache/internal/bubbletest"
 	"github.com/warmcache/warmcache/internal/redistest"
 	"github.com/warmcache/warmcache/tiercache"
 	"github.com/warmcache/warmcache/warm"
@@ -44,7 +45,7 @@ func after(d time.Duration, l loader) loader {
 // Of keys there are two: what the in-memory Redis is told in one go must fit into a pipe's buffer,
 // some scripts of it too.
 func TestFleet_theLeaderKeepsItsLockForAsLongAsItWorks(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		server := redistest.Memory(t)
 		var passes atomic.Int64
 		cfg := fleetConfig{
@@ -64,7 +65,7 @@ func TestFleet_theLeaderKeepsItsLockForAsLongAsItWorks(t *testing.T) {
 }
 
 func TestFleet_aDeadLeaderIsFollowedAfterItsLocksLife(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		server := redistest.Memory(t)
 		client := server.Client()
 		var passes atomic.Int64
@@ -92,7 +93,7 @@ func TestFleet_aDeadLeaderIsFollowedAfterItsLocksLife(t *testing.T) {
 }
 
 func TestFleet_aFailedRunWritesNoLedgerAndBacksOffForAll(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		server := redistest.Memory(t)
 		var passes atomic.Int64
 		broken := atomic.Bool{}
@@ -141,7 +142,7 @@ func TestFleet_aFailedRunWritesNoLedgerAndBacksOffForAll(t *testing.T) {
 }
 
 func TestFleet_refreshBeforeExpiryAsksTheSourceOnceForAll(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		server := redistest.Memory(t)
 		var passes atomic.Int64
 		l := counted("popular", 2, &passes)
@@ -172,7 +173,7 @@ func TestFleet_refreshBeforeExpiryAsksTheSourceOnceForAll(t *testing.T) {
 }
 
 func TestFleet_refreshStopsOnceNoNodeReads(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		server := redistest.Memory(t)
 		var passes atomic.Int64
 		l := counted("popular", 2, &passes)
@@ -203,7 +204,7 @@ func TestFleet_refreshStopsOnceNoNodeReads(t *testing.T) {
 }
 
 func TestFleet_whatPassWillDo(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		server := redistest.Memory(t)
 		var passes atomic.Int64
 		cfg := fleetConfig{
@@ -240,7 +241,7 @@ func TestFleet_whatPassWillDo(t *testing.T) {
 }
 
 func TestFleet_functionsAreDoneOnceUnlessEveryNodeIsToDoThem(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		server := redistest.Memory(t)
 		var once, everywhere atomic.Int64
 		var nodes []*node

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/warmcache/warmcache/internal/bubbletest"
 	"github.com/warmcache/warmcache/internal/redistest"
 	"github.com/warmcache/warmcache/tiercache"
 	"github.com/warmcache/warmcache/warm"
@@ -38,7 +39,7 @@ func learner(t *testing.T, m *redistest.InMemory) (*tiercache.Redis, *cache) {
 // A node that starts into a warm fleet has what the fleet reads in its memory by the time it is
 // ready, and has asked the source for nothing.
 func TestHot_aNewNodeIsWarm(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		m := redistest.Memory(t)
 		_, old := learner(t, m)
 		for i := range 10 {
@@ -83,7 +84,7 @@ func TestHot_aNewNodeIsWarm(t *testing.T) {
 
 // Before anything is learned there is nothing to warm: that is no warning.
 func TestHot_nothingLearnedYetIsNoWarning(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		m := redistest.Memory(t)
 		r, c := learner(t, m)
 		log := new(logBuffer)

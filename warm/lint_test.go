@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/warmcache/warmcache/internal/bubbletest"
 	"github.com/warmcache/warmcache/tiercache"
 	"github.com/warmcache/warmcache/warm"
 )
@@ -55,7 +55,7 @@ func lines(e *warm.Engine) []string {
 }
 
 func TestLint_whatRunsHaveShown(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		c, err := tiercache.New(tiercache.Config[string, string]{Name: "small", TTL: 24 * time.Hour, Capacity: 100, Logger: quiet()})
 		if err != nil {
 			t.Fatal(err)
@@ -106,7 +106,7 @@ func TestLint_aQueryBoundedByMaxItemsIsNotCut(t *testing.T) {
 }
 
 func TestLint_aRunThatOutlivesItsEntries(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		c := newCache(t, "c", loader{Name: "slow", TTL: 2 * time.Second, Load: func(ctx context.Context, emit func(string, string) error) error {
 			wait(ctx, 3*time.Second)
 			return emit("k", "v")

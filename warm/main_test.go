@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/warmcache/warmcache/internal/bubbletest"
 	"github.com/warmcache/warmcache/internal/leaktest"
 	"github.com/warmcache/warmcache/tiercache"
 	"github.com/warmcache/warmcache/warm"
@@ -18,7 +19,7 @@ func TestMain(m *testing.M) {
 	if address := os.Getenv(nodeAddress); address != "" {
 		os.Exit(nodeProcess(address))
 	}
-	leaktest.VerifyTestMain(m)
+	leaktest.VerifyTestMain(bubbletest.Apart(m))
 }
 
 type loader = tiercache.Loader[string, string]

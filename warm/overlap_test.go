@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/warmcache/warmcache/internal/bubbletest"
 	"github.com/warmcache/warmcache/tiercache"
 	"github.com/warmcache/warmcache/warm"
 )
@@ -50,7 +51,7 @@ func async(ctx context.Context, e *warm.Engine, req warm.Request) <-chan outcome
 }
 
 func TestRun_joinsARunOfTheSameTasks(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		e := newEngine(t, warm.Config{})
 		calls := slowTasks(t, e, "a", "b")
 		var wg sync.WaitGroup
@@ -81,7 +82,7 @@ func TestRun_joinsARunOfTheSameTasks(t *testing.T) {
 }
 
 func TestRun_othersWaitTheirTurnInOneRun(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		e := newEngine(t, warm.Config{})
 		names := []string{"a", "b", "c", "d"}
 		slowTasks(t, e, names...)
@@ -114,7 +115,7 @@ func TestRun_othersWaitTheirTurnInOneRun(t *testing.T) {
 }
 
 func TestRun_dryAndRealDontJoin(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		e := newEngine(t, warm.Config{})
 		slowTasks(t, e, "a")
 		first := async(t.Context(), e, warm.Request{})
@@ -128,7 +129,7 @@ func TestRun_dryAndRealDontJoin(t *testing.T) {
 
 func TestRun_cancel(t *testing.T) {
 	t.Run("alone", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
+		bubbletest.Test(t, func(t *testing.T) {
 			e := newEngine(t, warm.Config{Concurrency: 1})
 			slowTasks(t, e, "a", "b")
 			gone := errors.New("caller has left")
@@ -150,7 +151,7 @@ func TestRun_cancel(t *testing.T) {
 		})
 	})
 	t.Run("joined by another", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
+		bubbletest.Test(t, func(t *testing.T) {
 			e := newEngine(t, warm.Config{})
 			slowTasks(t, e, "a")
 			ctx, cancel := context.WithCancel(t.Context())
@@ -168,7 +169,7 @@ func TestRun_cancel(t *testing.T) {
 		})
 	})
 	t.Run("in the queue", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
+		bubbletest.Test(t, func(t *testing.T) {
 			e := newEngine(t, warm.Config{})
 			calls := slowTasks(t, e, "a", "b")
 			first := async(t.Context(), e, warm.Request{Tasks: []string{"a"}})
@@ -201,7 +202,7 @@ func TestRun_cancel(t *testing.T) {
 }
 
 func TestBegin_isTheEnginesRun(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		e := newEngine(t, warm.Config{})
 		slowTasks(t, e, "a")
 		ctx, cancel := context.WithCancel(t.Context())
@@ -228,7 +229,7 @@ func TestBegin_isTheEnginesRun(t *testing.T) {
 
 func TestStop(t *testing.T) {
 	t.Run("drains", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
+		bubbletest.Test(t, func(t *testing.T) {
 			e := newEngine(t, warm.Config{})
 			slowTasks(t, e, "a", "b")
 			first := async(t.Context(), e, warm.Request{Tasks: []string{"a"}})
@@ -247,7 +248,7 @@ func TestStop(t *testing.T) {
 		})
 	})
 	t.Run("cancels when its context ends", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
+		bubbletest.Test(t, func(t *testing.T) {
 			e := newEngine(t, warm.Config{})
 			err := e.AddFunc("long", func(ctx context.Context) (int, error) { <-ctx.Done(); return 0, ctx.Err() }, warm.TaskOptions{})
 			if err != nil {
@@ -270,7 +271,7 @@ func TestStop(t *testing.T) {
 		})
 	})
 	t.Run("names who ignores it", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
+		bubbletest.Test(t, func(t *testing.T) {
 			e := newEngine(t, warm.Config{})
 			release := make(chan struct{})
 			err := e.AddFunc("deaf", func(context.Context) (int, error) { <-release; return 0, nil }, warm.TaskOptions{})
@@ -293,7 +294,7 @@ func TestStop(t *testing.T) {
 		})
 	})
 	t.Run("is in a hurry when its context ends", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
+		bubbletest.Test(t, func(t *testing.T) {
 			e := newEngine(t, warm.Config{TaskTimeout: time.Second, Grace: time.Hour})
 			release := make(chan struct{})
 			err := e.AddFunc("deaf", func(context.Context) (int, error) { <-release; return 0, nil }, warm.TaskOptions{})
@@ -312,7 +313,7 @@ func TestStop(t *testing.T) {
 		})
 	})
 	t.Run("in any order", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
+		bubbletest.Test(t, func(t *testing.T) {
 			e := newEngine(t, warm.Config{}, newCache(t, "c", rows("a", "1")))
 			for range 2 {
 				if err := e.Stop(t.Context()); err != nil {
@@ -334,7 +335,7 @@ func TestStop(t *testing.T) {
 		})
 	})
 	t.Run("by many, in traffic", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
+		bubbletest.Test(t, func(t *testing.T) {
 			e := newEngine(t, warm.Config{Interval: time.Second, Schedule: "* * * * * *"}, newCache(t, "c", rows("a", "1")))
 			start(t, e)
 			var wg sync.WaitGroup
@@ -401,7 +402,7 @@ func TestNew_reportsEveryBadField(t *testing.T) {
 }
 
 func TestRun_doesntJoinARunThatIsBeingCancelled(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		e := newEngine(t, warm.Config{})
 		first := true
 		err := e.AddFunc("slow_to_leave", func(ctx context.Context) (int, error) {
@@ -429,7 +430,7 @@ func TestRun_doesntJoinARunThatIsBeingCancelled(t *testing.T) {
 }
 
 func TestRun_dryAndRealWaitApart(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		e := newEngine(t, warm.Config{})
 		slowTasks(t, e, "a", "b")
 		first := async(t.Context(), e, warm.Request{Tasks: []string{"a"}})

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/warmcache/warmcache/internal/bubbletest"
 	"github.com/warmcache/warmcache/tiercache"
 	"github.com/warmcache/warmcache/warm"
 )
@@ -109,7 +110,7 @@ func TestRun_dependenciesAcrossCachesHoldNoSlot(t *testing.T) {
 }
 
 func TestRun_concurrencyIsBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		e := newEngine(t, warm.Config{Concurrency: 3})
 		var now, most atomic.Int64
 		for i := range 10 {
@@ -254,7 +255,7 @@ func (permanent) Permanent() bool { return true }
 func (p permanent) Unwrap() error { return p.error }
 
 func TestRun_retries(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		var calls atomic.Int64
 		c := newCache(t, "c", loader{Name: "flaky", Load: func(_ context.Context, emit func(string, string) error) error {
 			if calls.Add(1) < 3 {
@@ -276,7 +277,7 @@ func TestRun_retries(t *testing.T) {
 }
 
 func TestRun_retryBudgetSparesADeadSource(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		e := newEngine(t, warm.Config{})
 		var calls atomic.Int64
 		const tasks = 20
@@ -297,7 +298,7 @@ func TestRun_retryBudgetSparesADeadSource(t *testing.T) {
 }
 
 func TestRun_retriesStayInTheTasksTimeout(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		e := newEngine(t, warm.Config{TaskTimeout: 10 * time.Millisecond, Retries: 1000})
 		for i := range 200 { // of 200 random waits, some are over 10 ms
 			err := e.AddFunc(fmt.Sprintf("t%d", i), func(context.Context) (int, error) { return 0, errors.New("down") }, warm.TaskOptions{})
@@ -314,7 +315,7 @@ func TestRun_retriesStayInTheTasksTimeout(t *testing.T) {
 }
 
 func TestRun_timeouts(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		slow := func(ctx context.Context, emit func(string, string) error) error {
 			if err := emit("k", "v"); err != nil {
 				return err
@@ -356,7 +357,7 @@ func TestRun_timeouts(t *testing.T) {
 }
 
 func TestRun_abandonsALoaderThatIgnoresItsContext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		var late error
 		c := newCache(t, "c", loader{Name: "deaf", Timeout: 2 * time.Second, Load: func(_ context.Context, emit func(string, string) error) error {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/warmcache/warmcache/internal/bubbletest"
 	"github.com/warmcache/warmcache/tiercache"
 	"github.com/warmcache/warmcache/warm"
 )
@@ -27,7 +28,7 @@ func triggers(e *warm.Engine) []warm.Trigger {
 }
 
 func TestStart_warmsInTheBackground(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		e := newEngine(t, warm.Config{SkipSchedule: true})
 		slowTasks(t, e, "a")
 		begun := time.Now()
@@ -49,7 +50,7 @@ func TestStart_warmsInTheBackground(t *testing.T) {
 }
 
 func TestStart_skipStartup(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		e := newEngine(t, off(), newCache(t, "c", rows("a", "1")))
 		start(t, e)
 		wait(t.Context(), 48*time.Hour)
@@ -60,7 +61,7 @@ func TestStart_skipStartup(t *testing.T) {
 }
 
 func TestStart_disabled(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		l := rows("a", "1")
 		l.Required = true
 		e := newEngine(t, warm.Config{Disabled: true}, newCache(t, "c", l))
@@ -77,7 +78,7 @@ func TestStart_disabled(t *testing.T) {
 }
 
 func TestStart_theEndOfItsContextStops(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		e := newEngine(t, warm.Config{})
 		slowTasks(t, e, "a")
 		ctx, cancel := context.WithCancel(t.Context())
@@ -100,7 +101,7 @@ func TestStart_theEndOfItsContextStops(t *testing.T) {
 }
 
 func TestSchedule_firesExactly(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) { // begins at midnight UTC, 2000-01-01
+	bubbletest.Test(t, func(t *testing.T) { // begins at midnight UTC, 2000-01-01
 		berlin, err := time.LoadLocation("Europe/Berlin")
 		if err != nil {
 			t.Fatal(err)
@@ -122,7 +123,7 @@ func TestSchedule_firesExactly(t *testing.T) {
 }
 
 func TestSchedule_interval(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		e := newEngine(t, warm.Config{SkipStartup: true, Location: time.UTC, Schedule: "30 4 1 6 *"}, newCache(t, "c", rows("a", "1")))
 		start(t, e)
 		begun := time.Now()
@@ -136,7 +137,7 @@ func TestSchedule_interval(t *testing.T) {
 }
 
 func TestSchedule_isSkippedWhileARunGoesOn(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		e := newEngine(t, warm.Config{Interval: time.Minute, Timeout: time.Hour, TaskTimeout: time.Hour, Schedule: "30 4 1 6 *"})
 		err := e.AddFunc("long", func(ctx context.Context) (int, error) { wait(ctx, 210*time.Second); return 1, nil }, warm.TaskOptions{})
 		if err != nil {
@@ -164,7 +165,7 @@ func refreshing(name string, ttl time.Duration, load func() error) loader {
 }
 
 func TestRefresh_keepsEntriesWarm(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		c := newCache(t, "c", refreshing("a", 10*time.Minute, nil), rows("other", "1"))
 		e := newEngine(t, warm.Config{SkipSchedule: true}, c)
 		start(t, e)
@@ -189,7 +190,7 @@ func TestRefresh_keepsEntriesWarm(t *testing.T) {
 }
 
 func TestRefresh_stopsWhenNothingIsRead(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		var log logBuffer
 		c := newCache(t, "c", refreshing("a", 10*time.Minute, nil))
 		e := newEngine(t, warm.Config{SkipSchedule: true, Logger: slog.New(slog.NewTextHandler(&log, nil))}, c)
@@ -213,7 +214,7 @@ func TestRefresh_stopsWhenNothingIsRead(t *testing.T) {
 }
 
 func TestRefresh_backsOffWhileTheSourceFails(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		fails := false
 		calls := 0
 		c := newCache(t, "c", refreshing("a", 10*time.Minute, func() error {
@@ -238,7 +239,7 @@ func TestRefresh_backsOffWhileTheSourceFails(t *testing.T) {
 }
 
 func TestRefresh_waitsForTheRunInItsWay(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		c := newCache(t, "c", refreshing("a", 10*time.Minute, nil))
 		e := newEngine(t, warm.Config{SkipSchedule: true, Timeout: time.Hour, TaskTimeout: time.Hour}, c)
 		err := e.AddFunc("long", func(ctx context.Context) (int, error) { wait(ctx, 9*time.Minute); return 1, nil }, warm.TaskOptions{})
@@ -294,7 +295,7 @@ func TestReady(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubbletest.Test(t, func(t *testing.T) {
 				tt.cfg.SkipSchedule = true
 				e := newEngine(t, tt.cfg, newCache(t, "c", tt.loaders...))
 				if isClosed(e.Ready()) {
@@ -320,7 +321,7 @@ func TestReady(t *testing.T) {
 }
 
 func TestReady_byALaterRun(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		l := rows("a", "1")
 		l.Required = true
 		e := newEngine(t, off(), newCache(t, "c", l))
@@ -337,7 +338,7 @@ func TestReady_byALaterRun(t *testing.T) {
 }
 
 func TestWatch(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		e := newEngine(t, warm.Config{Concurrency: 1}, newCache(t, "c", rows("a", "1", "2")))
 		slowTasks(t, e, "b")
 		events := e.Watch(t.Context())
@@ -363,7 +364,7 @@ func TestWatch(t *testing.T) {
 }
 
 func TestWatch_aSlowReaderLosesTheOldestAndHoldsNobody(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		e := newEngine(t, warm.Config{}, newCache(t, "c", rows("a", "1")))
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()

@@ -9,11 +9,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/warmcache/warmcache/internal/bubbletest"
 	"github.com/warmcache/warmcache/warm"
 )
 
@@ -54,7 +54,7 @@ func stable(t *testing.T, s warm.Status) []byte {
 }
 
 func TestStatus_golden(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) { // begins at midnight UTC, 2000-01-01
+	bubbletest.Test(t, func(t *testing.T) { // begins at midnight UTC, 2000-01-01
 		berlin := time.FixedZone("Europe/Berlin", 3600)
 		l := rows("recent_reports", "1", "2")
 		l.RefreshAt, l.Required = 0.8, true
@@ -73,7 +73,7 @@ func TestStatus_golden(t *testing.T) {
 }
 
 func TestStatus_namesAndFormsOfTheFirstSystem(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		e := newEngine(t, warm.Config{Location: time.UTC, Interval: -1, SkipStartup: true})
 		for _, name := range []string{"popular_brands", "recent_reports"} {
 			err := e.AddFunc(name, func(ctx context.Context) (int, error) { wait(ctx, 12500*time.Millisecond); return 96, nil }, warm.TaskOptions{})
@@ -149,7 +149,7 @@ func TestStatus_showsNoTextOfALoader(t *testing.T) {
 }
 
 func TestStatus_whileARunGoesOn(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		c := newCache(t, "c", loader{Name: "big", Load: func(ctx context.Context, emit func(string, string) error) error {
 			for i := range 5000 {
 				if err := emit(time.Duration(i).String(), "v"); err != nil {

@@ -2,17 +2,17 @@ package warm_test
 
 import (
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/warmcache/warmcache/internal/bubbletest"
 	"github.com/warmcache/warmcache/tiercache"
 	"github.com/warmcache/warmcache/warm"
 )
 
 func TestStatus_whatATaskIsWorth(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		c := newCache(t, "brands", rows("popular", keysOf(10)...))
 		e := newEngine(t, off(), c)
 		value := func() *warm.ValueStatus { return e.Status().Warmup.Tasks[0].Value }
@@ -69,7 +69,7 @@ func TestStatus_evictedUnread(t *testing.T) {
 }
 
 func TestPace(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		slow := loader{Name: "popular", Load: rows("", keysOf(500)...).Load}
 		e := newEngine(t, warm.Config{ItemsPerSecond: 100, SkipStartup: true}, newCache(t, "c", slow))
 		began := time.Now()
@@ -91,7 +91,7 @@ func TestPace(t *testing.T) {
 }
 
 func TestPace_aTurnThatComesTooLateIsTheTimeout(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		e := newEngine(t, warm.Config{ItemsPerSecond: 1, TaskTimeout: 3 * time.Second, SkipStartup: true}, newCache(t, "c", rows("popular", keysOf(50)...)))
 		tr := task(t, run(t, e, warm.Request{}), "popular")
 		if tr.Status != warm.TaskPartial || tr.Items == 0 || tr.Items > 5 || tr.Err == nil {

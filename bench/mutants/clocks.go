@@ -86,12 +86,12 @@ func clockGuards() []mutant {
 			old: "if err = failure.FromUser(err); err == nil && back != key {", new: "if false {", test: "TestKeys_thatDoNotComeBack",
 		},
 		{
-			guard: "a promoted text form is refused", file: "tiercache/keys.go",
-			old: "has(f.Type, method) && isPromoted(t, method)", new: "has(f.Type, method) && false", test: "TestKeys_promoted",
+			guard: "a promoted text form is refused", file: "tiercache/internal/roundtrip/promoted.go",
+			old: "has(f.Type, method) && isPromoted(t, method)", new: "has(f.Type, method) && false", test: "TestPromotedText",
 		},
 		{
-			guard: "a type's own text form is not refused", file: "tiercache/keys.go",
-			old: "has(f.Type, method) && isPromoted(t, method)", new: "has(f.Type, method)", test: "TestKeys_promoted",
+			guard: "a type's own text form is not refused", file: "tiercache/internal/roundtrip/promoted.go",
+			old: "has(f.Type, method) && isPromoted(t, method)", new: "has(f.Type, method)", test: "TestPromotedText",
 		},
 		{
 			guard: "an unreadable notice begins an epoch", file: "tiercache/keys.go",

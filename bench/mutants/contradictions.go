@@ -37,7 +37,7 @@ func contradictionGuards() []mutant {
 
 // valueGuards is what keeps values from coming back as something else.
 func valueGuards() []mutant {
-	const types, refused = "tiercache/typecheck.go", "TestNew_refusesWhatCannotComeBack"
+	const types, refused = "tiercache/internal/roundtrip/check.go", "TestNew_refusesWhatCannotComeBack"
 	return []mutant{
 		{
 			guard: "New asks whether JSON brings back V", file: "tiercache/config.go",
@@ -49,15 +49,15 @@ func valueGuards() []mutant {
 		},
 		{
 			guard: "interfaces do not come back", file: types,
-			old: `if path == "" || t.NumMethod() > 0 {`, new: "if false {", test: refused,
+			old: `if path == "" || t.NumMethod() > 0 {`, new: "if false {", test: "TestCheck",
 		},
 		{
 			guard: "promoted methods lose the other fields", file: types,
-			old: `if from := promotedMarshaler(t); from != "" {`, new: `if from := ""; from != "" {`, test: refused,
+			old: `if from := promotedMarshaler(t); from != "" {`, new: `if from := ""; from != "" {`, test: "TestCheck",
 		},
 		{
 			guard: "what has no exported field is refused", file: types,
-			old: "path, why = \"\", w.hidden(t)", new: "", test: refused,
+			old: "path, why = \"\", w.hidden(t)", new: "", test: "TestCheck",
 		},
 		{
 			guard: "the first value is compared", file: "tiercache/item.go",
@@ -68,16 +68,16 @@ func valueGuards() []mutant {
 			old: "c.compared.Load() || !c.compared.CompareAndSwap(false, true)", new: "false", test: "TestValues_",
 		},
 		{
-			guard: "fields that are left out on purpose are not compared", file: "tiercache/comparison.go",
-			old: "strings.Contains(string(f.Tag), `:\"-\"`) || ", new: "", test: "TestValues_theFirstIsComparedWithWhatComesBack",
+			guard: "fields that are left out on purpose are not compared", file: "tiercache/internal/roundtrip/compare.go",
+			old: "strings.Contains(string(f.Tag), `:\"-\"`) || ", new: "", test: "TestCompare",
 		},
 		{
 			guard: "a record is of one type", file: "tiercache/cache.go",
 			old: "c.version = cfg.Version ^ typePrint(cfg.Codec)", new: "c.version = cfg.Version", test: "TestRecord_isOfOneTypeByItsName",
 		},
 		{
-			guard: "another field makes no other type", file: "tiercache/typename.go",
-			old: "return t.String()", new: `return fmt.Sprint(t, t.Kind() == reflect.Struct && t.NumField() > 1)`, test: "TestRecord_isOfOneTypeByItsName",
+			guard: "another field makes no other type", file: "tiercache/internal/roundtrip/name.go",
+			old: "return t.String()", new: `return fmt.Sprint(t, t.Kind() == reflect.Struct && t.NumField() > 1)`, test: "TestName",
 		},
 	}
 }

@@ -1,4 +1,4 @@
-package tiercache
+package roundtrip
 
 import (
 	"fmt"
@@ -6,10 +6,9 @@ import (
 	"strings"
 )
 
-// cannotComeBack says which part of values of a type encoding/json cannot write, or not read again,
-// whatever the value. It is nil where that depends on the value: the first one that is stored is
-// compared then, see compareFirst.
-func cannotComeBack(t reflect.Type) error {
+// Check says which part of values of a type encoding/json cannot write, or not read again, whatever
+// the value. It is nil where that depends on the value: Compare tells then.
+func Check(t reflect.Type) error {
 	w := typeWalk{seen: make(map[reflect.Type]bool)}
 	path, why := w.look(t, "")
 	if why == "" {

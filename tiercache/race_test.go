@@ -1,5 +1,0 @@
-//go:build race
-
-package tiercache_test
-
-const raceEnabled = true
