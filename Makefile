@@ -22,14 +22,14 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: check
-check: build habits lint vet tidy test ## what CI runs once everything is installed: build, habits, lint, vet, tidy, test
+check: habits lint vet tidy test ## what CI runs once everything is installed: habits, lint, vet, tidy, test
 
 .PHONY: ci
 ci: install check bench-smoke ## install what a bare machine lacks, check, one pass of every benchmark
 
 .PHONY: test
 test: redis ## all tests, race detector on, in random order (installs redis-server with apt where it may)
-	$(call each,go test -race -shuffle=on -timeout 30m ./...)
+	$(call each,go test -race -shuffle=on -parallel 4 -timeout 30m ./...)
 	@# These cannot run under the race detector, and say why. Here none may be skipped.
 	@set -o pipefail; go test -count=1 -timeout 30m -v -run 'Allocates|closeAtAnyMoment|TestMemory_a|TestLarge_by|TestStorm_pending|TestMeasure|TestReplay|TestModel' ./tiercache ./schedule ./bench/hitrate ./bench/replay | \
 		awk '/--- (FAIL|SKIP)|^(ok|FAIL)|_test\.go:/; /--- SKIP/ { skipped = 1 } END { exit skipped }'
@@ -47,10 +47,6 @@ nightly: ## what takes hours: soaks, mutants and fuzzing, 5 minutes a target
 .PHONY: habits
 habits: ## commit subjects; the rest of the house's rules are tests
 	@.ci/habits
-
-.PHONY: build
-build:
-	$(call each,go build -o /dev/null ./...)
 
 .PHONY: vet
 vet:
@@ -70,7 +66,8 @@ tidy: ## fail where `go mod tidy` would change something
 
 .PHONY: bench-smoke
 bench-smoke: redis ## one pass of every benchmark: they run, their figures mean nothing
-	$(call each,go test -run '^$$' -bench . -benchtime 1x ./...)
+	$(call each,list=$$(go list -f '{{.Dir}}' ./... | while read -r d; do ! grep -qs '^func Benchmark' $$d/*_test.go || echo $$d; done); \
+		[ -z "$$list" ] || go test -run '^$$' -bench . -benchtime 1x $$list)
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (default 10s) each
