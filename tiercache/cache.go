@@ -21,26 +21,36 @@ import (
 
 // Cache answers from this process's memory, from Redis where it has one, and else from the source.
 // It is safe for concurrent use.
-type Cache[K comparable, V any] struct {
+type Cache[K comparable, V any] struct{ warmup[K, V] }
+
+// A cache is five structs, each in the next one, so that a method can use its own and those before:
+// what a key and a value are, what both tiers hold of them, which keys are hot, how they are loaded,
+// and how they are warmed. They are embedded by value: a hit follows no pointer for it.
+
+// values makes items of values, and texts and records of both, and back.
+type values[K comparable, V any] struct {
 	name     string
 	cfg      Config[K, V]
 	format   record.Format
 	version  uint32      // as it stands in records: Config.Version, and the name of V
 	compared atomic.Bool // a value was compared with what comes back of it
 	lossless bool        // every text form is known to lead back to its key
-	memory   *memory.Tier[K, V]
-	redis    *Redis          // nil: memory only
-	remote   *redistier.Tier // nil: memory only
+	oddKeys  bool        // K has interfaces in it, and what those hold may have no hash
 	log      *slog.Logger
-
-	flights  flights[K, V]
-	renewals renewals
-	forecast forecast
-	backOffs backOffs
+	memory   *memory.Tier[K, V]
 	counters stat.Counters
 	watcher  watcher
+}
+
+// store is both tiers and what ends entries in them: writes, and what is heard of other nodes'.
+type store[K comparable, V any] struct {
+	values[K, V]
+
+	redis  *Redis          // nil: memory only
+	remote *redistier.Tier // nil: memory only
 
 	epoch     atomic.Uint64 // entries of an earlier one must be validated; from 1
+	began     func()        // is called when one has begun, without locks held
 	keepAt    atomic.Int64  // when Redis is told next that tokens are in use
 	floor     atomic.Uint64 // entries of this one and before were ended by Clear
 	tokens    tokens
@@ -51,22 +61,40 @@ type Cache[K comparable, V any] struct {
 	unconfirmedMu sync.Mutex
 	unconfirmed   []unconfirmed
 
-	sourced bool // Config has a loader
-	endless bool // Config.TTL is not set
-	oddKeys bool // K has interfaces in it, and what those hold may have no hash
-
 	closed  atomic.Bool
 	stopped context.Context //nolint:containedctx // ends with the cache: what it does in the background is bounded by it
 	stop    context.CancelFunc
 	tasks   tasks
+}
 
+// hotKeys learns which keys are hot.
+type hotKeys[K comparable, V any] struct {
+	store[K, V]
+
+	hot *hot[K] // nil: LearnHot is 0
+}
+
+// loads asks Redis and the source for what memory does not have.
+type loads[K comparable, V any] struct {
+	hotKeys[K, V]
+
+	sourced bool // Config has a loader
+	endless bool // Config.TTL is not set
+
+	flights   flights[K, V]
+	renewals  renewals
+	forecast  forecast
+	backOffs  backOffs
 	loadTimes deadline.Shared // of loaders
+}
 
-	loadersMu sync.Mutex
-	loaders   []*loaderState[K, V]
-	hot       *hot[K] // nil: LearnHot is 0
-	tallies   stat.Tallies
+// warmup fills both tiers by loaders, and memory from Redis.
+type warmup[K comparable, V any] struct {
+	loads[K, V]
 
+	loadersMu    sync.Mutex
+	loaders      []*loaderState[K, V]
+	tallies      stat.Tallies
 	revalidating atomic.Int32 // how often it was asked for since it last found nothing to do
 }
 
@@ -81,10 +109,10 @@ func New[K comparable, V any](cfg Config[K, V]) (*Cache[K, V], error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cache[K, V]{
-		name: cfg.Name, cfg: cfg, redis: cfg.Redis, endless: endless,
-		log: cfg.Logger.With(slog.String("cache", cfg.Name)),
-	}
+	c := new(Cache[K, V])
+	c.name, c.cfg, c.redis, c.endless = cfg.Name, cfg, cfg.Redis, endless
+	c.log = cfg.Logger.With(slog.String("cache", cfg.Name))
+	c.began = c.revalidate
 	c.sourced = cfg.Load != nil || cfg.LoadMany != nil || cfg.Reload != nil
 	c.oddKeys = hasInterface(reflect.TypeFor[K]())
 	c.format.Codec = fmt.Sprintf("%-8s", cfg.Codec.Name())
@@ -111,7 +139,7 @@ func New[K comparable, V any](cfg Config[K, V]) (*Cache[K, V], error) {
 	c.stopped, c.stop = context.WithCancel(context.Background()) //nolint:forbidigo // the cache's own lifetime has no other parent
 	c.loadTimes.Parent, c.loadTimes.Bound, c.loadTimes.Share = c.stopped, cfg.LoadTimeout, cfg.LoadTimeout/64
 	if c.redis != nil {
-		if err := c.redis.register(c.name, subscriber[K, V]{c}); err != nil {
+		if err := c.redis.register(c.name, subscriber[K, V]{&c.store}); err != nil {
 			c.stop()
 			c.memory.Close()
 			c.redis.bequeath(c.name, c.journal)
@@ -169,7 +197,7 @@ func (c *Cache[K, V]) Close() error {
 }
 
 // untilClose is ctx, ended by Close too.
-func (c *Cache[K, V]) untilClose(ctx context.Context) (context.Context, context.CancelFunc) {
+func (c *store[K, V]) untilClose(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	stop := context.AfterFunc(c.stopped, cancel)
 	return ctx, func() {
@@ -179,7 +207,7 @@ func (c *Cache[K, V]) untilClose(ctx context.Context) (context.Context, context.
 }
 
 // redisFailed counts an operation on Redis that failed for want of Redis.
-func (c *Cache[K, V]) redisFailed(err error, keys int) {
+func (c *store[K, V]) redisFailed(err error, keys int) {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return
 	}
@@ -188,7 +216,7 @@ func (c *Cache[K, V]) redisFailed(err error, keys int) {
 }
 
 // observeLeft tells the observer which entries left memory.
-func (c *Cache[K, V]) observeLeft(why memory.Reason, keys []K) {
+func (c *store[K, V]) observeLeft(why memory.Reason, keys []K) {
 	kind := EventEvict
 	if why == memory.Expired {
 		kind = EventExpire
@@ -201,10 +229,10 @@ func (c *Cache[K, V]) observeLeft(why memory.Reason, keys []K) {
 }
 
 // observe tells the observer.
-func (c *Cache[K, V]) observe(e Event) { c.watcher.tell(e) }
+func (c *values[K, V]) observe(e Event) { c.watcher.tell(e) }
 
 // loadError is what callers see of a loader's error.
-func (c *Cache[K, V]) loadError(key K, err error) error {
+func (c *values[K, V]) loadError(key K, err error) error {
 	if errors.Is(err, ErrClosed) {
 		return ErrClosed
 	}

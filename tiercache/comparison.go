@@ -13,7 +13,7 @@ import (
 // compareFirst decodes the first value that the cache has encoded, and warns where it is not what
 // it was: other processes, and this one later, would read something else. It is done once, beside
 // the way of a value to Redis; no hit ever does it.
-func (c *Cache[K, V]) compareFirst(value V, encoded []byte) {
+func (c *values[K, V]) compareFirst(value V, encoded []byte) {
 	if c.compared.Load() || !c.compared.CompareAndSwap(false, true) {
 		return
 	}
@@ -35,7 +35,7 @@ func (c *Cache[K, V]) compareFirst(value V, encoded []byte) {
 }
 
 // lost is the first difference. It runs methods of V, which may panic.
-func (c *Cache[K, V]) lost(value, back V) (d roundtrip.Difference, err error) {
+func (c *values[K, V]) lost(value, back V) (d roundtrip.Difference, err error) {
 	defer c.recovered(&err)
 	ours := false
 	switch any(c.cfg.Codec).(type) {

@@ -67,7 +67,7 @@ type unconfirmedKey struct {
 }
 
 // awaitConfirmation notes what a warm run has just stored in Redis.
-func (c *Cache[K, V]) awaitConfirmation(u unconfirmed) {
+func (c *store[K, V]) awaitConfirmation(u unconfirmed) {
 	c.unconfirmedMu.Lock()
 	defer c.unconfirmedMu.Unlock()
 	c.unconfirmed = append(c.unconfirmed, u)
@@ -75,7 +75,7 @@ func (c *Cache[K, V]) awaitConfirmation(u unconfirmed) {
 
 // confirm settles the batches of which it is known what was said before them; settled is the moment
 // up to which all has been heard.
-func (c *Cache[K, V]) confirm(settled, now int64) {
+func (c *store[K, V]) confirm(settled, now int64) {
 	c.unconfirmedMu.Lock()
 	var due []unconfirmed
 	rest := c.unconfirmed[:0]
@@ -99,7 +99,7 @@ func (c *Cache[K, V]) confirm(settled, now int64) {
 }
 
 // takeBack ends those entries of a batch that an invalidation may have overtaken.
-func (c *Cache[K, V]) takeBack(ctx context.Context, u *unconfirmed, settled int64) {
+func (c *store[K, V]) takeBack(ctx context.Context, u *unconfirmed, settled int64) {
 	heard := u.losses == c.redis.channel.Losses.Load() && u.at < settled
 	var ended []unconfirmedKey
 	doubtful := 0
@@ -117,7 +117,7 @@ func (c *Cache[K, V]) takeBack(ctx context.Context, u *unconfirmed, settled int6
 }
 
 // noteTakenBack tells whose run it was. That runs a callback of the user, which may panic.
-func (c *Cache[K, V]) noteTakenBack(back *takenBackOf, n int) {
+func (c *store[K, V]) noteTakenBack(back *takenBackOf, n int) {
 	var err error
 	defer func() {
 		if err != nil {
@@ -142,7 +142,7 @@ func mayStand(err error) bool {
 // disown ends entries that warm runs of this node wrote, as far as they still stand, everywhere. It
 // is no invalidation: what others have stored there since stays, and this node believes it. The
 // undertakings hear only of what fails, so that it is said again.
-func (c *Cache[K, V]) disown(ctx context.Context, keys []unconfirmedKey) {
+func (c *store[K, V]) disown(ctx context.Context, keys []unconfirmedKey) {
 	if len(keys) == 0 {
 		return
 	}

@@ -12,7 +12,7 @@ import (
 // meanwhile waits for it. It belongs to nobody: a waiter that gives up changes nothing for the
 // others.
 type flight[K comparable, V any] struct {
-	cache *Cache[K, V]
+	cache *loads[K, V]
 	key   K
 	text  string
 	texts [1]string        // text, as a list

@@ -15,13 +15,13 @@ func TestFlights_shareAHash(t *testing.T) {
 			t.Parallel()
 			var table flights[string, int]
 			c := new(Cache[string, int])
-			all := []*flight[string, int]{{cache: c, key: "a", hash: 7}, {cache: c, key: "b", hash: 7}, {cache: c, key: "a", hash: 7, gen: 1}}
+			all := []*flight[string, int]{{cache: &c.loads, key: "a", hash: 7}, {cache: &c.loads, key: "b", hash: 7}, {cache: &c.loads, key: "a", hash: 7, gen: 1}}
 			for i, f := range all {
 				if joined, leads := table.join(f); joined != f || !leads {
 					t.Fatalf("flight %d joined another one", i)
 				}
 			}
-			same := &flight[string, int]{cache: c, key: "b", hash: 7}
+			same := &flight[string, int]{cache: &c.loads, key: "b", hash: 7}
 			if joined, leads := table.join(same); joined != all[1] || leads {
 				t.Error("a second look-up of b does not join the first")
 			}

@@ -25,6 +25,10 @@ type HotKey[K comparable] struct {
 // not have, keys whose text is longer than 512 bytes, and keys of which fewer than three reads were
 // sampled. It fails with ErrNotLearning where LearnHot is 0.
 func (c *Cache[K, V]) Hot(ctx context.Context, n int) ([]HotKey[K], error) {
+	return c.hottest(ctx, n)
+}
+
+func (c *hotKeys[K, V]) hottest(ctx context.Context, n int) ([]HotKey[K], error) {
 	switch {
 	case c.closed.Load():
 		return nil, ErrClosed
@@ -109,7 +113,7 @@ func newHot[K comparable](n int) *hot[K] {
 
 // learn is told of every read that found a value, and counts a sample of them. nth is a number that
 // reads of the key don't repeat.
-func (c *Cache[K, V]) learn(hash uint64, key K, nth uint64) {
+func (c *hotKeys[K, V]) learn(hash uint64, key K, nth uint64) {
 	if c.hot != nil && c.hot.sketch.Sampled(hash, nth) {
 		c.hot.add(hash, key)
 	}
@@ -122,7 +126,7 @@ func (h *hot[K]) add(hash uint64, key K) {
 }
 
 // unlearn forgets the key of a load to which the source said that it has no such key.
-func (c *Cache[K, V]) unlearn(f *flight[K, V]) {
+func (c *loads[K, V]) unlearn(f *flight[K, V]) {
 	if c.hot == nil || !f.brought() && c.cfg.Load == nil && c.cfg.LoadMany == nil { // nobody was asked
 		return
 	}
@@ -132,7 +136,7 @@ func (c *Cache[K, V]) unlearn(f *flight[K, V]) {
 }
 
 // startHot begins to learn, where that is wanted.
-func (c *Cache[K, V]) startHot() {
+func (c *warmup[K, V]) startHot() {
 	if c.cfg.LearnHot == 0 || !c.tasks.enter() {
 		return
 	}
@@ -142,7 +146,7 @@ func (c *Cache[K, V]) startHot() {
 }
 
 // tendHot forgets, and tells Redis, until the cache is closed.
-func (c *Cache[K, V]) tendHot() {
+func (c *hotKeys[K, V]) tendHot() {
 	defer c.tasks.leave()
 	h, part := c.hot, c.cfg.HotHalfLife/topk.StepsPerHalf
 	tick := time.NewTicker(min(hotTick, part))
@@ -165,7 +169,7 @@ func (c *Cache[K, V]) tendHot() {
 
 // hotText is the text form of a key, if that leads back to the key: what is learned is found again
 // by it.
-func (c *Cache[K, V]) hotText(key K) (text string, err error) {
+func (c *hotKeys[K, V]) hotText(key K) (text string, err error) {
 	if text, err = c.encodeKey(key); err == nil && len(text) > hotTextBytes {
 		err = errLongKey
 	}
@@ -173,7 +177,7 @@ func (c *Cache[K, V]) hotText(key K) (text string, err error) {
 }
 
 // tellable is those of the keys that have a text form, with it.
-func (c *Cache[K, V]) tellable(keys []topk.Candidate[K]) (told []topk.Candidate[K], texts []string) {
+func (c *hotKeys[K, V]) tellable(keys []topk.Candidate[K]) (told []topk.Candidate[K], texts []string) {
 	for _, k := range keys {
 		text, err := c.hotText(k.Key)
 		if err != nil {

@@ -25,7 +25,7 @@ const (
 
 // tellHot tells Redis what has changed of this node's counts. What fails is told next time, as it
 // is new then too.
-func (c *Cache[K, V]) tellHot(ctx context.Context) {
+func (c *hotKeys[K, V]) tellHot(ctx context.Context) {
 	h := c.hot
 	keys, texts := c.tellable(h.sketch.News(c.cfg.LearnHot))
 	args := make([]any, 0, 3*len(keys))
@@ -71,7 +71,7 @@ func (h *hot[K]) putGone(texts []string) {
 }
 
 // fleetHot is what the whole fleet reads.
-func (c *Cache[K, V]) fleetHot(ctx context.Context, n int) ([]HotKey[K], error) {
+func (c *hotKeys[K, V]) fleetHot(ctx context.Context, n int) ([]HotKey[K], error) {
 	members, now, err := c.remote.HotList(ctx, n)
 	if err != nil {
 		c.redisFailed(err, n)

@@ -18,7 +18,7 @@ const hotChunk = 100
 // room; then what Redis doesn't have from the source, through flights and leases like any read's
 // load, so that a fleet loads it once. It counts no hit and no miss, and teaches the learner
 // nothing.
-func (c *Cache[K, V]) warmHot(ctx context.Context, opts WarmOptions) (res WarmResult) {
+func (c *warmup[K, V]) warmHot(ctx context.Context, opts WarmOptions) (res WarmResult) {
 	began := time.Now()
 	defer func() {
 		res.Loader, res.Duration = hotLoader(c.name), time.Since(began)
@@ -26,7 +26,7 @@ func (c *Cache[K, V]) warmHot(ctx context.Context, opts WarmOptions) (res WarmRe
 			c.observe(Event{Kind: EventWarm, Took: res.Duration, Keys: res.Cached(), Err: res.Err})
 		}
 	}()
-	hot, err := c.Hot(ctx, 0)
+	hot, err := c.hottest(ctx, 0)
 	if err != nil && len(hot) == 0 {
 		return WarmResult{Err: err}
 	}
@@ -39,7 +39,7 @@ func (c *Cache[K, V]) warmHot(ctx context.Context, opts WarmOptions) (res WarmRe
 	}
 	if c.remote != nil {
 		opts.Task = hotLoader(c.name)
-		res = c.Hydrate(ctx, c.textsOf(keys), opts)
+		res = c.hydrate(ctx, c.textsOf(keys), opts)
 		err = errors.Join(err, res.Err)
 	}
 	loaded := hotLoad[K, V]{c: c, opts: opts}
@@ -55,7 +55,7 @@ func (c *Cache[K, V]) warmHot(ctx context.Context, opts WarmOptions) (res WarmRe
 }
 
 // judgeHot judges the keys as a run would find them. Each is taken to cost one.
-func (c *Cache[K, V]) judgeHot(keys []K, opts WarmOptions) WarmResult {
+func (c *warmup[K, V]) judgeHot(keys []K, opts WarmOptions) WarmResult {
 	res := WarmResult{Emitted: len(keys)}
 	room, now := opts.Room, c.memory.Clock.Now()
 	if room == 0 {
@@ -82,7 +82,7 @@ func (c *Cache[K, V]) judgeHot(keys []K, opts WarmOptions) WarmResult {
 }
 
 // textsOf leaves out what has no text form: such a key was learned here, and is loaded by itself.
-func (c *Cache[K, V]) textsOf(keys []K) []string {
+func (c *warmup[K, V]) textsOf(keys []K) []string {
 	texts := make([]string, 0, len(keys))
 	for _, key := range keys {
 		if text, err := c.hotText(key); err == nil {
@@ -93,7 +93,7 @@ func (c *Cache[K, V]) textsOf(keys []K) []string {
 }
 
 // unread is those of the keys that a read would not find fresh in memory.
-func (c *Cache[K, V]) unread(keys []K) []K {
+func (c *warmup[K, V]) unread(keys []K) []K {
 	now := c.memory.Clock.Now()
 	return slices.DeleteFunc(slices.Clone(keys), func(key K) bool {
 		it := c.memory.Get(c.memory.Hash(key), key)
@@ -103,7 +103,7 @@ func (c *Cache[K, V]) unread(keys []K) []K {
 
 // hotLoad asks the source for hot keys.
 type hotLoad[K comparable, V any] struct {
-	c      *Cache[K, V]
+	c      *warmup[K, V]
 	opts   WarmOptions
 	noRoom int
 	failed int

@@ -23,6 +23,10 @@ import (
 // meanwhile, and Failed those whose text form is no key; the rest is gone from Redis. The error is
 // of Redis, or ctx's; what was filled before it stays. Without Redis nothing is filled.
 func (c *Cache[K, V]) Hydrate(ctx context.Context, keys []string, opts WarmOptions) WarmResult {
+	return c.hydrate(ctx, keys, opts)
+}
+
+func (c *warmup[K, V]) hydrate(ctx context.Context, keys []string, opts WarmOptions) WarmResult {
 	began := time.Now()
 	res := WarmResult{Loader: opts.Task, Emitted: len(keys)}
 	if c.closed.Load() || !c.tasks.enter() {
@@ -52,7 +56,7 @@ func (c *Cache[K, V]) Hydrate(ctx context.Context, keys []string, opts WarmOptio
 
 // hydration is one call of Hydrate.
 type hydration[K comparable, V any] struct {
-	c     *Cache[K, V]
+	c     *warmup[K, V]
 	opts  WarmOptions
 	room  int64
 	tally *stat.Tally
@@ -217,7 +221,7 @@ func (h *hydration[K, V]) store(e *hydrated[K], it *memory.Item[V]) bool {
 // whose first epoch ends when it has met the others, would be warm for a second. A run that an
 // epoch has overtaken asks for it too, as what it stored last may have come after the look at what
 // there is.
-func (c *Cache[K, V]) revalidate() {
+func (c *warmup[K, V]) revalidate() {
 	if c.remote == nil || c.tallies.None() || c.revalidating.Add(1) > 1 {
 		return // the one under way looks again
 	}
@@ -235,7 +239,7 @@ func (c *Cache[K, V]) revalidate() {
 
 // warmedBefore is the keys, in text form, of what warm-ups brought into memory in earlier epochs,
 // the most wanted first.
-func (c *Cache[K, V]) warmedBefore(epoch uint64) []string {
+func (c *warmup[K, V]) warmedBefore(epoch uint64) []string {
 	type ranked struct {
 		name string
 		rank uint32

@@ -21,7 +21,7 @@ import (
 
 // newItem is a version of a value whose source read began at read. It takes the value over. A ttl
 // of zero is Expiry's, or the cache's; with one below zero it is dead: nothing stores it.
-func (c *Cache[K, V]) newItem(key K, value V, read int64, ttl time.Duration) *memory.Item[V] {
+func (c *values[K, V]) newItem(key K, value V, read int64, ttl time.Duration) *memory.Item[V] {
 	if ttl == 0 && c.cfg.Expiry != nil {
 		ttl = c.cfg.Expiry(key, value)
 	}
@@ -53,14 +53,14 @@ func (c *Cache[K, V]) newItem(key K, value V, read int64, ttl time.Duration) *me
 }
 
 // newAbsence remembers that the source had no such key. It is dead at once without NegativeTTL.
-func (c *Cache[K, V]) newAbsence(read int64) *memory.Item[V] {
+func (c *values[K, V]) newAbsence(read int64) *memory.Item[V] {
 	ttl := int64(c.jitter(c.cfg.NegativeTTL))
 	now := c.memory.Clock.Now()
 	until := min(read+ttl, now+int64(c.cfg.MemoryTTL))
 	return &memory.Item[V]{Absent: true, ID: rand.Uint64(), Read: read, TTL: ttl, Fresh: until, Dead: until, Filled: now}
 }
 
-func (c *Cache[K, V]) jitter(ttl time.Duration) time.Duration {
+func (c *values[K, V]) jitter(ttl time.Duration) time.Duration {
 	if c.cfg.Jitter == 0 {
 		return ttl
 	}
@@ -69,7 +69,7 @@ func (c *Cache[K, V]) jitter(ttl time.Duration) time.Duration {
 
 // fromRecord is the item that a record holds, nil where there is none or where it cannot be read.
 // now is a moment before the look-up, and seen the sight behind which it was done.
-func (c *Cache[K, V]) fromRecord(got *redistier.Found, now int64, seen memory.Snapshot) *memory.Item[V] {
+func (c *values[K, V]) fromRecord(got *redistier.Found, now int64, seen memory.Snapshot) *memory.Item[V] {
 	it, bad := c.interpret(got, now, seen)
 	if bad != nil {
 		c.noteCorrupt(bad)
@@ -77,14 +77,14 @@ func (c *Cache[K, V]) fromRecord(got *redistier.Found, now int64, seen memory.Sn
 	return it
 }
 
-func (c *Cache[K, V]) noteCorrupt(bad *record.CorruptError) {
+func (c *values[K, V]) noteCorrupt(bad *record.CorruptError) {
 	const _ = uint(stat.NumCorrupt - record.NumCauses) // each cause has a counter
 	c.counters.Unreadable(uint8(bad.Cause))
 	c.observe(Event{Kind: EventCorrupt, Keys: 1, Err: bad})
 }
 
 // interpret is fromRecord that counts nothing, and says why a record cannot be read.
-func (c *Cache[K, V]) interpret(got *redistier.Found, now int64, seen memory.Snapshot) (*memory.Item[V], *record.CorruptError) {
+func (c *values[K, V]) interpret(got *redistier.Found, now int64, seen memory.Snapshot) (*memory.Item[V], *record.CorruptError) {
 	rec := &got.Record
 	var value V
 	switch {
@@ -129,7 +129,7 @@ func knownAs[V any](it, old *memory.Item[V]) {
 	it.Useful.Store(old.Useful.Load())
 }
 
-func (c *Cache[K, V]) decode(rec *record.Record) (value V, bad *record.CorruptError) {
+func (c *values[K, V]) decode(rec *record.Record) (value V, bad *record.CorruptError) {
 	payload, err := c.format.Payload(rec)
 	if err != nil {
 		return value, record.Unreadable(err)
@@ -140,7 +140,7 @@ func (c *Cache[K, V]) decode(rec *record.Record) (value V, bad *record.CorruptEr
 	return value, nil
 }
 
-func (c *Cache[K, V]) decodePayload(payload []byte) (value V, err error) {
+func (c *values[K, V]) decodePayload(payload []byte) (value V, err error) {
 	defer c.recovered(&err)
 	value, err = c.cfg.Codec.Decode(payload)
 	return value, failure.FromUser(err)
@@ -148,12 +148,12 @@ func (c *Cache[K, V]) decodePayload(payload []byte) (value V, err error) {
 
 // encode is the item as a record on its way to Redis. What cannot be stored there is a write of no
 // life, which deletes what stands there: it is out of date.
-func (c *Cache[K, V]) encode(text string, it *memory.Item[V], tokens string) redistier.Write {
+func (c *values[K, V]) encode(text string, it *memory.Item[V], tokens string) redistier.Write {
 	return c.encodeInto(nil, text, it, tokens)
 }
 
 // encodeInto is encode that appends the record to dst, where there is one.
-func (c *Cache[K, V]) encodeInto(dst []byte, text string, it *memory.Item[V], tokens string) redistier.Write {
+func (c *values[K, V]) encodeInto(dst []byte, text string, it *memory.Item[V], tokens string) redistier.Write {
 	rec := record.Record{
 		Kind: record.KindValue, Codec: c.format.Codec, ID: it.ID, Version: c.version, Tokens: tokens, Key: text,
 		Fresh: time.Duration(it.TTL), Stale: time.Duration(it.Late), Age: time.Duration(c.memory.Clock.Now() - it.Read),
@@ -190,7 +190,7 @@ func (c *Cache[K, V]) encodeInto(dst []byte, text string, it *memory.Item[V], to
 
 // clone is what goes in and out: the value itself, or a copy where the cache was told how to make
 // one.
-func (c *Cache[K, V]) clone(value V) V {
+func (c *values[K, V]) clone(value V) V {
 	if c.cfg.Clone == nil {
 		return value
 	}
@@ -198,7 +198,7 @@ func (c *Cache[K, V]) clone(value V) V {
 }
 
 // cost of a value in memory. Where Cost panics the value is too dear to keep.
-func (c *Cache[K, V]) cost(key K, it *memory.Item[V]) (cost int64) {
+func (c *values[K, V]) cost(key K, it *memory.Item[V]) (cost int64) {
 	if c.cfg.Cost == nil || it.Absent {
 		return 1
 	}

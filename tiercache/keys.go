@@ -160,7 +160,7 @@ func isLossless[K comparable](codec KeyCodec[K]) bool {
 var errNoRoundTrip = errors.New("its text form does not lead back to it")
 
 // text is the key's text form, on the way to Redis.
-func (c *Cache[K, V]) text(key K) (string, error) {
+func (c *values[K, V]) text(key K) (string, error) {
 	text, err := c.encodeKey(key)
 	if err != nil {
 		return "", fmt.Errorf("tiercache: cache %q: key %v has no text form: %w", c.name, key, err)
@@ -170,7 +170,7 @@ func (c *Cache[K, V]) text(key K) (string, error) {
 
 // encodeKey is the key's text form. One that leads to another key, or to none, is an error: other
 // nodes would not know which key is meant.
-func (c *Cache[K, V]) encodeKey(key K) (text string, err error) {
+func (c *values[K, V]) encodeKey(key K) (text string, err error) {
 	defer c.recovered(&err)
 	if text, err = c.cfg.Keys.EncodeKey(key); err != nil || c.lossless {
 		return text, failure.FromUser(err)
@@ -183,7 +183,7 @@ func (c *Cache[K, V]) encodeKey(key K) (text string, err error) {
 }
 
 // decodeKey is the key with this very text form.
-func (c *Cache[K, V]) decodeKey(text string) (key K, err error) {
+func (c *values[K, V]) decodeKey(text string) (key K, err error) {
 	defer c.recovered(&err)
 	if key, err = c.cfg.Keys.DecodeKey(text); err != nil {
 		return key, failure.FromUser(err)
@@ -197,7 +197,7 @@ func (c *Cache[K, V]) decodeKey(text string) (key K, err error) {
 
 // unreadableNotice is told of a notice about a key that cannot be read. Any key of the cache may be
 // meant.
-func (c *Cache[K, V]) unreadableNotice(err error) {
+func (c *store[K, V]) unreadableNotice(err error) {
 	c.counters.Add(0, stat.UnreadableNotices, 1)
 	now := c.memory.Clock.Now()
 	if last := c.oddNotice.Load(); (last == 0 || now-last > int64(time.Minute)) && c.oddNotice.CompareAndSwap(last, now) {

@@ -123,7 +123,7 @@ func (c *Cache[K, V]) RegisterLoader(l Loader[K, V]) error {
 	return nil
 }
 
-func (c *Cache[K, V]) checkLoader(l Loader[K, V]) error {
+func (c *warmup[K, V]) checkLoader(l Loader[K, V]) error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if !validLoaderName(l.Name) {
@@ -172,7 +172,7 @@ func (c *Cache[K, V]) Loaders() []LoaderInfo {
 }
 
 // recordFormat is LoaderInfo.Format.
-func (c *Cache[K, V]) recordFormat() string {
+func (c *warmup[K, V]) recordFormat() string {
 	if c.remote == nil {
 		return ""
 	}
@@ -184,7 +184,7 @@ func (c *Cache[K, V]) recordFormat() string {
 }
 
 // loader finds a registered loader by name, nil where there is none.
-func (c *Cache[K, V]) loader(name string) *loaderState[K, V] {
+func (c *warmup[K, V]) loader(name string) *loaderState[K, V] {
 	c.loadersMu.Lock()
 	defer c.loadersMu.Unlock()
 	for _, l := range c.loaders {

@@ -45,7 +45,7 @@ const roomAtOnce = 128
 
 // boardMany answers what memory can, and boards flights for the rest. Those that it leads are
 // started together, whatever happens.
-func (c *Cache[K, V]) boardMany(ctx context.Context, keys []K, out map[K]V, failed *failures) (all []waited[K, V]) {
+func (c *loads[K, V]) boardMany(ctx context.Context, keys []K, out map[K]V, failed *failures) (all []waited[K, V]) {
 	soft := c.softDeadline()
 	var mine batch[K, V]
 	defer func() {
@@ -95,7 +95,7 @@ func (c *Cache[K, V]) boardMany(ctx context.Context, keys []K, out map[K]V, fail
 
 // naming is the error of one of many keys, with the key where Clone has panicked: all others name
 // theirs.
-func (c *Cache[K, V]) naming(key K, err error) error {
+func (c *loads[K, V]) naming(key K, err error) error {
 	if _, bare := err.(*PanicError); !bare { //nolint:errorlint // what wraps one names the key
 		return err
 	}
@@ -104,7 +104,7 @@ func (c *Cache[K, V]) naming(key K, err error) error {
 
 // recall answers one key of many from memory, or where there is nobody else to ask. over says that
 // there is nothing left to do about it.
-func (c *Cache[K, V]) recall(ctx context.Context, key K, out map[K]V, failed *failures) (hash uint64, it *memory.Item[V], over bool) {
+func (c *loads[K, V]) recall(ctx context.Context, key K, out map[K]V, failed *failures) (hash uint64, it *memory.Item[V], over bool) {
 	hash, err := c.hashOf(key)
 	if err != nil {
 		failed.add(err)

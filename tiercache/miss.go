@@ -46,7 +46,7 @@ func (p patience) lasts(d time.Duration) bool {
 
 // loading is the work of one lead: its flights, on their way through a miss.
 type loading[K comparable, V any] struct {
-	c      *Cache[K, V]
+	c      *loads[K, V]
 	fls    []*flight[K, V]
 	by     patience
 	behind bool // a goroutine takes the steps
@@ -62,7 +62,7 @@ type loading[K comparable, V any] struct {
 
 // start begins a miss. When it returns the flights have ended, or the caller's patience has, and a
 // goroutine goes on, detached from ctx but for its values. Nobody waits for that one but Close.
-func (c *Cache[K, V]) start(ctx context.Context, fls []*flight[K, V], by patience) {
+func (c *loads[K, V]) start(ctx context.Context, fls []*flight[K, V], by patience) {
 	if fls = without(fls, c.landed); len(fls) == 0 {
 		return
 	}
@@ -205,7 +205,7 @@ func (l *loading[K, V]) claim(ctx context.Context, todo remainder[K, V]) {
 
 // landed ends a flight whose key somebody else's flight brought into memory between our look there
 // and the beginning of ours.
-func (c *Cache[K, V]) landed(f *flight[K, V]) bool {
+func (c *loads[K, V]) landed(f *flight[K, V]) bool {
 	if f.force || f.newer {
 		return false
 	}
@@ -218,7 +218,7 @@ func (c *Cache[K, V]) landed(f *flight[K, V]) bool {
 }
 
 // finishAll ends those flights that haven't ended, and takes all of them out of the table.
-func (c *Cache[K, V]) finishAll(fls []*flight[K, V], err error) {
+func (c *loads[K, V]) finishAll(fls []*flight[K, V], err error) {
 	for _, f := range fls {
 		c.end(f, nil, 0, err)
 	}
@@ -227,7 +227,7 @@ func (c *Cache[K, V]) finishAll(fls []*flight[K, V], err error) {
 // end sets a flight's outcome and opens its key for the next flight. An earlier outcome stands.
 // What fails once the cache is closed fails for that: a loader that heeds its context would else be
 // told apart from one that doesn't by who is quicker.
-func (c *Cache[K, V]) end(f *flight[K, V], answer *memory.Item[V], source Source, err error) {
+func (c *loads[K, V]) end(f *flight[K, V], answer *memory.Item[V], source Source, err error) {
 	if err != nil && c.closed.Load() {
 		err = ErrClosed
 	}

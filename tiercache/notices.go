@@ -12,7 +12,7 @@ import (
 )
 
 // subscriber is a cache as the backplane sees it.
-type subscriber[K comparable, V any] struct{ c *Cache[K, V] }
+type subscriber[K comparable, V any] struct{ c *store[K, V] }
 
 func (s subscriber[K, V]) Notice(n backplane.Notice)   { s.c.onNotice(n) }
 func (s subscriber[K, V]) Missed()                     { s.c.onEpoch() }
@@ -21,7 +21,7 @@ func (s subscriber[K, V]) Beat(now int64)              { s.c.onBeat(now) }
 func (s subscriber[K, V]) Pending() int                { return s.c.pending() }
 
 // onNotice does what another node did.
-func (c *Cache[K, V]) onNotice(n backplane.Notice) {
+func (c *store[K, V]) onNotice(n backplane.Notice) {
 	defer func() {
 		if v := recover(); v != nil { // the codec of keys is the user's
 			c.onEpoch()
@@ -54,16 +54,16 @@ func (c *Cache[K, V]) onNotice(n backplane.Notice) {
 }
 
 // onEpoch: what is in memory must be validated, as notices may have been missed.
-func (c *Cache[K, V]) onEpoch() {
+func (c *store[K, V]) onEpoch() {
 	c.epoch.Add(1)
 	c.observe(Event{Kind: EventEpoch})
-	c.revalidate()
+	c.began()
 }
 
 // onServer: another server may lack what Redis had confirmed to this node. That is told again where
 // it is known. Where it is not, or where the server was restarted and may have come back with what
 // was deleted long ago by nodes that are no more, the cache is ended, once by all nodes together.
-func (c *Cache[K, V]) onServer(t backplane.Takeover) {
+func (c *store[K, V]) onServer(t backplane.Takeover) {
 	trusted := t.Restarted && c.redis.cfg.TrustSnapshots
 	ended := t.Restarted && !trusted || t.Lost
 	if !ended {
@@ -84,7 +84,7 @@ func (c *Cache[K, V]) onServer(t backplane.Takeover) {
 }
 
 // onBeat: Redis has just answered. What it has yet to hear is told now.
-func (c *Cache[K, V]) onBeat(now int64) {
+func (c *store[K, V]) onBeat(now int64) {
 	c.confirm(c.redis.channel.Settled.Load(), now)
 	c.keepTokens(now)
 	due := c.journal.Due(now)
@@ -103,7 +103,7 @@ func (c *Cache[K, V]) onBeat(now int64) {
 // replay tells Redis what is due, batch by batch, and returns how much it took. It leaves as much
 // time between batches as they take, for the writes that go on. What those have settled meanwhile
 // is left out: their values would be ended.
-func (c *Cache[K, V]) replay(ctx context.Context, due []backplane.Notice) (told int) {
+func (c *store[K, V]) replay(ctx context.Context, due []backplane.Notice) (told int) {
 	for _, deed := range []struct {
 		kind backplane.Kind
 		own  bool
@@ -145,7 +145,7 @@ func rest(ctx context.Context, d time.Duration) {
 
 // tell says notices of one kind to Redis, all of them about own records or none, and enters in the
 // journal what became of them.
-func (c *Cache[K, V]) tell(ctx context.Context, notices []backplane.Notice) []error {
+func (c *store[K, V]) tell(ctx context.Context, notices []backplane.Notice) []error {
 	errs, whole := c.remote.Invalidate(ctx, notices)
 	if whole != nil {
 		c.redisFailed(whole, len(notices))
@@ -161,7 +161,7 @@ func (c *Cache[K, V]) tell(ctx context.Context, notices []backplane.Notice) []er
 }
 
 // told enters in the journal what became of an invalidation. Late it does no harm.
-func (c *Cache[K, V]) told(n backplane.Notice, err error) {
+func (c *store[K, V]) told(n backplane.Notice, err error) {
 	if err == nil {
 		c.journal.Confirm(n)
 	} else {
@@ -169,4 +169,4 @@ func (c *Cache[K, V]) told(n backplane.Notice, err error) {
 	}
 }
 
-func (c *Cache[K, V]) pending() int { return c.journal.Waiting() }
+func (c *store[K, V]) pending() int { return c.journal.Waiting() }

@@ -20,7 +20,7 @@ import (
 const rounding = int64(3 * time.Millisecond)
 
 // disbelieveOutdated takes out what this node has invalidated since it was read.
-func (c *Cache[K, V]) disbelieveOutdated(ctx context.Context, texts []string, all []redistier.Found, asked int64) {
+func (c *store[K, V]) disbelieveOutdated(ctx context.Context, texts []string, all []redistier.Found, asked int64) {
 	now := c.memory.Clock.Now()
 	for i := range all {
 		f := &all[i]

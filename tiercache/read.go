@@ -71,7 +71,7 @@ func (c *Cache[K, V]) Refresh(ctx context.Context, key K) (V, error) {
 	return e.Value, err
 }
 
-func (c *Cache[K, V]) get(ctx context.Context, key K, a asking[V]) (Entry[V], error) {
+func (c *loads[K, V]) get(ctx context.Context, key K, a asking[V]) (Entry[V], error) {
 	if c.closed.Load() {
 		return Entry[V]{}, ErrClosed
 	}
@@ -95,12 +95,12 @@ func (c *Cache[K, V]) get(ctx context.Context, key K, a asking[V]) (Entry[V], er
 
 // nobodyKnows says that there is nobody to ask what memory doesn't know, nor anybody who does so at
 // this moment. Such a miss is no load.
-func (c *Cache[K, V]) nobodyKnows(hash uint64, a asking[V]) bool {
+func (c *loads[K, V]) nobodyKnows(hash uint64, a asking[V]) bool {
 	return (!c.sourced || a.nobody) && c.remote == nil && !c.flights.some(hash)
 }
 
 // unknown is the answer of a read that had nobody to ask.
-func (c *Cache[K, V]) unknown(ctx context.Context, hash uint64, key K) error {
+func (c *loads[K, V]) unknown(ctx context.Context, hash uint64, key K) error {
 	if err := ctx.Err(); err != nil {
 		return c.waitError(key, err)
 	}
@@ -109,7 +109,7 @@ func (c *Cache[K, V]) unknown(ctx context.Context, hash uint64, key K) error {
 }
 
 // hashOf is the key's hash. A key with an interface in it may hold what has none.
-func (c *Cache[K, V]) hashOf(key K) (hash uint64, err error) {
+func (c *values[K, V]) hashOf(key K) (hash uint64, err error) {
 	if !c.oddKeys {
 		return c.memory.Hash(key), nil
 	}
@@ -123,7 +123,7 @@ func (c *Cache[K, V]) hashOf(key K) (hash uint64, err error) {
 
 // remembered answers from memory where that will do: with something fresh or, when a load of it
 // has just failed, with something stale.
-func (c *Cache[K, V]) remembered(ctx context.Context, hash uint64, key K, it *memory.Item[V], a asking[V]) (e Entry[V], ok bool, err error) {
+func (c *loads[K, V]) remembered(ctx context.Context, hash uint64, key K, it *memory.Item[V], a asking[V]) (e Entry[V], ok bool, err error) {
 	switch now := c.memory.Coarse.Now(); {
 	case c.fresh(it, now):
 		e, err = c.hit(ctx, hash, key, it, now, a)
@@ -137,7 +137,7 @@ func (c *Cache[K, V]) remembered(ctx context.Context, hash uint64, key K, it *me
 }
 
 // hit answers from memory.
-func (c *Cache[K, V]) hit(ctx context.Context, hash uint64, key K, it *memory.Item[V], now int64, a asking[V]) (Entry[V], error) { //nolint:revive // on the hit path
+func (c *loads[K, V]) hit(ctx context.Context, hash uint64, key K, it *memory.Item[V], now int64, a asking[V]) (Entry[V], error) { //nolint:revive // on the hit path
 	if it.Absent {
 		count(&c.counters, hash, stat.NegativeHits)
 		return Entry[V]{}, ErrNotFound
@@ -147,7 +147,7 @@ func (c *Cache[K, V]) hit(ctx context.Context, hash uint64, key K, it *memory.It
 }
 
 // served counts a hit, and begins a refresh behind the caller's back where it is due.
-func (c *Cache[K, V]) served(ctx context.Context, hash uint64, key K, it *memory.Item[V], now int64, a asking[V]) { //nolint:revive // on the hit path
+func (c *loads[K, V]) served(ctx context.Context, hash uint64, key K, it *memory.Item[V], now int64, a asking[V]) { //nolint:revive // on the hit path
 	nth := count(&c.counters, hash, stat.MemoryHits)
 	if nth%clock.SampleEvery == 0 {
 		c.memory.Coarse.Sample()
@@ -163,7 +163,7 @@ func (c *Cache[K, V]) served(ctx context.Context, hash uint64, key K, it *memory
 
 // entry is what the caller gets of an item: the value itself, or a copy where the cache was told
 // how to make one.
-func (c *Cache[K, V]) entry(it *memory.Item[V], source Source, now int64) (Entry[V], error) {
+func (c *store[K, V]) entry(it *memory.Item[V], source Source, now int64) (Entry[V], error) {
 	e := Entry[V]{Value: it.Value, Source: source, Stale: !c.fresh(it, now), Age: time.Duration(max(0, now-it.Read))}
 	if c.cfg.Clone == nil {
 		return e, nil
@@ -176,14 +176,14 @@ func (c *Cache[K, V]) entry(it *memory.Item[V], source Source, now int64) (Entry
 }
 
 // value is a copy of the item's value. Clone's panic is an error of the call it happened in.
-func (c *Cache[K, V]) value(it *memory.Item[V]) (value V, err error) {
+func (c *values[K, V]) value(it *memory.Item[V]) (value V, err error) {
 	defer c.recovered(&err)
 	return c.clone(it.Value), nil
 }
 
 // refreshIfDue begins one refresh, behind their backs, for everybody who sees that it is due, with
 // the loader that the read brought. One that fails is tried again only after a while.
-func (c *Cache[K, V]) refreshIfDue(ctx context.Context, hash uint64, key K, it *memory.Item[V], now int64, a asking[V]) { //nolint:revive // on the hit path
+func (c *loads[K, V]) refreshIfDue(ctx context.Context, hash uint64, key K, it *memory.Item[V], now int64, a asking[V]) { //nolint:revive // on the hit path
 	at := it.Due.Load()
 	if at <= 0 || now < at || now >= it.Fresh || !a.brought() && (a.nobody || !c.sourced) {
 		return
@@ -207,7 +207,7 @@ func (c *Cache[K, V]) refreshIfDue(ctx context.Context, hash uint64, key K, it *
 const refreshAgain = 100 * time.Millisecond
 
 // miss looks own's key up beyond memory, together with everybody else who misses it.
-func (c *Cache[K, V]) miss(ctx context.Context, own *flight[K, V]) (Entry[V], error) {
+func (c *loads[K, V]) miss(ctx context.Context, own *flight[K, V]) (Entry[V], error) {
 	for soft := c.softDeadline(); ; {
 		f, leads, err := c.board(ctx, own)
 		if err != nil {
@@ -228,14 +228,14 @@ func (c *Cache[K, V]) miss(ctx context.Context, own *flight[K, V]) (Entry[V], er
 
 // newFlight prepares a flight for the key; board decides whether it is the one. old is what memory
 // holds, or nil.
-func (c *Cache[K, V]) newFlight(hash uint64, key K, old *memory.Item[V]) *flight[K, V] {
+func (c *loads[K, V]) newFlight(hash uint64, key K, old *memory.Item[V]) *flight[K, V] {
 	f := new(flight[K, V])
 	c.prepare(f, hash, key, old)
 	return f
 }
 
 // prepare is newFlight where there is room for the flight already.
-func (c *Cache[K, V]) prepare(f *flight[K, V], hash uint64, key K, old *memory.Item[V]) {
+func (c *loads[K, V]) prepare(f *flight[K, V], hash uint64, key K, old *memory.Item[V]) {
 	f.cache, f.key, f.hash, f.old, f.one[0] = c, key, hash, old, f
 	f.seen, f.gen = c.snapshot(), c.memory.Generation(hash)
 	if c.redis != nil {
@@ -247,7 +247,7 @@ func (c *Cache[K, V]) prepare(f *flight[K, V], hash uint64, key K, old *memory.I
 }
 
 // spell gives the flight its key's text form, where it is going to need it.
-func (c *Cache[K, V]) spell(f *flight[K, V]) (err error) {
+func (c *loads[K, V]) spell(f *flight[K, V]) (err error) {
 	if c.remote != nil {
 		f.text, err = c.text(f.key)
 		f.texts[0] = f.text
@@ -257,7 +257,7 @@ func (c *Cache[K, V]) spell(f *flight[K, V]) (err error) {
 
 // board joins the flight of f's key, or makes f it: then the caller must start it. A load that
 // would wait for itself is refused.
-func (c *Cache[K, V]) board(ctx context.Context, f *flight[K, V]) (joined *flight[K, V], leads bool, err error) {
+func (c *loads[K, V]) board(ctx context.Context, f *flight[K, V]) (joined *flight[K, V], leads bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, false, c.waitError(f.key, err)
 	}
@@ -278,12 +278,12 @@ func (c *Cache[K, V]) board(ctx context.Context, f *flight[K, V]) (joined *fligh
 }
 
 // fill stores in memory what a flight found, unless its key was invalidated since the flight began.
-func (c *Cache[K, V]) fill(f *flight[K, V], it *memory.Item[V]) {
+func (c *loads[K, V]) fill(f *flight[K, V], it *memory.Item[V]) {
 	c.fillMemory(f.hash, f.key, it, f.gen)
 }
 
 // fillMemory reports whether the entry is in memory now.
-func (c *Cache[K, V]) fillMemory(hash uint64, key K, it *memory.Item[V], gen uint64) bool {
+func (c *store[K, V]) fillMemory(hash uint64, key K, it *memory.Item[V], gen uint64) bool {
 	cost := c.cost(key, it)
 	if cost > c.memory.Capacity() {
 		c.counters.Add(hash, stat.Oversized, 1)

@@ -44,7 +44,7 @@ func (b *batch[K, V]) leads(id any) bool {
 // flightID is a key of a cache, generations aside: recursion is recursion whatever was invalidated
 // meanwhile.
 type flightID[K comparable, V any] struct {
-	cache *Cache[K, V]
+	cache *loads[K, V]
 	key   K
 }
 

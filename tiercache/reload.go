@@ -65,7 +65,7 @@ func (c *Cache[K, V]) Lookup(ctx context.Context, key K) (Entry[V], bool) {
 }
 
 // refresh loads the key now, whatever is cached.
-func (c *Cache[K, V]) refresh(ctx context.Context, key K, a asking[V]) (Entry[V], error) {
+func (c *loads[K, V]) refresh(ctx context.Context, key K, a asking[V]) (Entry[V], error) {
 	if c.closed.Load() {
 		return Entry[V]{}, ErrClosed
 	}
@@ -123,7 +123,7 @@ func (l *loading[K, V]) reloadWith(ctx context.Context, f *flight[K, V]) (value 
 }
 
 // tierOf is where a flight's older value was found.
-func (c *Cache[K, V]) tierOf(f *flight[K, V], old *memory.Item[V]) Source {
+func (c *loads[K, V]) tierOf(f *flight[K, V], old *memory.Item[V]) Source {
 	if old == f.old {
 		return FromMemory
 	}
@@ -131,7 +131,7 @@ func (c *Cache[K, V]) tierOf(f *flight[K, V], old *memory.Item[V]) Source {
 }
 
 // staleFor is how long after its TTL a value may be served.
-func (c *Cache[K, V]) staleFor(key K, value V) time.Duration {
+func (c *values[K, V]) staleFor(key K, value V) time.Duration {
 	if c.cfg.Staleness == nil {
 		return c.cfg.StaleFor
 	}
@@ -146,7 +146,7 @@ func (c *Cache[K, V]) staleFor(key K, value V) time.Duration {
 func (cfg *Config[K, V]) keepsStale() bool { return cfg.StaleFor > 0 || cfg.Staleness != nil }
 
 // lateOf is how long after its TTL what a record holds may be served here.
-func (c *Cache[K, V]) lateOf(rec *record.Record) int64 {
+func (c *values[K, V]) lateOf(rec *record.Record) int64 {
 	switch {
 	case rec.Kind == record.KindAbsent:
 		return 0

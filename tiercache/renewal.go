@@ -72,10 +72,10 @@ func (l *loading[K, V]) renewing(keys []string) *renewal {
 	return c.renewals.begin(&renewal{token: l.token, keys: keys}, c.renewEvery(), c.renew)
 }
 
-func (c *Cache[K, V]) renewEvery() time.Duration { return c.redis.cfg.LeaseLife / 3 }
+func (c *loads[K, V]) renewEvery() time.Duration { return c.redis.cfg.LeaseLife / 3 }
 
 // renew renews what is due, and comes again while there is more.
-func (c *Cache[K, V]) renew() {
+func (c *loads[K, V]) renew() {
 	if !c.tasks.enter() {
 		return
 	}

@@ -17,7 +17,7 @@ import (
 // storing is one call of Set or SetMany. It encodes as it sends, a batch at a time: what waited for
 // the batches before has aged meanwhile, and is given only what is left of its life.
 type storing[K comparable, V any] struct {
-	c    *Cache[K, V]
+	c    *store[K, V]
 	seen memory.Snapshot
 	read int64 // the values are as old as the call
 	ttl  time.Duration
@@ -30,7 +30,7 @@ type storing[K comparable, V any] struct {
 	failed   failures
 }
 
-func (c *Cache[K, V]) set(ctx context.Context, keys []K, values []V, opts []SetOption) error {
+func (c *store[K, V]) set(ctx context.Context, keys []K, values []V, opts []SetOption) error {
 	if c.closed.Load() {
 		return ErrClosed
 	}
@@ -125,7 +125,7 @@ func (s *storing[K, V]) flush(ctx context.Context) {
 }
 
 // setTokens is the current tokens of the cache and of the tags, as they stand in a record.
-func (c *Cache[K, V]) setTokens(ctx context.Context, tags []string, seen memory.Snapshot) (string, error) {
+func (c *store[K, V]) setTokens(ctx context.Context, tags []string, seen memory.Snapshot) (string, error) {
 	names := []string{redistier.ClearToken}
 	for _, tag := range tags {
 		names = append(names, redistier.TagToken(tag))
@@ -135,14 +135,14 @@ func (c *Cache[K, V]) setTokens(ctx context.Context, tags []string, seen memory.
 }
 
 // pend leaves the invalidation of a key to be said when Redis answers.
-func (c *Cache[K, V]) pend(text string) {
+func (c *store[K, V]) pend(text string) {
 	c.journal.Pend(backplane.KindKey, text, c.memory.Clock.Now())
 }
 
 var errPending = errors.New("Redis has yet to hear of an earlier invalidation")
 
 // put is Set in memory alone.
-func (c *Cache[K, V]) put(s setting[K, V]) {
+func (c *store[K, V]) put(s setting[K, V]) {
 	if s.cost > c.memory.Capacity() {
 		c.counters.Add(s.hash, stat.Oversized, 1)
 		c.memory.Remove(s.hash, s.key)
@@ -153,7 +153,7 @@ func (c *Cache[K, V]) put(s setting[K, V]) {
 
 // setBoth stores in Redis, which decides the order of two Sets, and then in memory, unless another
 // writer came in between.
-func (c *Cache[K, V]) setBoth(ctx context.Context, settings []setting[K, V], writes []redistier.Write, failed *failures) {
+func (c *store[K, V]) setBoth(ctx context.Context, settings []setting[K, V], writes []redistier.Write, failed *failures) {
 	for lo := 0; lo < len(writes); {
 		hi := lo + redistier.BatchLen(writes[lo:])
 		c.begin(settings[lo:hi], func(*setting[K, V], *memory.Item[V]) {})

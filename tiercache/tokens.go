@@ -115,7 +115,7 @@ func (t *tokens) get(ctx context.Context, m *redistier.Tier, epoch uint64, names
 // keepTokens tells Redis, with a heartbeat now and then, that the tokens are in use: a node reads
 // them once an epoch, and to a Redis that evicts what was not used for long they would be the first
 // to go. In a large fleet each node does it less often.
-func (c *Cache[K, V]) keepTokens(now int64) {
+func (c *store[K, V]) keepTokens(now int64) {
 	if now < c.keepAt.Load() {
 		return
 	}

@@ -32,7 +32,7 @@ func insist(ctx context.Context, do func() error) (err error) {
 
 // softDeadline is when a caller that begins to wait now takes something stale instead; zero is
 // never.
-func (c *Cache[K, V]) softDeadline() time.Time {
+func (c *loads[K, V]) softDeadline() time.Time {
 	if c.cfg.SoftTimeout == 0 {
 		return time.Time{}
 	}
@@ -53,12 +53,12 @@ var errOvertaken = errors.New("a tag was ended after the load began")
 // overtaken reports whether a tag of the flight's answer may have been ended after the flight and
 // before the read began. A flight that begins once this one has ended is younger than the read,
 // which so looks twice at most.
-func (c *Cache[K, V]) overtaken(f *flight[K, V], since uint64) bool {
+func (c *loads[K, V]) overtaken(f *flight[K, V], since uint64) bool {
 	return since > f.seen.Count && f.err == nil && f.answer.Tags != nil && c.tokens.endedAfter(f.answer.Tags.Names, f.seen.Count)
 }
 
 // collect waits for a flight and turns its outcome into what the caller gets.
-func (c *Cache[K, V]) collect(ctx context.Context, w waited[K, V]) (Entry[V], error) {
+func (c *loads[K, V]) collect(ctx context.Context, w waited[K, V]) (Entry[V], error) {
 	f, old := w.flight, w.old
 	err := c.await(ctx, f, old, w.soft)
 	now := c.memory.Clock.Now()
@@ -92,7 +92,7 @@ func (c *Cache[K, V]) collect(ctx context.Context, w waited[K, V]) (Entry[V], er
 }
 
 // stale serves what is no longer fresh.
-func (c *Cache[K, V]) stale(hash uint64, it *memory.Item[V], source Source, now int64) (Entry[V], error) {
+func (c *loads[K, V]) stale(hash uint64, it *memory.Item[V], source Source, now int64) (Entry[V], error) {
 	c.counters.Add(hash, stat.StaleHits, 1)
 	e, err := c.entry(it, source, now)
 	e.Stale = true
@@ -100,7 +100,7 @@ func (c *Cache[K, V]) stale(hash uint64, it *memory.Item[V], source Source, now 
 }
 
 // outcome counts the read under what answered it.
-func (c *Cache[K, V]) outcome(ctx context.Context, f *flight[K, V], now int64) (Entry[V], error) {
+func (c *loads[K, V]) outcome(ctx context.Context, f *flight[K, V], now int64) (Entry[V], error) {
 	it := f.answer
 	switch {
 	case f.source == FromMemory:
@@ -129,7 +129,7 @@ var errSoft = errors.New("soft timeout")
 
 // await waits until the flight has ended, ctx has, or SoftTimeout has and something stale is at
 // hand.
-func (c *Cache[K, V]) await(ctx context.Context, f *flight[K, V], old *memory.Item[V], softly time.Time) error {
+func (c *loads[K, V]) await(ctx context.Context, f *flight[K, V], old *memory.Item[V], softly time.Time) error {
 	if f.done.isGiven() {
 		return nil
 	}
@@ -169,7 +169,7 @@ func (c *Cache[K, V]) await(ctx context.Context, f *flight[K, V], old *memory.It
 
 // fallback is the youngest value that may be served stale now: what the caller saw in memory, or
 // what the flight found.
-func (c *Cache[K, V]) fallback(f *flight[K, V], old *memory.Item[V], now int64) *memory.Item[V] {
+func (c *loads[K, V]) fallback(f *flight[K, V], old *memory.Item[V], now int64) *memory.Item[V] {
 	best := f.stale.Load()
 	if old != nil && !old.Absent && !f.isBuried(old) && (best == nil || old.Read > best.Read) {
 		best = old
@@ -181,7 +181,7 @@ func (c *Cache[K, V]) fallback(f *flight[K, V], old *memory.Item[V], now int64) 
 }
 
 // waitError is what a caller sees who did not wait for the end.
-func (c *Cache[K, V]) waitError(key K, err error) error {
+func (c *loads[K, V]) waitError(key K, err error) error {
 	if errors.Is(err, ErrRecursive) {
 		return c.loadError(key, err)
 	}

@@ -91,7 +91,7 @@ func (c *Cache[K, V]) Warm(ctx context.Context, names ...string) ([]WarmResult, 
 
 // warmOrder sorts loaders: what comes first by After, then by priority, then by registration. After
 // names of other caches are an engine's business.
-func (c *Cache[K, V]) warmOrder(names []string) ([]*loaderState[K, V], error) {
+func (c *warmup[K, V]) warmOrder(names []string) ([]*loaderState[K, V], error) {
 	c.loadersMu.Lock()
 	defer c.loadersMu.Unlock()
 	var todo []*loaderState[K, V]

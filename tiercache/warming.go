@@ -17,7 +17,7 @@ import (
 
 // warming is one run of one loader.
 type warming[K comparable, V any] struct {
-	c         *Cache[K, V]
+	c         *warmup[K, V]
 	loader    *loaderState[K, V]
 	opts      WarmOptions
 	ctx       context.Context //nolint:containedctx // of the run, which emit has no other way to see
@@ -103,7 +103,7 @@ var (
 	errOutlived = errors.New("tiercache: its TTL, counted from the start of the loader, is over already")
 )
 
-func (c *Cache[K, V]) newWarming(ctx context.Context, l *loaderState[K, V], opts WarmOptions) *warming[K, V] {
+func (c *warmup[K, V]) newWarming(ctx context.Context, l *loaderState[K, V], opts WarmOptions) *warming[K, V] {
 	w := &warming[K, V]{
 		c: c, loader: l, opts: opts, ctx: ctx, read: c.memory.Clock.Now(), seen: c.snapshot(), gens: c.memory.Generations(),
 		losses: c.memory.Losses(), keys: make(map[K]*warmKey), room: opts.Room, soon: math.MaxInt64, res: WarmResult{Loader: l.Name},

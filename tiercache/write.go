@@ -71,7 +71,7 @@ func (c *Cache[K, V]) Clear(ctx context.Context) error {
 
 // endTokens ends tags, or everything: here, in Redis and on the other nodes, and here again, for
 // what was read in between.
-func (c *Cache[K, V]) endTokens(ctx context.Context, kind backplane.Kind, names []string, here func(string)) error {
+func (c *store[K, V]) endTokens(ctx context.Context, kind backplane.Kind, names []string, here func(string)) error {
 	if c.closed.Load() {
 		return ErrClosed
 	}
@@ -98,7 +98,7 @@ func (c *Cache[K, V]) endTokens(ctx context.Context, kind backplane.Kind, names 
 }
 
 // expired is the item as Expire leaves it.
-func (c *Cache[K, V]) expired(it *memory.Item[V]) *memory.Item[V] {
+func (c *values[K, V]) expired(it *memory.Item[V]) *memory.Item[V] {
 	if it == nil || it.Absent || it.Late == 0 {
 		return nil
 	}
@@ -120,7 +120,7 @@ type setting[K comparable, V any] struct {
 
 // begin takes the settings' keys out of memory and claims their generations. What stood there is
 // handed to had.
-func (c *Cache[K, V]) begin(settings []setting[K, V], had func(s *setting[K, V], it *memory.Item[V])) {
+func (c *store[K, V]) begin(settings []setting[K, V], had func(s *setting[K, V], it *memory.Item[V])) {
 	claims := make(map[uint64]*memory.Claim, len(settings))
 	for i := range settings {
 		s := &settings[i]
@@ -136,7 +136,7 @@ func (c *Cache[K, V]) begin(settings []setting[K, V], had func(s *setting[K, V],
 }
 
 // invalidate ends keys in both tiers. keep says what memory retains of what it had.
-func (c *Cache[K, V]) invalidate(ctx context.Context, kind backplane.Kind, keys []K, keep func(*memory.Item[V]) *memory.Item[V]) (err error) {
+func (c *store[K, V]) invalidate(ctx context.Context, kind backplane.Kind, keys []K, keep func(*memory.Item[V]) *memory.Item[V]) (err error) {
 	if c.closed.Load() {
 		return ErrClosed
 	}
@@ -164,7 +164,7 @@ func (c *Cache[K, V]) invalidate(ctx context.Context, kind backplane.Kind, keys 
 }
 
 // invalidateRemote tells Redis, and returns each key's error.
-func (c *Cache[K, V]) invalidateRemote(ctx context.Context, kind backplane.Kind, keys []K) []error {
+func (c *store[K, V]) invalidateRemote(ctx context.Context, kind backplane.Kind, keys []K) []error {
 	failed := make([]error, len(keys))
 	if c.remote == nil {
 		return failed
@@ -208,18 +208,18 @@ func distinct[K comparable](keys []K) []K {
 }
 
 // degraded says that a write reached memory only.
-func (c *Cache[K, V]) degraded(what string, key K, err error) error {
+func (c *store[K, V]) degraded(what string, key K, err error) error {
 	return c.reachedMemoryOnly(fmt.Errorf("%w: cache %q: %s %q: %w", ErrDegraded, c.name, what, fmt.Sprint(key), err))
 }
 
-func (c *Cache[K, V]) reachedMemoryOnly(err error) error {
+func (c *store[K, V]) reachedMemoryOnly(err error) error {
 	c.observe(Event{Kind: EventDegraded, Keys: 1, Err: err})
 	return err
 }
 
 // stored enters in the journal what became of a Set. One that was sent and not answered may still
 // be executed, until Redis itself refuses it for being late.
-func (c *Cache[K, V]) stored(n backplane.Notice, err error) {
+func (c *store[K, V]) stored(n backplane.Notice, err error) {
 	switch {
 	case err == nil || errors.Is(err, redistier.ErrFull):
 		c.journal.Confirm(n)
@@ -231,14 +231,14 @@ func (c *Cache[K, V]) stored(n backplane.Notice, err error) {
 }
 
 // noteWrite counts what Redis said of one write.
-func (c *Cache[K, V]) noteWrite(err error) {
+func (c *store[K, V]) noteWrite(err error) {
 	if err != nil && !errors.Is(err, redistier.ErrLeaseLost) && !errors.Is(err, redistier.ErrStandsYounger) && !errors.Is(err, redistier.ErrRefused) && !errors.Is(err, record.ErrTooLarge) {
 		c.redisFailed(err, 1)
 	}
 }
 
 // recovered turns the panic of a user's callback into an error of the call it happened in.
-func (c *Cache[K, V]) recovered(err *error) {
+func (c *values[K, V]) recovered(err *error) {
 	if v := recover(); v != nil {
 		*err = errors.Join(*err, failure.NewPanicError(v))
 	}

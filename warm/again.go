@@ -53,7 +53,7 @@ func (t TaskRun) toMakeGood() bool {
 }
 
 // takenBack hears of entries of a task that were taken back, after its loader was done.
-func (e *Engine) takenBack(ctx context.Context, r *running, t *task, hold *lease, n int) {
+func (e *runs) takenBack(ctx context.Context, r *running, t *task, hold *lease, n int) {
 	if hold != nil && hold.lost.Load() {
 		return // another leader has begun anew
 	}
@@ -113,7 +113,7 @@ func (rec *taskRecord) park(out TaskRun) {
 }
 
 // unpark begins a run of tasks that waited for Redis, if that answers.
-func (e *Engine) unpark(ctx context.Context, parked []*task) bool {
+func (e *runs) unpark(ctx context.Context, parked []*task) bool {
 	if !e.answers(ctx) {
 		return false
 	}
@@ -139,13 +139,13 @@ func (e *Engine) unpark(ctx context.Context, parked []*task) bool {
 }
 
 // answers reports whether the fleet's Redis does, where there is one.
-func (e *Engine) answers(ctx context.Context) bool {
+func (e *runs) answers(ctx context.Context) bool {
 	return e.cfg.Redis == nil ||
 		e.cfg.Redis.Do(ctx, func(ctx context.Context, client redis.UniversalClient) error { return client.Ping(ctx).Err() }) == nil
 }
 
 // wakeUp lets the refresher look again.
-func (e *Engine) wakeUp() {
+func (e *runs) wakeUp() {
 	select {
 	case e.wake <- struct{}{}:
 	default: // it will look anyway

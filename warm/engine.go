@@ -29,7 +29,11 @@ var (
 
 // Engine runs warmup tasks. Make one with [New]; it is safe for concurrent use. It has no goroutine
 // before Start or Run and none after Stop, other than those that Stop's error tells of.
-type Engine struct {
+type Engine struct{ runs }
+
+// runs is an engine's tasks and their runs: what begins them, one at a time, and what becomes of
+// them. The methods of Engine ask for runs, and say how they stand.
+type runs struct {
 	cfg       settings
 	scheduler *schedule.Scheduler
 
@@ -65,7 +69,7 @@ func New(cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{
+	e := &Engine{runs{
 		cfg:       s,
 		ready:     make(chan struct{}),
 		stopped:   make(chan struct{}),
@@ -74,7 +78,7 @@ func New(cfg Config) (*Engine, error) {
 		records:   make(map[string]*taskRecord),
 		pace:      newPace(s.Config),
 		stopAfter: func() bool { return true },
-	}
+	}}
 	if e.scheduler, err = e.newScheduler(); err != nil {
 		return nil, fmt.Errorf("warm: config: %w", err)
 	}
@@ -146,7 +150,7 @@ func (e *Engine) add(added []*task) error {
 
 // order puts all tasks in order, which fails on what only the whole set shows. The caller holds
 // e.mu.
-func (e *Engine) order() ([]*task, error) {
+func (e *runs) order() ([]*task, error) {
 	var errs []error
 	for _, name := range e.cfg.Priority {
 		if e.records[name] == nil {
@@ -157,7 +161,7 @@ func (e *Engine) order() ([]*task, error) {
 	return order, errors.Join(append(errs, err)...)
 }
 
-func (e *Engine) names() []string {
+func (e *runs) names() []string {
 	names := make([]string, len(e.tasks))
 	for i, t := range e.tasks {
 		names[i] = t.name

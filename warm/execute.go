@@ -13,7 +13,7 @@ import (
 )
 
 // execute runs r from its begin to its end, in a goroutine of its own.
-func (e *Engine) execute(ctx context.Context, r *running) {
+func (e *runs) execute(ctx context.Context, r *running) {
 	ctx, cancel := context.WithTimeoutCause(ctx, e.cfg.Timeout, runTimeoutError{e.cfg.Timeout})
 	defer cancel()
 	limit := e.cfg.Concurrency
@@ -37,7 +37,7 @@ func (e *Engine) execute(ctx context.Context, r *running) {
 // waiting task holds no slot, which with a limit of one would be a deadlock, and a limit of one is
 // exactly the order of the plan.
 type dispatch struct {
-	e    *Engine
+	e    *runs
 	r    *running
 	log  *slog.Logger
 	over map[string]TaskStatus
@@ -171,7 +171,7 @@ func (d *dispatch) end(ctx context.Context, i int, out TaskRun) {
 }
 
 // progress is a counter by which the status sees how far a task has come.
-func (e *Engine) progress(r *running, t *task) *atomic.Int64 {
+func (e *runs) progress(r *running, t *task) *atomic.Int64 {
 	stored := new(atomic.Int64)
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -180,14 +180,14 @@ func (e *Engine) progress(r *running, t *task) *atomic.Int64 {
 }
 
 // setRole lets the status see what part this process has in a task that goes on.
-func (e *Engine) setRole(r *running, t *task, role Role) {
+func (e *runs) setRole(r *running, t *task, role Role) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	r.run.Tasks[slices.Index(r.tasks, t)].Role = role
 }
 
 // finish records a run that is over, and begins the one that waits for its turn.
-func (e *Engine) finish(ctx context.Context, r *running, log *slog.Logger) {
+func (e *runs) finish(ctx context.Context, r *running, log *slog.Logger) {
 	e.mu.Lock()
 	r.run.Ended = time.Now()
 	run := r.run.clone()
@@ -222,7 +222,7 @@ func (e *Engine) finish(ctx context.Context, r *running, log *slog.Logger) {
 
 // background begins a run that nobody asked for. It is skipped while another goes on: the second
 // value is false then.
-func (e *Engine) background(ctx context.Context, req Request) (*Ticket, bool) {
+func (e *runs) background(ctx context.Context, req Request) (*Ticket, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.current != nil {

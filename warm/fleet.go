@@ -16,12 +16,12 @@ import (
 // inFleet reports whether a task is done once for all nodes. It is not where this process is alone,
 // where what one node warms doesn't reach the others, or where the task says that every node is to
 // do it.
-func (e *Engine) inFleet(t *task) bool {
+func (e *runs) inFleet(t *task) bool {
 	return e.cfg.Redis != nil && !t.opts.EveryNode && (t.target == nil || t.info.Format != "")
 }
 
 // role is the one that a task begins with; one in a fleet leads once it has the lock.
-func (e *Engine) role(t *task) Role {
+func (e *runs) role(t *task) Role {
 	switch {
 	case e.inFleet(t):
 		return RoleFollower
@@ -42,7 +42,7 @@ func (e *Engine) role(t *task) Role {
 //     rolling deploy of a fleet asks the source once.
 //   - A refresh comes at a share of the TTL: any pass that began well after the one before will do.
 //   - Somebody who asks by hand wants one that began after he asked, or that is under way.
-func (e *Engine) wanted(r *running, t *task) ledger.Terms {
+func (e *runs) wanted(r *running, t *task) ledger.Terms {
 	switch {
 	case r.slot != "":
 		return ledger.Terms{Slot: r.slot}
@@ -67,7 +67,7 @@ const (
 )
 
 // startupAge is how old a pass may be for a node that starts.
-func (e *Engine) startupAge(t *task) time.Duration {
+func (e *runs) startupAge(t *task) time.Duration {
 	if e.cfg.StartupAge > 0 {
 		return e.cfg.StartupAge
 	}
@@ -93,14 +93,14 @@ var (
 )
 
 // ledger is where the fleet knows a task from.
-func (e *Engine) ledger(t *task) *ledger.Ledger {
+func (e *runs) ledger(t *task) *ledger.Ledger {
 	return ledger.New(e.cfg.Redis, ledger.Key(e.cfg.Redis.Prefix(), t.cache, t.name, t.info.Format), e.cfg.LockLife)
 }
 
 // sharing is a task of a fleet on its way: it leads, or waits for the node that does and fills
 // memory with what that has left in Redis.
 type sharing struct {
-	e         *Engine
+	e         *runs
 	r         *running
 	t         *task
 	l         *ledger.Ledger
@@ -113,7 +113,7 @@ type sharing struct {
 }
 
 // share runs a task of a fleet.
-func (e *Engine) share(ctx context.Context, r *running, t *task) TaskRun {
+func (e *runs) share(ctx context.Context, r *running, t *task) TaskRun {
 	s := &sharing{
 		e: e, r: r, t: t, l: e.ledger(t),
 		out: TaskRun{Name: t.name, Role: RoleFollower, Started: time.Now()}, want: e.wanted(r, t), token: newID() + newID(),
@@ -213,7 +213,7 @@ func ask(ctx context.Context, l *ledger.Ledger, token string, want ledger.Terms)
 }
 
 // ousted notes that a leader has lost its lock.
-func (e *Engine) ousted(ctx context.Context, r *running, t *task, why error) {
+func (e *runs) ousted(ctx context.Context, r *running, t *task, why error) {
 	e.cfg.Logger.WarnContext(ctx, "warm: lock lost", slog.String("run", r.run.ID), slog.String("task", t.name), slog.Any("cause", why))
 	e.setRole(r, t, RoleFollower)
 }
@@ -245,7 +245,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 }
 
 // giveBack releases a lock that a claim may have taken though nobody heard of it.
-func (e *Engine) giveBack(ctx context.Context, l *ledger.Ledger, token string) {
+func (e *runs) giveBack(ctx context.Context, l *ledger.Ledger, token string) {
 	if err := l.Release(context.WithoutCancel(ctx), token); err != nil && !errors.Is(err, ledger.ErrLockLost) {
 		e.cfg.Logger.WarnContext(ctx, "warm: lock not released: it ends by itself", slog.Any("error", err))
 	}
@@ -255,13 +255,13 @@ func (e *Engine) giveBack(ctx context.Context, l *ledger.Ledger, token string) {
 const mostSpread = 5 * time.Second
 
 // spread is that wait: a fleet that has lost its Redis would ask the source all at once.
-func (e *Engine) spread() time.Duration {
+func (e *runs) spread() time.Duration {
 	return max(min(mostSpread, e.cfg.ReadyTimeout/6), time.Millisecond)
 }
 
 // mayWarmAlone reports whether a task is worth the source's while on every node, when Redis is
 // away: one that readiness waits for is, and so is what such a task comes after.
-func (e *Engine) mayWarmAlone(t *task) bool {
+func (e *runs) mayWarmAlone(t *task) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	needed := map[string]bool{t.name: true}
@@ -284,7 +284,7 @@ func (e *Engine) mayWarmAlone(t *task) bool {
 
 // alone warms this process without its fleet. A Redis that is full may be so for days: each node
 // warms its memory as often as the task is due, and no more.
-func (e *Engine) alone(ctx context.Context, r *running, t *task, why error) TaskRun {
+func (e *runs) alone(ctx context.Context, r *running, t *task, why error) TaskRun {
 	what := "Redis is away"
 	if errors.Is(why, errRedisFull) {
 		what = "Redis is full"
@@ -300,7 +300,7 @@ func (e *Engine) alone(ctx context.Context, r *running, t *task, why error) Task
 }
 
 // follow fills memory from Redis with what a pass has left there.
-func (e *Engine) follow(ctx context.Context, r *running, t *task, l *ledger.Ledger, c ledger.Claim) (TaskRun, error) {
+func (e *runs) follow(ctx context.Context, r *running, t *task, l *ledger.Ledger, c ledger.Claim) (TaskRun, error) {
 	out := TaskRun{Name: t.name, Role: RoleFollower, AsOf: time.Now().Add(-c.Ago)}
 	end := func(status TaskStatus, err error) (TaskRun, error) {
 		out.Status, out.Err, out.Ended = status, err, time.Now()

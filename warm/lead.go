@@ -32,7 +32,7 @@ type lease struct {
 
 // lead runs a task as its leader. Lost says that another node has taken over, or may have: the
 // record is of no use then.
-func (e *Engine) lead(ctx context.Context, r *running, t *task, hold *lease) (out TaskRun, lost bool) {
+func (e *runs) lead(ctx context.Context, r *running, t *task, hold *lease) (out TaskRun, lost bool) {
 	e.setRole(r, t, RoleLeader)
 	held, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

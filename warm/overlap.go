@@ -42,7 +42,7 @@ func (r *running) same(tasks []*task, dryRun bool) bool {
 
 // Ticket is a caller's part in a run that goes on whether the caller waits for it or not.
 type Ticket struct {
-	e      *Engine
+	e      *runs
 	r      *running
 	joined bool
 }
@@ -70,7 +70,7 @@ func (e *Engine) Begin(ctx context.Context, req Request) (*Ticket, error) {
 		return nil, err
 	}
 	r.kept = true
-	return &Ticket{e: e, r: r, joined: joined}, nil
+	return &Ticket{e: &e.runs, r: r, joined: joined}, nil
 }
 
 // Run runs tasks and returns when they are done. While another run goes on, a call with the same
@@ -86,7 +86,7 @@ func (e *Engine) Run(ctx context.Context, req Request) (Run, error) {
 	if err := ctx.Err(); err != nil {
 		return Run{}, fmt.Errorf("warm: run: %w", context.Cause(ctx))
 	}
-	if ctx.Value(inside{e}) != nil {
+	if ctx.Value(inside{&e.runs}) != nil {
 		return Run{}, fmt.Errorf("warm: run: %w", ErrInsideTask)
 	}
 	e.mu.Lock()
@@ -122,7 +122,7 @@ func (e *Engine) Run(ctx context.Context, req Request) (Run, error) {
 }
 
 // leave gives up a hold on r. It reports whether r was cancelled for it.
-func (e *Engine) leave(r *running, cause error) bool {
+func (e *runs) leave(r *running, cause error) bool {
 	dropped := fmt.Errorf("warm: run: %w", cause) // asks the cause, which is the user's
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -139,7 +139,7 @@ func (e *Engine) leave(r *running, cause error) bool {
 }
 
 // record returns a copy of r's record.
-func (e *Engine) record(r *running) (Run, error) {
+func (e *runs) record(r *running) (Run, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return r.run.clone(), r.err
@@ -147,7 +147,7 @@ func (e *Engine) record(r *running) (Run, error) {
 
 // enter finds or makes the run that answers a request. The caller holds e.mu and takes a hold on
 // the run before it lets go.
-func (e *Engine) enter(ctx context.Context, req Request) (r *running, joined bool, err error) {
+func (e *runs) enter(ctx context.Context, req Request) (r *running, joined bool, err error) {
 	tasks, err := e.resolve(req)
 	if err != nil {
 		return nil, false, err
@@ -177,7 +177,7 @@ func (e *Engine) enter(ctx context.Context, req Request) (r *running, joined boo
 func (r *running) abandonedByAll() bool { return r.holders == 0 && !r.kept }
 
 // merge adds tasks to a run that hasn't begun.
-func (e *Engine) merge(r *running, req Request, tasks []*task) {
+func (e *runs) merge(r *running, req Request, tasks []*task) {
 	names := make([]string, 0, len(r.tasks)+len(tasks))
 	for _, t := range slices.Concat(r.tasks, tasks) {
 		names = append(names, t.name)
@@ -192,7 +192,7 @@ func (e *Engine) merge(r *running, req Request, tasks []*task) {
 }
 
 // resolve checks a request against the engine's state and returns its tasks in order.
-func (e *Engine) resolve(req Request) ([]*task, error) {
+func (e *runs) resolve(req Request) ([]*task, error) {
 	switch {
 	case e.cfg.Disabled:
 		return nil, ErrDisabled
@@ -208,7 +208,7 @@ func (e *Engine) resolve(req Request) ([]*task, error) {
 	return choose(order, req.Tasks)
 }
 
-func (e *Engine) newRunning(ctx context.Context, req Request, tasks []*task) *running {
+func (e *runs) newRunning(ctx context.Context, req Request, tasks []*task) *running {
 	if req.Trigger == "" {
 		req.Trigger = TriggerManual
 	}
@@ -225,7 +225,7 @@ func (e *Engine) newRunning(ctx context.Context, req Request, tasks []*task) *ru
 	return r
 }
 
-func (e *Engine) assign(r *running, tasks []*task) {
+func (e *runs) assign(r *running, tasks []*task) {
 	r.tasks, r.whole = tasks, len(tasks) == len(e.tasks)
 	r.back = make([]int, len(tasks))
 	r.live = make([]*atomic.Int64, len(tasks))
@@ -237,7 +237,7 @@ func (e *Engine) assign(r *running, tasks []*task) {
 }
 
 // begin makes r the current run. The caller holds e.mu.
-func (e *Engine) begin(r *running) {
+func (e *runs) begin(r *running) {
 	e.current = r
 	r.begun = true
 	r.run.Started = time.Now()
@@ -245,7 +245,7 @@ func (e *Engine) begin(r *running) {
 }
 
 // drop ends a run that never began. The caller holds e.mu.
-func (e *Engine) drop(r *running, err error) {
+func (e *runs) drop(r *running, err error) {
 	r.err = err
 	r.cancel(err)
 	close(r.done)

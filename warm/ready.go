@@ -22,7 +22,7 @@ type gate struct {
 func (e *Engine) Ready() <-chan struct{} { return e.ready }
 
 // armGate is part of Start. The caller holds e.mu.
-func (e *Engine) armGate(ctx context.Context) {
+func (e *runs) armGate(ctx context.Context) {
 	if e.gate.open {
 		return
 	}
@@ -53,7 +53,7 @@ func (e *Engine) armGate(ctx context.Context) {
 }
 
 // passGate takes a task that is over off the list. The caller holds e.mu.
-func (e *Engine) passGate(ctx context.Context, out TaskRun) {
+func (e *runs) passGate(ctx context.Context, out TaskRun) {
 	if e.gate.open || !e.started {
 		return
 	}
@@ -66,7 +66,7 @@ func (e *Engine) passGate(ctx context.Context, out TaskRun) {
 }
 
 // openGate closes the channel, once. The caller holds e.mu.
-func (e *Engine) openGate(ctx context.Context, why string) {
+func (e *runs) openGate(ctx context.Context, why string) {
 	if e.gate.open {
 		return
 	}

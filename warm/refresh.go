@@ -65,7 +65,7 @@ func early(period time.Duration, role Role) time.Duration {
 }
 
 // refresher runs what is due until the engine stops. It looks again whenever a run is over.
-func (e *Engine) refresher(ctx context.Context) {
+func (e *runs) refresher(ctx context.Context) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
@@ -86,7 +86,7 @@ func (e *Engine) refresher(ctx context.Context) {
 // refreshDue begins a run of the tasks that are due, and returns when the next one will be. While a
 // run goes on there is nothing to say: it may be what is due, and the refresher is woken at its
 // end.
-func (e *Engine) refreshDue(ctx context.Context) time.Time {
+func (e *runs) refreshDue(ctx context.Context) time.Time {
 	now := time.Now()
 	e.mu.Lock()
 	if e.current != nil || e.stopping {
@@ -135,7 +135,7 @@ func (e *Engine) refreshDue(ctx context.Context) time.Time {
 
 // stillRead reports whether t is worth a refresh: some of its entries were read within the last two
 // TTLs.
-func (e *Engine) stillRead(ctx context.Context, t *task, useful uint64) bool {
+func (e *runs) stillRead(ctx context.Context, t *task, useful uint64) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s := &e.records[t.name].refresh

@@ -53,7 +53,7 @@ func (e *Engine) Stop(ctx context.Context) error {
 }
 
 // shut makes sure that nothing more begins.
-func (e *Engine) shut(ctx context.Context) {
+func (e *runs) shut(ctx context.Context) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.stopping {
@@ -72,7 +72,7 @@ func (e *Engine) shut(ctx context.Context) {
 
 // aside logs what came up in a goroutine that Stop waits for, since its caller is not to be held.
 // The caller holds e.mu, and either e.stopping has just been set or is not.
-func (e *Engine) aside() {
+func (e *runs) aside() {
 	lines := e.mu.take()
 	e.goroutines.Go(func() {
 		for _, line := range lines {
@@ -82,7 +82,7 @@ func (e *Engine) aside() {
 }
 
 // cancelCurrent cancels the current run and says so; nil where there is none.
-func (e *Engine) cancelCurrent() []string {
+func (e *runs) cancelCurrent() []string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.current == nil {
@@ -99,7 +99,7 @@ func (e *Engine) cancelCurrent() []string {
 
 // left waits a while for the engine's goroutines and for the scheduler's, and says what of them
 // still runs.
-func (e *Engine) left(ctx context.Context, over <-chan struct{}) (left []string) {
+func (e *runs) left(ctx context.Context, over <-chan struct{}) (left []string) {
 	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWait)
 	defer cancel()
 	select {
@@ -118,7 +118,7 @@ func (e *Engine) left(ctx context.Context, over <-chan struct{}) (left []string)
 }
 
 // unreturned names the goroutines that Stop has waited for in vain.
-func (e *Engine) unreturned() string {
+func (e *runs) unreturned() string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.current != nil {
@@ -131,7 +131,7 @@ func (e *Engine) unreturned() string {
 const mayBlock = "does the handler of Config.Logger block, or a method of a Target?"
 
 // stray names the tasks whose call was abandoned and goes on. The caller holds e.mu.
-func (e *Engine) stray() []string {
+func (e *runs) stray() []string {
 	var names []string
 	for _, t := range e.tasks {
 		if t.busy.Load() && t.abandoned.Load() {

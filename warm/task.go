@@ -130,10 +130,10 @@ func (e runTimeoutError) Error() string {
 func (e runTimeoutError) Unwrap() error { return context.DeadlineExceeded }
 
 // inside is the key under which the context of a task says whose it is.
-type inside struct{ *Engine }
+type inside struct{ *runs }
 
 // runTask runs a task: once in the fleet, or in this process where it is alone.
-func (e *Engine) runTask(ctx context.Context, r *running, t *task) TaskRun {
+func (e *runs) runTask(ctx context.Context, r *running, t *task) TaskRun {
 	if r.run.DryRun && t.target == nil {
 		return TaskRun{Name: t.name, Role: e.role(t), Status: TaskSkipped, Err: errDryFunc, Started: time.Now(), Ended: time.Now()}
 	}
@@ -146,7 +146,7 @@ func (e *Engine) runTask(ctx context.Context, r *running, t *task) TaskRun {
 
 // load calls a task's loader or function under its timeout, with retries from the run's budget, and
 // judges the outcome. hold is the leader's; nil where nobody is led.
-func (e *Engine) load(ctx context.Context, r *running, t *task, hold *lease) (out TaskRun) {
+func (e *runs) load(ctx context.Context, r *running, t *task, hold *lease) (out TaskRun) {
 	out = TaskRun{Name: t.name, Role: e.askingRole(r, t, hold), Started: time.Now()}
 	out.AsOf = out.Started
 	end := func(status TaskStatus, err error) TaskRun {
@@ -212,7 +212,7 @@ func (e *Engine) load(ctx context.Context, r *running, t *task, hold *lease) (ou
 }
 
 // askingRole is the role of a process that asks the source.
-func (e *Engine) askingRole(r *running, t *task, hold *lease) Role {
+func (e *runs) askingRole(r *running, t *task, hold *lease) Role {
 	switch {
 	case hold != nil:
 		return RoleLeader
@@ -267,7 +267,7 @@ const (
 // retry waits before the next attempt and reports whether there is to be one: exponential with full
 // jitter (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter), inside the
 // task's timeout, from the run's budget.
-func (e *Engine) retry(ctx context.Context, r *running, attempts int, err error) bool {
+func (e *runs) retry(ctx context.Context, r *running, attempts int, err error) bool {
 	if err == nil || permanent(err) || attempts > e.cfg.Retries || ctx.Err() != nil {
 		return false
 	}
@@ -304,7 +304,7 @@ func isContextError(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-func (e *Engine) timeout(t *task) time.Duration {
+func (e *runs) timeout(t *task) time.Duration {
 	if t.opts.Timeout > 0 {
 		return t.opts.Timeout
 	}

@@ -28,7 +28,7 @@ func valueStatus(v tiercache.WarmStats) *ValueStatus {
 }
 
 // values asks the targets what each task was worth so far.
-func (e *Engine) values(tasks []*task) map[string]tiercache.WarmStats {
+func (e *runs) values(tasks []*task) map[string]tiercache.WarmStats {
 	values := make(map[string]tiercache.WarmStats, len(tasks))
 	for _, t := range tasks {
 		if t.target == nil {

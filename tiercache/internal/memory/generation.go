@@ -2,6 +2,12 @@ package memory
 
 import "sync/atomic"
 
+// generations is the generations of all keys, made when the first one is asked for.
+type generations struct {
+	gens    atomic.Pointer[[]atomic.Uint64]
+	numGens int // a power of two
+}
+
 // Generation is the state of a key's generation. A reader takes it before it looks at Redis or at
 // the source, and what it found is stored only if it still stands: an invalidation in between has
 // moved it. Keys share generations (there are as many as the capacity, 16 k to 64 k), so a fill may
@@ -10,27 +16,27 @@ import "sync/atomic"
 //
 // Its low 40 bits count invalidations. The rest counts the records that Withdraw was told of: what
 // was read from Redis meanwhile may be such a record, what was read from the source is not.
-func (m *Tier[K, V]) Generation(hash uint64) uint64 { return m.gen(hash).Load() }
+func (g *generations) Generation(hash uint64) uint64 { return g.gen(hash).Load() }
 
-func (m *Tier[K, V]) gen(hash uint64) *atomic.Uint64 { return &m.allGens()[m.GenIndex(hash)] }
+func (g *generations) gen(hash uint64) *atomic.Uint64 { return &g.allGens()[g.GenIndex(hash)] }
 
-func (m *Tier[K, V]) allGens() []atomic.Uint64 {
-	gens := m.gens.Load()
+func (g *generations) allGens() []atomic.Uint64 {
+	gens := g.gens.Load()
 	if gens == nil {
-		some := make([]atomic.Uint64, m.numGens)
-		m.gens.CompareAndSwap(nil, &some)
-		gens = m.gens.Load()
+		some := make([]atomic.Uint64, g.numGens)
+		g.gens.CompareAndSwap(nil, &some)
+		gens = g.gens.Load()
 	}
 	return *gens
 }
 
 // GenIndex is where a key's generation stands. Keys of one generation are in one shard, as both
 // take the same bits.
-func (m *Tier[K, V]) GenIndex(hash uint64) uint64 { return hash >> 32 & uint64(m.numGens-1) }
+func (g *generations) GenIndex(hash uint64) uint64 { return hash >> 32 & uint64(g.numGens-1) }
 
 // Generations is a copy of all of them, for a reader that does not know its keys yet.
-func (m *Tier[K, V]) Generations() []uint64 {
-	all := m.allGens()
+func (g *generations) Generations() []uint64 {
+	all := g.allGens()
 	gens := make([]uint64, len(all))
 	for i := range all {
 		gens[i] = all[i].Load()
@@ -42,8 +48,8 @@ func (m *Tier[K, V]) Generations() []uint64 {
 const withdrawal = 1 << 40
 
 // Unmoved reports whether no invalidation has moved the key's generation since gens were copied.
-func (m *Tier[K, V]) Unmoved(hash uint64, gens []uint64) bool {
-	return (gens[m.GenIndex(hash)]^m.Generation(hash))%withdrawal == 0
+func (g *generations) Unmoved(hash uint64, gens []uint64) bool {
+	return (gens[g.GenIndex(hash)]^g.Generation(hash))%withdrawal == 0
 }
 
 // Claim is one generation during a write to both tiers, between the two times that the writer moves

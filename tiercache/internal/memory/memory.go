@@ -46,10 +46,9 @@ import (
 // or goneMu. No shard's lock is held while Ristretto may block (Set, Del, Wait), and its callback
 // takes goneMu alone.
 type Tier[K comparable, V any] struct {
-	seed     maphash.Seed
-	shards   []shard[K, V]
-	gens     atomic.Pointer[[]atomic.Uint64] // see generation; nil until the first is asked for
-	numGens  int
+	index[K, V]
+	generations
+
 	capacity atomic.Int64
 	Clock    clock.Clock  // exact
 	Coarse   clock.Coarse // for hits
@@ -87,6 +86,12 @@ type Tier[K comparable, V any] struct {
 	wake    chan struct{} // there is something in gone, or the border is to be moved
 	stop    chan struct{}
 	done    chan struct{}
+}
+
+// index is where the items stand.
+type index[K comparable, V any] struct {
+	seed   maphash.Seed
+	shards []shard[K, V]
 }
 
 type shard[K comparable, V any] struct {
@@ -162,10 +167,10 @@ func New[K comparable, V any](cfg Config[K, V]) *Tier[K, V] {
 		frequencies = min(frequencies, mostWeighed)
 	}
 	m := &Tier[K, V]{
-		seed: maphash.MakeSeed(), Clock: cfg.Clock, counters: cfg.Counters, onLeave: cfg.OnLeave,
+		Clock: cfg.Clock, counters: cfg.Counters, onLeave: cfg.OnLeave,
 		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}
-	m.ends.ended = cfg.Ended
+	m.seed, m.ends.ended = maphash.MakeSeed(), cfg.Ended
 	m.Coarse.Init(cfg.Clock)
 	m.capacity.Store(capacity)
 	m.shards = make([]shard[K, V], powerOfTwo(capacity/2048, 1, maxShards))
@@ -220,7 +225,7 @@ func powerOfTwo(n int64, low, high int) int {
 
 // Hash is the key's hash, by which the other methods look for it. It is clear of the marks of
 // cells that hold nothing.
-func (m *Tier[K, V]) Hash(key K) uint64 {
+func (m *index[K, V]) Hash(key K) uint64 {
 	hash := maphash.Comparable(m.seed, key)
 	if hash <= graveCell {
 		hash += graveCell + 1
@@ -228,19 +233,19 @@ func (m *Tier[K, V]) Hash(key K) uint64 {
 	return hash
 }
 
-func (m *Tier[K, V]) shard(hash uint64) *shard[K, V] {
+func (m *index[K, V]) shard(hash uint64) *shard[K, V] {
 	return &m.shards[hash>>32&uint64(len(m.shards)-1)]
 }
 
 // Get finds the key's item, whatever its age.
-func (m *Tier[K, V]) Get(hash uint64, key K) *Item[V] {
+func (m *index[K, V]) Get(hash uint64, key K) *Item[V] {
 	_, it := m.shard(hash).table.Load().get(hash, key)
 	return it
 }
 
 // Touch is get for somebody who wants the value, which is marked for the policy. Two marks at once
 // may count as one.
-func (m *Tier[K, V]) Touch(hash uint64, key K) *Item[V] {
+func (m *index[K, V]) Touch(hash uint64, key K) *Item[V] {
 	sl, it := m.shard(hash).table.Load().get(hash, key)
 	if sl == nil {
 		return nil
@@ -252,7 +257,7 @@ func (m *Tier[K, V]) Touch(hash uint64, key K) *Item[V] {
 }
 
 // Size counts entries and their cost.
-func (m *Tier[K, V]) Size() (entries int, cost int64) {
+func (m *index[K, V]) Size() (entries int, cost int64) {
 	for i := range m.shards {
 		s := &m.shards[i]
 		s.mu.Lock()
@@ -265,7 +270,7 @@ func (m *Tier[K, V]) Size() (entries int, cost int64) {
 
 // All yields every key with its item, in no order. What changes meanwhile it may miss, or yield
 // although it has just left.
-func (m *Tier[K, V]) All(yield func(K, *Item[V]) bool) {
+func (m *index[K, V]) All(yield func(K, *Item[V]) bool) {
 	for i := range m.shards {
 		for sl, it := range m.shards[i].table.Load().all {
 			if !yield(sl.key, it) {
@@ -298,7 +303,7 @@ func (m *Tier[K, V]) Resize(capacity int64) {
 
 // Losses counts the items that have left, or given way to others. While it stands still, what was
 // stored is there.
-func (m *Tier[K, V]) Losses() (n uint64) {
+func (m *index[K, V]) Losses() (n uint64) {
 	for i := range m.shards {
 		s := &m.shards[i]
 		s.mu.Lock()
