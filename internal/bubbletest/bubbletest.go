@@ -7,6 +7,7 @@
 package bubbletest
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"os"
@@ -17,14 +18,16 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"go.uber.org/goleak"
+
 	"github.com/warmcache/warmcache/internal/racetest"
 )
 
 // child is what tells the process of the bubbles what it is.
 const child = "WARMCACHE_BUBBLES"
 
-// postponed is the tests that wait for the process of the bubbles.
-var postponed struct {
+// postponed is the tests that wait for the process of the bubbles. A test binary has one TestMain.
+var postponed struct { //nolint:gochecknoglobals // as said
 	sync.Mutex
 
 	on    bool
@@ -51,31 +54,29 @@ func postpone(test string) bool {
 	return postponed.on
 }
 
-// Runner is a testing.M.
-type Runner interface{ Run() int }
+// Tests are a test binary's, for its TestMain.
+type Tests struct{ m goleak.TestingM }
 
-// Apart is m for TestMain. Under the race detector its Run runs tests with bubbles apart.
-func Apart(m Runner) Runner {
-	if !racetest.Enabled || os.Getenv(child) != "" {
-		return m
+// Apart is m, a testing.M. Under the race detector its Run runs tests with bubbles apart.
+func Apart(m goleak.TestingM) *Tests {
+	if racetest.Enabled && os.Getenv(child) == "" {
+		postponed.on, postponed.names = true, make(map[string]bool)
 	}
-	postponed.on, postponed.names = true, make(map[string]bool)
-	return apart{m}
+	return &Tests{m}
 }
 
-type apart struct{ Runner }
-
-func (a apart) Run() int {
-	code := a.Runner.Run()
+// Run is that of a testing.M: the exit code.
+func (t *Tests) Run() int {
+	code := t.m.Run()
 	if len(postponed.names) == 0 {
 		return code
 	}
 	names := slices.Sorted(maps.Keys(postponed.names))
-	fmt.Printf("%d tests with bubbles follow\n", len(names)) // "PASS" is said twice
-	cmd := exec.Command(os.Args[0], arguments(os.Args[1:], names)...)
+	_, _ = fmt.Fprintf(os.Stdout, "%d tests with bubbles follow\n", len(names))                    // "PASS" is said twice
+	cmd := exec.CommandContext(context.Background(), os.Args[0], arguments(os.Args[1:], names)...) //nolint:forbidigo,gosec // this very program, for which go test has a timeout
 	cmd.Stdout, cmd.Stderr, cmd.Env = os.Stdout, os.Stderr, append(os.Environ(), child+"=1")
 	if err := cmd.Run(); err != nil {
-		fmt.Println("tests with bubbles:", err)
+		_, _ = fmt.Fprintln(os.Stdout, "tests with bubbles:", err)
 		return max(code, 1)
 	}
 	return code
