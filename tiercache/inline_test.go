@@ -22,10 +22,10 @@ func TestHitPathIsInlined(t *testing.T) {
 		{"read.go", `stat.(*Tally).Hit`},
 		{"read.go", `tiercache.count`},
 		{"read.go", `tiercache.useful`},
-		{"coherence.go", `tiercache.(*Cache[go.shape.string,go.shape.string]).trusts`},
+		{"coherence.go", `tiercache.(*store[go.shape.string,go.shape.string]).trusts`},
 		{"coherence.go", `atomic.(*Int64).Load`}, // how long notices are trusted
 		{"coherence.go", `atomic.(*Uint64).Load`},
-		{"internal/memory/memory.go", `memory.(*Tier[go.shape.string,go.shape.string]).shard`},
+		{"internal/memory/memory.go", `memory.(*index[go.shape.string,go.shape.string]).shard`},
 	} {
 		line := regexp.MustCompile(`(?m)tiercache/` + leaf.file + `:\d+:\d+: inlining call to ` + regexp.QuoteMeta(leaf.name) + `$`)
 		if !line.Match(out) {

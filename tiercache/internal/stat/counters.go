@@ -35,6 +35,7 @@ const (
 // Counters are the counters of one cache. They are striped by key hash and padded, so that two
 // cores that count hits share no cache line. The zero value is ready.
 type Counters struct {
+	_       [128]byte // what stands before it in a cache is read by each hit, on all cores
 	stripes [counterStripes]struct {
 		n [numCounters]atomic.Uint64
 		_ [128 - numCounters*8%128]byte
