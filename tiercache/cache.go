@@ -24,8 +24,8 @@ import (
 type Cache[K comparable, V any] struct{ warmup[K, V] }
 
 // A cache is five structs, each in the next one, so that a method can use its own and those before:
-// what a key and a value are, what both tiers hold of them, which keys are hot, how they are loaded,
-// and how they are warmed. They are embedded by value: a hit follows no pointer for it.
+// what a key and a value are, what both tiers hold of them, which keys are hot, how they are
+// loaded, and how they are warmed. They are embedded by value: a hit follows no pointer for it.
 
 // values makes items of values, and texts and records of both, and back.
 type values[K comparable, V any] struct {
