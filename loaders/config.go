@@ -65,43 +65,8 @@ const (
 func (cfg Config) withDefaults() (Config, error) {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	for _, n := range []struct {
-		field string
-		value *int
-		usual int
-	}{
-		{"Brands", &cfg.Brands, 20},
-		{"Users", &cfg.Users, 50},
-		{"Questions", &cfg.Questions, 20},
-		{"Reports", &cfg.Reports, 100},
-	} {
-		if *n.value == 0 {
-			*n.value = n.usual
-		}
-		if *n.value > mostItems {
-			bad("%s %d is more than %d", n.field, *n.value, mostItems)
-		}
-	}
-	for _, d := range []struct {
-		field string
-		value *time.Duration
-		usual time.Duration
-	}{
-		{"BrandTTL", &cfg.BrandTTL, time.Hour},
-		{"UserTTL", &cfg.UserTTL, 30 * time.Minute},
-		{"QuestionTTL", &cfg.QuestionTTL, time.Hour},
-		{"ReportTTL", &cfg.ReportTTL, 15 * time.Minute},
-		{"ResponseTTL", &cfg.ResponseTTL, 5 * time.Minute},
-		{"StaleFor", &cfg.StaleFor, 0},
-		{"SoftTimeout", &cfg.SoftTimeout, 0},
-	} {
-		if *d.value == 0 {
-			*d.value = d.usual
-		}
-		if *d.value < 0 || *d.value > longestTTL {
-			bad("%s %v must be from 0 to %v", d.field, *d.value, longestTTL)
-		}
-	}
+	fillCounts(&cfg, bad)
+	fillTimes(&cfg, bad)
 	switch {
 	case cfg.NegativeTTL == 0:
 		cfg.NegativeTTL = usualNegative
@@ -125,4 +90,47 @@ func (cfg Config) withDefaults() (Config, error) {
 		bad("RefreshAt %v must be below 1", cfg.RefreshAt)
 	}
 	return cfg, errors.Join(errs...)
+}
+
+func fillCounts(cfg *Config, bad func(format string, args ...any)) {
+	for _, n := range []struct {
+		field string
+		value *int
+		usual int
+	}{
+		{"Brands", &cfg.Brands, 20},
+		{"Users", &cfg.Users, 50},
+		{"Questions", &cfg.Questions, 20},
+		{"Reports", &cfg.Reports, 100},
+	} {
+		if *n.value == 0 {
+			*n.value = n.usual
+		}
+		if *n.value > mostItems {
+			bad("%s %d is more than %d", n.field, *n.value, mostItems)
+		}
+	}
+}
+
+func fillTimes(cfg *Config, bad func(format string, args ...any)) {
+	for _, d := range []struct {
+		field string
+		value *time.Duration
+		usual time.Duration
+	}{
+		{"BrandTTL", &cfg.BrandTTL, time.Hour},
+		{"UserTTL", &cfg.UserTTL, 30 * time.Minute},
+		{"QuestionTTL", &cfg.QuestionTTL, time.Hour},
+		{"ReportTTL", &cfg.ReportTTL, 15 * time.Minute},
+		{"ResponseTTL", &cfg.ResponseTTL, 5 * time.Minute},
+		{"StaleFor", &cfg.StaleFor, 0},
+		{"SoftTimeout", &cfg.SoftTimeout, 0},
+	} {
+		if *d.value == 0 {
+			*d.value = d.usual
+		}
+		if *d.value < 0 || *d.value > longestTTL {
+			bad("%s %v must be from 0 to %v", d.field, *d.value, longestTTL)
+		}
+	}
 }

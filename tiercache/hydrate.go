@@ -77,7 +77,7 @@ type hydrated[K comparable] struct {
 func (h *hydration[K, V]) all(ctx context.Context, names []string) error {
 	rest := time.NewTimer(0)
 	defer rest.Stop()
-	pace := newManners(h.c.memory.Clock.Now, stat.InProcess.Answered)
+	pace := newPacer(h.c.memory.Clock.Now, stat.InProcess.Answered)
 	most := pace.keys()
 	for i, name := range names {
 		h.add(name, uint32(min(i, math.MaxUint32))) //nolint:gosec // bounded

@@ -20,7 +20,7 @@ func TestGetMany_largeValues(t *testing.T) {
 	const n, size = 256, 256 << 10 // on a busy machine, not beside others
 	patience := 150 * time.Millisecond
 	if racetest.Enabled {
-		patience *= 4
+		patience *= 8
 	}
 	for name, change := range map[string]func(*redis.Options){
 		"go-redis's defaults": func(*redis.Options) {}, "with the contexts' deadlines": punctual,

@@ -157,20 +157,11 @@ func (e *runs) load(ctx context.Context, r *running, t *task, hold *lease) (out 
 	ctx, cancel := context.WithTimeoutCause(context.WithValue(ctx, paceKey{}, e.pace), timeout, taskTimeoutError{timeout})
 	defer cancel()
 
-	stored := new(atomic.Int64)
-	opts := tiercache.WarmOptions{DryRun: r.run.DryRun, Pace: e.pace.item}
+	stored, opts := e.options(ctx, r, t, hold)
 	if opts.DryRun {
 		p := newPlanning()
 		opts.Judged = p.judge
 		defer func() { out.plan = p.end() }()
-	} else {
-		stored = e.progress(r, t)
-		opts.Stored = func(string) { stored.Add(1) }
-		after := context.WithoutCancel(ctx)
-		opts.TakenBack = func(n int) { e.takenBack(after, r, t, hold, n) }
-	}
-	if hold != nil {
-		opts.Kept = hold.kept
 	}
 	for {
 		if !t.busy.CompareAndSwap(false, true) {
@@ -209,6 +200,21 @@ func (e *runs) load(ctx context.Context, r *running, t *task, hold *lease) (out 
 			return end(status, err)
 		}
 	}
+}
+
+// options are those of a loader's run, and the count of what it has stored, which the status shows.
+func (e *runs) options(ctx context.Context, r *running, t *task, hold *lease) (*atomic.Int64, tiercache.WarmOptions) {
+	stored, opts := new(atomic.Int64), tiercache.WarmOptions{DryRun: r.run.DryRun, Pace: e.pace.item}
+	if !opts.DryRun {
+		stored = e.progress(r, t)
+		opts.Stored = func(string) { stored.Add(1) }
+		after := context.WithoutCancel(ctx)
+		opts.TakenBack = func(n int) { e.takenBack(after, r, t, hold, n) }
+	}
+	if hold != nil {
+		opts.Kept = hold.kept
+	}
+	return stored, opts
 }
 
 // askingRole is the role of a process that asks the source.

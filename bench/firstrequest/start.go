@@ -74,25 +74,15 @@ func (s start) run(ctx context.Context, a arm) (o outcome, err error) {
 	if err := engine.Add(caches.Targets()...); err != nil {
 		return o, err
 	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	address, stop, err := serve(ctx, handler(caches))
 	if err != nil {
 		return o, err
 	}
-	server := &http.Server{Handler: handler(caches), ReadHeaderTimeout: time.Second}
-	served := make(chan struct{})
-	go func() {
-		defer close(served)
-		_ = server.Serve(listener) // ends with Close
-	}()
-	defer func() {
-		server.Close() //nolint:errcheck // the one request there was is over
-		<-served
-	}()
+	defer stop()
 	before := slowed.Log() // loaders.Open has looked at the schema
 	if err := engine.Start(ctx); err != nil {
 		return o, err
 	}
-
 	o = outcome{Arm: a, Brand: s.brand}
 	if a == atReady {
 		// The built-in loaders are all Required: the gate opens when the last of them is done.
@@ -103,7 +93,7 @@ func (s start) run(ctx context.Context, a arm) (o outcome, err error) {
 			return o, ctx.Err()
 		}
 	}
-	o.Latency, o.Cache, err = ask(ctx, listener.Addr().String(), s.brand)
+	o.Latency, o.Cache, err = ask(ctx, address, s.brand)
 	if err != nil {
 		return o, err
 	}
@@ -113,6 +103,24 @@ func (s start) run(ctx context.Context, a arm) (o outcome, err error) {
 	after := slowed.Log()
 	o.Queries, o.Rows = after.Queries-before.Queries, after.Rows-before.Rows
 	return o, s.check(a, o, engine.History())
+}
+
+// serve serves a handler on an address of its own until stop.
+func serve(ctx context.Context, h http.Handler) (address string, stop func(), err error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, err
+	}
+	server := &http.Server{Handler: h, ReadHeaderTimeout: time.Second}
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		_ = server.Serve(listener) // ends with Close
+	}()
+	return listener.Addr().String(), func() {
+		server.Close() //nolint:errcheck // the one request there was is over
+		<-served
+	}, nil
 }
 
 // check refuses a measurement that is not of what it says.

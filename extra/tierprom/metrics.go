@@ -108,25 +108,29 @@ func cacheMetrics() []metric[tiercache.Stats] {
 	}
 }
 
+// last emits a figure of the last warm-up of all tasks, if there was one.
+func last(value func(warm.Metrics) float64) func(warm.Status, func(float64, ...string)) {
+	return func(s warm.Status, emit func(float64, ...string)) {
+		if m := s.Warmup.LastMetrics; m != nil {
+			emit(value(*m))
+		}
+	}
+}
+
+// each emits a figure of each task's last run.
+func each(value func(warm.TaskRunStatus) float64) func(warm.Status, func(float64, ...string)) {
+	return func(s warm.Status, emit func(float64, ...string)) {
+		for _, t := range s.Warmup.Tasks {
+			if t.LastRun != nil {
+				emit(value(*t.LastRun), t.Name)
+			}
+		}
+	}
+}
+
 // engineMetrics are the families of an engine. Before the first run there are no figures of a last
 // one.
 func engineMetrics() []metric[warm.Status] {
-	last := func(value func(warm.Metrics) float64) func(warm.Status, func(float64, ...string)) {
-		return func(s warm.Status, emit func(float64, ...string)) {
-			if m := s.Warmup.LastMetrics; m != nil {
-				emit(value(*m))
-			}
-		}
-	}
-	each := func(value func(warm.TaskRunStatus) float64) func(warm.Status, func(float64, ...string)) {
-		return func(s warm.Status, emit func(float64, ...string)) {
-			for _, t := range s.Warmup.Tasks {
-				if t.LastRun != nil {
-					emit(value(*t.LastRun), t.Name)
-				}
-			}
-		}
-	}
 	return []metric[warm.Status]{
 		gauge("tiercache_warm_task_ok", "1 if the last run of a task was ok.",
 			[]string{"task"}, each(func(t warm.TaskRunStatus) float64 { return truth(t.Status == warm.TaskOK).float() })),

@@ -177,7 +177,7 @@ func (m *Tier[K, V]) weed(offered int) {
 		l.most = 2*len(l.kept) + largeParts
 	}
 	entries, _ := m.Size()
-	if len(l.kept) == 0 || entries < len(l.kept)*largeParts || m.policy.RemainingCost() > m.main.Load()/lobbyShare {
+	if len(l.kept) == 0 || entries < len(l.kept)*largeParts || m.policy.RemainingCost() > m.main.Load()/bufferShare {
 		return // nearly all are large, or there is room
 	}
 	if l.hand++; l.hand >= len(l.kept) {

@@ -132,7 +132,8 @@ func TestLarge_hasRoomBesideOthersWhereverTheyAre(t *testing.T) {
 	}
 }
 
-// What is dearer than the window goes to the lobby at once, and pushes nothing out of the window.
+// What is dearer than the window goes to the admission buffer at once, and pushes nothing out of
+// the window.
 func TestLarge_passesTheWindowBy(t *testing.T) {
 	m := newTestMemory(t, 1000)
 	for key := range 100 {

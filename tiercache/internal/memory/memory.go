@@ -29,26 +29,25 @@ import (
 // ones, drops bursts, and answers for a while after a delete. Here a write is in the index when it
 // returns, and Ristretto only ever decides what leaves. An entry goes
 //
-//	window ──► lobby ──► Ristretto
-//	   ▲                     │ what it gives up, if it was read meanwhile
-//	   └─────────────────────┘
+//	window ──► admission buffer ──► Ristretto
+//	   ▲                                │ what it gives up, if it was read meanwhile
+//	   └────────────────────────────────┘
 //
 // and leaves the index where Ristretto does not admit it, or gives it up unread. The window is a
 // share of the capacity in order of age: a writer sees its own write also in a full cache, where
 // Ristretto would turn a newcomer away. The share follows who comes back, see ghosts. Each shard
 // has a part of it, and all entries that are large for such a part have one together, see large.
-// The lobby collects a batch of what fell out of windows, see feed.
+// The admission buffer collects a batch of what fell out of windows, see feed.
 //
 // A hit only marks its slot, and takes no lock. The marks are counted when somebody wants the slot
 // gone.
 //
-// Lock order: balanceMu, feedMu, releaseMu, then one shard's lock, then one window's, then lobbyMu
+// Lock order: balanceMu, feedMu, releaseMu, then one shard's lock, then one window's, then bufferMu
 // or goneMu. No shard's lock is held while Ristretto may block (Set, Del, Wait), and its callback
 // takes goneMu alone.
 type Tier[K comparable, V any] struct {
 	index[K, V]
 	generations
-
 	capacity atomic.Int64
 	Clock    clock.Clock  // exact
 	Coarse   clock.Coarse // for hits
@@ -62,13 +61,13 @@ type Tier[K comparable, V any] struct {
 	share     atomic.Uint64 // the window's share of the capacity that room was made by, as bits of a float64
 	room      atomic.Int64  // the window's in each shard; balanceMu guards changes of the next two, too
 	main      atomic.Int64  // Ristretto's
-	waiting   atomic.Int64  // the lobby's
-	batch     int           // how many slots the lobby holds before they are offered
+	waiting   atomic.Int64  // the admission buffer's
+	batch     int           // how many slots the admission buffer holds before they are offered
 
-	lobbyMu   sync.Mutex
-	lobby     []*slot[K, V]
-	lobbyCost int64
-	full      atomic.Bool // the lobby
+	bufferMu   sync.Mutex
+	buffer     []*slot[K, V]
+	bufferCost int64
+	full       atomic.Bool // the admission buffer
 
 	feedMu sync.Mutex // one at a time offers
 	spare  []*slot[K, V]
@@ -178,7 +177,7 @@ func New[K comparable, V any](cfg Config[K, V]) *Tier[K, V] {
 	for i := range m.shards {
 		m.shards[i].table.Store(newTable[K, V](0))
 	}
-	m.batch = int(min(max(1, capacity/lobbyShare), mostBatch))
+	m.batch = int(min(max(1, capacity/bufferShare), mostBatch))
 	m.ghosts.init(min(capacity, frequencies/countersEach))
 	m.policed, m.frequencies = capacity > max(1, int64(firstShare*float64(capacity))), frequencies
 	m.large.apart = len(m.shards) > 1
@@ -289,7 +288,7 @@ func (m *Tier[K, V]) Vacant() int64 {
 	if cost == 0 {
 		return capacity - capacity/5
 	}
-	return max(0, capacity-capacity/(lobbyShare/2)-cost) // what is on its way through the lobby has its room too
+	return max(0, capacity-capacity/(bufferShare/2)-cost) // what is on its way through the admission buffer has its room too
 }
 
 // Capacity is the capacity.

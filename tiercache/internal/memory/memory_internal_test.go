@@ -34,9 +34,9 @@ func TestMemory_aNewcomerIsNotTheFirstToGo(t *testing.T) {
 	}
 }
 
-// What the policy and the lobby give back comes from before the last write, and must not push that
-// out: between a Set and its writer's Peek the tending goroutine may give back as much as it likes,
-// of entries that are all read more.
+// What the policy and the admission buffer give back comes from before the last write, and must not
+// push that out: between a Set and its writer's Peek the tending goroutine may give back as much as
+// it likes, of entries that are all read more.
 func TestMemory_whatComesBackLeavesTheNewest(t *testing.T) {
 	for _, capacity := range []int64{16, 100} {
 		m := newTestMemory(t, capacity)
@@ -66,7 +66,7 @@ func (m *Tier[K, V]) giveOneBack(one *slot[K, V]) {
 	s.mu.Lock()
 	var back *slot[K, V]
 	for other := range s.table.Load().all {
-		if other != one && !other.windowed && !slices.Contains(m.lobby, other) {
+		if other != one && !other.windowed && !slices.Contains(m.buffer, other) {
 			other.reads.Store(1)
 			back = other
 			break

@@ -10,24 +10,25 @@ import (
 )
 
 const (
-	// lobbyShare: the lobby holds up to 1/32 of the capacity, and no more than mostBatch slots.
-	lobbyShare = 32
-	mostBatch  = 64
+	// bufferShare: the admission buffer holds up to 1/32 of the capacity, and no more than
+	// mostBatch slots.
+	bufferShare = 32
+	mostBatch   = 64
 )
 
-// toLobby takes what a window has no more room for, until there are enough to be offered together.
+// toBuffer takes what a window has no more room for, until there are enough to be offered together.
 // It reports whether there are.
-func (m *Tier[K, V]) toLobby(sl *slot[K, V]) (full bool) {
-	m.lobbyMu.Lock()
-	defer m.lobbyMu.Unlock()
-	m.lobby = append(m.lobby, sl)
-	m.lobbyCost += sl.cost
-	full = len(m.lobby) >= m.batch || m.lobbyCost > m.waiting.Load()
+func (m *Tier[K, V]) toBuffer(sl *slot[K, V]) (full bool) {
+	m.bufferMu.Lock()
+	defer m.bufferMu.Unlock()
+	m.buffer = append(m.buffer, sl)
+	m.bufferCost += sl.cost
+	full = len(m.buffer) >= m.batch || m.bufferCost > m.waiting.Load()
 	m.full.Store(full)
 	return full
 }
 
-// makeRoom empties the lobby where it is full.
+// makeRoom empties the admission buffer where it is full.
 func (m *Tier[K, V]) makeRoom() {
 	if !m.full.Load() {
 		return
@@ -37,20 +38,20 @@ func (m *Tier[K, V]) makeRoom() {
 	m.tell(left)
 }
 
-// emptyLobby returns what is in the lobby, if that is full.
-func (m *Tier[K, V]) emptyLobby() []*slot[K, V] {
-	m.lobbyMu.Lock()
-	defer m.lobbyMu.Unlock()
+// drainBuffer returns what is in the admission buffer, if that is full.
+func (m *Tier[K, V]) drainBuffer() []*slot[K, V] {
+	m.bufferMu.Lock()
+	defer m.bufferMu.Unlock()
 	if !m.full.Swap(false) {
 		return nil
 	}
-	batch := m.lobby
-	m.lobby, m.lobbyCost = m.spare[:0], 0
+	batch := m.buffer
+	m.buffer, m.bufferCost = m.spare[:0], 0
 	return batch
 }
 
-// feed offers the lobby's slots to Ristretto and applies what it says: who fills the memory pays
-// for keeping it within bounds.
+// feed offers the admission buffer's slots to Ristretto and applies what it says: who fills the
+// memory pays for keeping it within bounds.
 //
 // Ristretto counts in two steps: a read goes into one of its buffers, a full buffer goes to the
 // goroutine that counts, and is dropped where that is busy. Both are dealt with by the order of
@@ -66,7 +67,7 @@ func (m *Tier[K, V]) emptyLobby() []*slot[K, V] {
 func (m *Tier[K, V]) feed(left *departed[K]) (again bool) {
 	m.feedMu.Lock()
 	defer m.feedMu.Unlock()
-	batch := m.emptyLobby()
+	batch := m.drainBuffer()
 	if len(batch) == 0 {
 		return false
 	}
@@ -132,7 +133,7 @@ func (m *Tier[K, V]) offer(batch []*slot[K, V]) {
 }
 
 // returns says that the slot need not be offered: it has left, or it was read or written in the
-// lobby and goes back to its window.
+// admission buffer and goes back to its window.
 func (m *Tier[K, V]) returns(sl *slot[K, V]) bool {
 	s := m.shard(sl.hash)
 	s.mu.Lock()
@@ -193,7 +194,7 @@ func (m *Tier[K, V]) alarm() {
 // reap takes out of the index what the policy gave up, unless it was read or written since: then,
 // and where the window has room to spare, it begins anew there. The policy goes by what it was
 // told, which for a slot that it holds is what happened before it came. It reports whether that
-// made the lobby full.
+// made the admission buffer full.
 func (m *Tier[K, V]) reap(left *departed[K]) (full bool) {
 	m.goneMu.Lock()
 	gone := m.gone

@@ -130,14 +130,14 @@ func (g *ghosts) back(hash uint64, entries int) {
 }
 
 // division is how much of the capacity each part of the memory may hold.
-type division struct{ room, large, main, lobby int64 }
+type division struct{ room, large, main, buffer int64 }
 
 // divide divides the capacity with this share of the window. Ristretto gets what the dearest entry
-// needs that it is to hold, see large, and the window and the lobby what is left.
+// needs that it is to hold, see large, and the window and the admission buffer what is left.
 func (m *Tier[K, V]) divide(share float64) division {
 	capacity, shards := m.capacity.Load(), int64(len(m.shards))
-	d := division{lobby: capacity / lobbyShare}
-	left := capacity - d.lobby
+	d := division{buffer: capacity / bufferShare}
+	left := capacity - d.buffer
 	if !m.policed {
 		d.room = max(1, left/shards)
 		return d
@@ -146,8 +146,8 @@ func (m *Tier[K, V]) divide(share float64) division {
 	needed := min(m.large.needed.Load(), capacity)
 	if needed > left-windows {
 		windows = min(windows, capacity-needed)
-		d.lobby = min(d.lobby, capacity-needed-windows)
-		left = capacity - d.lobby
+		d.buffer = min(d.buffer, capacity-needed-windows)
+		left = capacity - d.buffer
 	}
 	d.large = m.large.part(windows)
 	d.room = max(1, (windows-d.large)/shards)
@@ -179,7 +179,7 @@ func (m *Tier[K, V]) rebalance() {
 	m.room.Store(d.room)
 	m.large.room.Store(d.large)
 	m.main.Store(d.main)
-	m.waiting.Store(d.lobby)
+	m.waiting.Store(d.buffer)
 	m.large.resize(d.large)
 	for i := range m.shards {
 		m.shards[i].window.resize(d.room)

@@ -58,7 +58,8 @@ func (m *Tier[K, V]) windowOf(s *shard[K, V], sl *slot[K, V]) *window[K, V] {
 	return &s.window
 }
 
-// enter takes in a slot that was written just now. It reports whether the lobby is full then.
+// enter takes in a slot that was written just now. It reports whether the admission buffer is full
+// then.
 func (m *Tier[K, V]) enter(s *shard[K, V], sl *slot[K, V]) (full bool) {
 	w := m.windowOf(s, sl)
 	w.mu.Lock()
@@ -72,7 +73,7 @@ func (m *Tier[K, V]) enter(s *shard[K, V], sl *slot[K, V]) (full bool) {
 func (m *Tier[K, V]) admit(w *window[K, V], sl *slot[K, V]) (full bool) {
 	if sl.cost > w.room {
 		sl.count()
-		return m.toLobby(sl)
+		return m.toBuffer(sl)
 	}
 	w.push(sl)
 	return m.overflow(w)
@@ -140,7 +141,8 @@ func (w *window[K, V]) resize(room int64) {
 	w.room = room
 }
 
-// trim moves what the window has no room for to the lobby, and reports whether that is full then.
+// trim moves what the window has no room for to the admission buffer, and reports whether that is
+// full then.
 func (m *Tier[K, V]) trim(w *window[K, V]) (full bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -153,13 +155,13 @@ func (w *window[K, V]) empty() {
 	w.queue, w.newest = queue[K, V]{}, nil
 }
 
-// overflow moves what the window has no room for to the lobby, and reports whether that is full
-// now. Readers may mark slots all the while, so each gets one more round at most. The window's lock
-// is held.
+// overflow moves what the window has no room for to the admission buffer, and reports whether that
+// is full now. Readers may mark slots all the while, so each gets one more round at most. The
+// window's lock is held.
 //
 // The newest entry stays, as far as the window has room for it at all: its writer is about to read
-// it, and what the lobby and the policy give back beside that writer would else push it out, in
-// favour of entries that are older.
+// it, and what the admission buffer and the policy give back beside that writer would else push it
+// out, in favour of entries that are older.
 func (m *Tier[K, V]) overflow(w *window[K, V]) (full bool) {
 	for rounds := w.n; w.cost > w.room; {
 		sl := w.tail
@@ -173,7 +175,7 @@ func (m *Tier[K, V]) overflow(w *window[K, V]) (full bool) {
 			w.push(sl)
 			continue
 		}
-		full = m.toLobby(sl)
+		full = m.toBuffer(sl)
 	}
 	return full
 }

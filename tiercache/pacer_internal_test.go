@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-func TestManners(t *testing.T) {
+func TestPacer(t *testing.T) {
 	var now int64
 	var answered uint64
-	m := newManners(func() int64 { return now }, func() uint64 { return answered })
+	m := newPacer(func() int64 { return now }, func() uint64 { return answered })
 	steps := []struct {
 		name  string
 		after time.Duration

@@ -4,11 +4,11 @@ import (
 	"time"
 )
 
-// manners is how a hydration shares the processors and Redis with reads. A process that serves
+// pacer is how a hydration shares the processors and Redis with reads. A process that serves
 // nobody yet is to be ready soon: it reads large batches one after the other. Beside live reads it
 // takes small ones, with pauses that are several times as long as the batch. `go run ./bench/fleet`
 // says what both cost.
-type manners struct {
+type pacer struct {
 	now      func() int64
 	answered func() uint64 // how many reads were
 
@@ -24,12 +24,12 @@ const (
 	politeFor = 20 * time.Millisecond
 )
 
-func newManners(now func() int64, answered func() uint64) *manners {
-	return &manners{now: now, answered: answered, last: answered()}
+func newPacer(now func() int64, answered func() uint64) *pacer {
+	return &pacer{now: now, answered: answered, last: answered()}
 }
 
 // polite reports whether reads were answered lately. It is asked before each batch and after it.
-func (m *manners) polite() bool {
+func (m *pacer) polite() bool {
 	now, answered := m.now(), m.answered()
 	if answered != m.last {
 		m.last, m.until = answered, now+int64(politeFor)
@@ -38,7 +38,7 @@ func (m *manners) polite() bool {
 }
 
 // keys is how many the next batch may have.
-func (m *manners) keys() int {
+func (m *pacer) keys() int {
 	if m.polite() {
 		return politeKeys
 	}
@@ -46,7 +46,7 @@ func (m *manners) keys() int {
 }
 
 // rest is the pause behind a batch that took so long.
-func (m *manners) rest(took time.Duration) time.Duration {
+func (m *pacer) rest(took time.Duration) time.Duration {
 	if m.polite() {
 		return politeRest * took
 	}
