@@ -56,7 +56,7 @@ var memoryGuards = []mutant{
 	},
 	{
 		guard: "one version of a key is withdrawn", file: "tiercache/internal/memory/write.go",
-		old: "have.ID == id && m.take(s, sl)", new: "m.take(s, sl)", test: "TestWithdraw_takesOneVersion",
+		old: "have.ID == id && m.take(s, sl)", new: "have != nil && m.take(s, sl)", test: "TestWithdraw_takesOneVersion",
 	},
 	{
 		guard: "what is withdrawn is refused to who has found it", file: "tiercache/internal/memory/write.go",
