@@ -30,7 +30,7 @@ ci: install check bench-smoke ## install what a bare machine lacks, check, one p
 .PHONY: test
 test: redis ## all tests, race detector on, in random order (installs redis-server with apt where it may)
 	$(call each,list=$$(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./...); \
-		[ -z "$$list" ] || go test -race -shuffle=on -parallel 4 -timeout 30m $$list)
+		[ -z "$$list" ] || go test -race -shuffle=on -parallel 3 -timeout 30m $$list)
 	@# These cannot run under the race detector, and say why. Here none may be skipped.
 	@set -o pipefail; go test -count=1 -timeout 30m -v -run 'Allocates|closeAtAnyMoment|TestMemory_a|TestLarge_by|TestStorm_pending|TestMeasure|TestReplay|TestModel' ./tiercache ./schedule ./bench/hitrate ./bench/replay | \
 		awk '/--- (FAIL|SKIP)|^(ok|FAIL)|_test\.go:/; /--- SKIP/ { skipped = 1 } END { exit skipped }'
